@@ -1,0 +1,55 @@
+# One command each. A fresh machine needs Python 3.11 or newer and make; everything else comes into .venv.
+#
+#   make demo     the main job: a year of flights, exactly once        make test     everything that CI runs
+#   make check    linters, types, contracts and unit tests (< 1 min)   make golden   rewrite the golden files
+#   make bench    Weir beside its peers (minutes)                      make clean    forget .venv and outputs
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := check
+.PHONY: venv demo check lint format types contracts unit test golden bench clean
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,flights]'
+	@touch $@
+
+demo: venv
+	@$(BIN)/python -m examples.flights
+
+# The linters and the unit tests share two cores.
+check: venv
+	@$(MAKE) --no-print-directory -j2 -O lint format types contracts unit
+
+lint: venv
+	@$(BIN)/ruff check --quiet .
+
+format: venv
+	@$(BIN)/ruff format --check --quiet .
+
+types: venv
+	@$(BIN)/mypy --no-error-summary
+
+contracts: venv
+	@$(BIN)/lint-imports --no-logo
+
+unit: venv
+	@$(BIN)/python -m pytest -q tests/unit tests/property tests/test_layout.py
+
+test: check
+	@$(BIN)/python -m pytest -q tests --ignore tests/unit --ignore tests/property --ignore tests/test_layout.py
+
+golden: venv
+	@$(BIN)/python -m pytest -q tests --rewrite-golden
+
+bench: venv
+	@$(BIN)/python -m benchmarks
+
+clean:
+	@rm -rf $(VENV) out .weir .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
