@@ -1,0 +1,123 @@
+"""What runs a user function over a batch: the operator protocol, and what an operator is handed.
+
+An operator is driven by one data thread. Each method that may emit is a generator of stream elements; the
+chain hands each element on before it asks for the next one, and may stop asking for a while when an output has
+no credit. So a burst of output never has to fit into memory, and no operator waits. Hot path.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from weir.clock import Clock, SystemClock
+from weir.records import RowBatch, StreamElement, StreamStatus, Watermark
+
+#: Rows after which an operator hands on what it has: keeps a batch in the L2 cache (performance rule 2).
+MAX_BATCH_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class OperatorContext:
+    """An operator's place in the job, and the engine's services for it."""
+
+    job_id: str
+    job_name: str
+    operator_id: str
+    name: str
+    uid: str | None
+    subtask_index: int
+    parallelism: int
+    max_parallelism: int
+    epoch: int
+    attempt: int
+    keyed: bool
+    clock: Clock = field(default_factory=SystemClock)
+    #: Thread-safe: asks for the subtask to be looked at again soon.
+    wake: Callable[[], None] = lambda: None
+    #: ``run_async(work, done)``: ``work()`` on an I/O thread, then ``done(result, error)`` on the data thread.
+    run_async: Callable[[Callable[[], Any], Callable[[Any, BaseException | None], None]], None] = (
+        lambda work, done: done(work(), None)
+    )
+
+    @property
+    def label(self) -> str:
+        """How messages name it: its name, and its uid if it has one."""
+        return f"'{self.name}' (uid {self.uid})" if self.uid else f"'{self.name}'"
+
+
+@dataclass(frozen=True)
+class RestoredState:
+    """State of an operator from a snapshot, already read and verified."""
+
+    #: Keyed blobs of all old subtasks whose key groups overlap the new subtask's.
+    keyed: tuple[bytes, ...] = ()
+    #: Operator-state blobs in the order of the old subtasks (only the own one if ``own_only``).
+    operator: tuple[bytes, ...] = ()
+    own_only: bool = False
+    #: The old subtask had already processed the end of its input.
+    finished: bool = False
+    watermark: int | None = None
+    old_parallelism: int = 0
+
+
+@dataclass(frozen=True)
+class OperatorSnapshot:
+    """The synchronous part's result; ``finish`` is the slow half, run off the data thread before the upload."""
+
+    keyed: bytes | None = None
+    operator: bytes | None = None
+    #: The operator state holds only evenly dealt lists.
+    split_only: bool = True
+    has_commits: bool = False
+    finish: Callable[[], None] | None = None
+
+
+class Operator(ABC):
+    """One operator of one subtask. ``open``, then any of the rest, then ``close``."""
+
+    context: OperatorContext
+
+    def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
+        """Get ready; ``restored`` is ``None`` on a fresh start. User functions are opened in here."""
+        self.context = context
+
+    @abstractmethod
+    def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
+        """Rows of one input."""
+
+    def on_watermark(self, watermark: Watermark) -> Iterator[StreamElement]:
+        """The merged watermark of all inputs advanced. Default: hand it on."""
+        yield watermark
+
+    def on_status(self, status: StreamStatus) -> Iterator[StreamElement]:
+        """All inputs became idle, or one is active again. Default: hand it on."""
+        yield status
+
+    def next_timer(self) -> int | None:
+        """Wall milliseconds at which ``on_processing_time`` is due; ``None``: never."""
+        return None
+
+    def on_processing_time(self, now_ms: int) -> Iterator[StreamElement]:
+        """Fire what is due at ``now_ms``."""
+        return iter(())
+
+    def end_input(self) -> Iterator[StreamElement]:
+        """All inputs ended. Emit what is still held."""
+        return iter(())
+
+    def snapshot(self, checkpoint_id: int) -> OperatorSnapshot:
+        """The synchronous part: what it returns must not change with later rows."""
+        return OperatorSnapshot()
+
+    def notify_complete(self, checkpoint_id: int) -> None:
+        """Checkpoint ``checkpoint_id`` is complete for ever. Notices may be lost, so n stands for all <= n."""
+
+    def pending_commits(self) -> int:
+        """Commits handed over but not acknowledged by the outside yet; the job's end waits for them."""
+        return 0
+
+    def close(self) -> None:
+        """Release resources; called once, also after a failure when the process lives."""

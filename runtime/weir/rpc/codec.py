@@ -1,0 +1,67 @@
+"""Bytes of the control plane: msgpack of ``messages`` and ``requests``, and frames on a worker's socket.
+
+A frame is a length (four bytes, big-endian) and one encoded message. Nothing here touches a socket: bytes
+go in, messages come out. Bytes that are no message of the expected union raise :class:`ProtocolError`, which
+names what was expected; the one who reads ends that conversation and lives on.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+import msgspec
+
+from weir import __version__
+from weir.errors import WeirError
+from weir.rpc import messages
+
+_LENGTH: Final = struct.Struct(">I")
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+_SESSION_UP: Final = msgspec.msgpack.Decoder(messages.SessionUp)
+_SESSION_DOWN: Final = msgspec.msgpack.Decoder(messages.SessionDown)
+_TO_WORKER: Final = msgspec.msgpack.Decoder(messages.ToWorkerMessage)
+_FROM_WORKER: Final = msgspec.msgpack.Decoder(messages.FromWorkerMessage)
+_WORKER_READY: Final = msgspec.msgpack.Decoder(messages.WorkerReady)
+
+
+class ProtocolError(WeirError):
+    """The other side sent bytes that are no message of this conversation."""
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Any message, as msgpack."""
+    return _ENCODER.encode(message)
+
+
+def decode_session_up(data: bytes) -> messages.SessionUp:
+    """What a supervisor says to the JobManager. Raises ``ProtocolError``."""
+    return _decode(_SESSION_UP, data, "a supervisor's message")
+
+
+def decode_session_down(data: bytes) -> messages.SessionDown:
+    """What the JobManager says to a supervisor. Raises ``ProtocolError``."""
+    return _decode(_SESSION_DOWN, data, "a JobManager's message")
+
+
+def decode_to_worker(data: bytes) -> messages.ToWorkerMessage:
+    """What the JobManager says to a worker. Raises ``ProtocolError``."""
+    return _decode(_TO_WORKER, data, "a message to a worker")
+
+
+def decode_from_worker(data: bytes) -> messages.FromWorkerMessage:
+    """What a worker says to the JobManager. Raises ``ProtocolError``."""
+    return _decode(_FROM_WORKER, data, "a worker's message")
+
+
+def decode_worker_ready(data: bytes) -> messages.WorkerReady:
+    """The first frame of a worker. Raises ``ProtocolError``."""
+    return _decode(_WORKER_READY, data, "a worker's first message")
+
+
+def _decode[T](decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ProtocolError(f"{len(data)} bytes are not {what}: {error}") from error

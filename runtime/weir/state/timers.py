@@ -1,0 +1,92 @@
+"""Timers of one subtask in one time domain: buckets by timestamp, and a heap of the distinct timestamps.
+
+Hot path: registering costs two dict operations when the timestamp already has a bucket. The operator
+registers and deletes under its current key, asks :meth:`TimerQueue.next_timestamp` between batches and
+fires whole buckets with :meth:`TimerQueue.pop_due`. The keyed store writes the queue into its snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import chain
+from typing import Any
+
+from weir.errors import UserError
+
+#: Stale heap entries that are tolerated beyond the number of buckets before the heap is built anew.
+_STALE_SLACK = 64
+
+
+class TimerQueue:
+    """At most one timer per key and timestamp; within one timestamp, keys fire in order of registration."""
+
+    __slots__ = ("_buckets", "_heap")
+
+    def __init__(self) -> None:
+        #: No bucket is empty. A dict without values serves as an ordered set.
+        self._buckets: dict[int, dict[Any, None]] = {}
+        #: Every bucket's timestamp, and perhaps stale ones whose buckets are gone.
+        self._heap: list[int] = []
+
+    def __len__(self) -> int:
+        """The number of timers; costs one step per distinct timestamp."""
+        return sum(map(len, self._buckets.values()))
+
+    def register(self, key: Any, timestamp: int) -> None:
+        """Set a timer (milliseconds); a second one for the same key and timestamp changes nothing.
+
+        Raises ``UserError`` when ``timestamp`` is not an ``int``.
+        """
+        bucket = self._buckets.get(timestamp)
+        if bucket is not None:
+            bucket[key] = None
+            return
+        if type(timestamp) is not int:
+            raise UserError(
+                f"a timer needs an int timestamp in milliseconds, got {type(timestamp).__name__} "
+                f"{timestamp!r}; convert it with int(...)"
+            )
+        self._buckets[timestamp] = {key: None}
+        heappush(self._heap, timestamp)
+
+    def delete(self, key: Any, timestamp: int) -> None:
+        """Remove a timer; an unknown one is a no-op."""
+        bucket = self._buckets.get(timestamp)
+        if bucket is None:
+            return
+        bucket.pop(key, None)
+        if bucket:
+            return
+        del self._buckets[timestamp]
+        # The heap's entry stays until it surfaces; who registers and deletes for ever must not grow it.
+        if len(self._heap) > 2 * len(self._buckets) + _STALE_SLACK:
+            self._heap = list(self._buckets)
+            heapify(self._heap)
+
+    def next_timestamp(self) -> int | None:
+        """The earliest timer's timestamp, ``None`` without timers."""
+        heap, buckets = self._heap, self._buckets
+        while heap:
+            if heap[0] in buckets:
+                return heap[0]
+            heappop(heap)
+        return None
+
+    def pop_due(self, until: int) -> Iterator[tuple[int, list[Any]]]:
+        """Hand out all timers with timestamp <= ``until`` in order, one timestamp with its keys at a time.
+
+        Timers registered meanwhile fire in the same round when they are due. What was handed out is
+        gone from the queue, everything else stays in it, wherever the consumer stops.
+        """
+        while (timestamp := self.next_timestamp()) is not None and timestamp <= until:
+            heappop(self._heap)
+            yield timestamp, list(self._buckets.pop(timestamp))
+
+    def columns(self) -> tuple[list[Any], list[int]]:
+        """All timers as parallel lists of keys and timestamps, in firing order."""
+        buckets = self._buckets
+        timestamps = sorted(buckets)
+        keys = list(chain.from_iterable(buckets[timestamp] for timestamp in timestamps))
+        repeated = [timestamp for timestamp in timestamps for _ in range(len(buckets[timestamp]))]
+        return keys, repeated
