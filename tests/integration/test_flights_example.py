@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from examples.flights.check import differences
 from examples.flights.prepare import prepare
 
