@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TYPING := $(wildcard tests/typing/*.py)
 
 .DEFAULT_GOAL := check
 .PHONY: venv demo check lint format types contracts unit test golden bench clean
@@ -23,9 +24,9 @@ $(STAMP): pyproject.toml
 demo: venv
 	@$(BIN)/python -m examples.flights
 
-# The linters and the unit tests share two cores.
+# The linters and the unit tests share two cores; all of them report, whichever fails.
 check: venv
-	@$(MAKE) --no-print-directory -j2 -O lint format types contracts unit
+	@$(MAKE) --no-print-directory -k -j2 -O lint format types contracts unit
 
 lint: venv
 	@$(BIN)/ruff check --quiet .
@@ -35,6 +36,7 @@ format: venv
 
 types: venv
 	@$(BIN)/mypy --no-error-summary
+	@$(if $(TYPING),$(BIN)/mypy --no-error-summary $(TYPING))
 
 contracts: venv
 	@$(BIN)/lint-imports --no-logo
