@@ -14,7 +14,14 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from weir.connectors.fixed_splits import FixedSplits, unassigned_in
-from weir.connectors.source import EnumeratorContext, Fetched, ReaderContext, Source, SplitEnumerator, SplitReader
+from weir.connectors.source import (
+    EnumeratorContext,
+    Fetched,
+    ReaderContext,
+    Source,
+    SplitEnumerator,
+    SplitReader,
+)
 from weir.errors import UserError
 
 T = TypeVar("T")

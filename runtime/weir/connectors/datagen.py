@@ -13,7 +13,14 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from weir.connectors.fixed_splits import FixedSplits, unassigned_in
-from weir.connectors.source import EnumeratorContext, Fetched, ReaderContext, Source, SplitEnumerator, SplitReader
+from weir.connectors.source import (
+    EnumeratorContext,
+    Fetched,
+    ReaderContext,
+    Source,
+    SplitEnumerator,
+    SplitReader,
+)
 from weir.errors import UserCodeError, UserError
 
 T = TypeVar("T")
@@ -205,21 +212,14 @@ class GeneratorReader(SplitReader[T, GeneratorSplit], Generic[T]):
         now = self._monotonic()
         for turn in range(self._turn, self._turn + len(self._splits)):
             index = turn % len(self._splits)
-            due_rows = self._take_due(self._splits[index], now, max_rows)
-            if due_rows:
-                return self._read(index, due_rows)
+            progress = self._splits[index]
+            due = now if progress.due is None else max(progress.due, now - _CATCH_UP_S)
+            if due <= now:
+                rate = self._rate / progress.split.num_splits
+                fetched = self._read(index, min(progress.slice + int((now - due) * rate), max_rows))
+                progress.due = due + len(fetched.values) / rate
+                return fetched
         return None
-
-    def _take_due(self, progress: _Progress, now: float, max_rows: int) -> int:
-        """How many rows may be read now, and when the next ones are due."""
-        assert self._rate is not None
-        rate = self._rate / progress.split.num_splits
-        due = now if progress.due is None else max(progress.due, now - _CATCH_UP_S)
-        if now < due:
-            return 0
-        rows = min(progress.slice + int((now - due) * rate), max_rows)
-        progress.due = due + rows / rate
-        return rows
 
     def _read(self, index: int, rows: int) -> Fetched:
         progress = self._splits[index]

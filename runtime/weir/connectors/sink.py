@@ -44,7 +44,8 @@ class Writer(ABC, Generic[T, CommT]):
 
     def finish_prepare(self, committables: Sequence[CommT]) -> None:
         """The slow half of ``prepare_commit`` (uploads), called off the data thread before the snapshot is
-        acknowledged. Raises ``StorageError`` to decline the checkpoint."""
+        acknowledged. Raises ``StorageError`` to decline the checkpoint.
+        """
 
     def close(self) -> None:
         """Called once at an orderly end; not promised. Must not make anything visible."""
@@ -56,12 +57,14 @@ class Committer(ABC, Generic[CommT]):
     @abstractmethod
     def commit(self, committables: Sequence[CommT]) -> None:
         """Idempotent: a committable that is already visible is left alone. Raises ``StorageError`` to be
-        called again later (retryable) or to fail the job."""
+        called again later (retryable) or to fail the job.
+        """
 
     def abort_leftovers(self, context: WriterContext) -> None:
         """Remove what earlier attempts (lower epoch or attempt) of the same job, operator and subtask index
         modulo parallelism left pending. Called after the first checkpoint of an attempt completed, when
-        everything restored is committed."""
+        everything restored is committed.
+        """
 
 
 class Sink(ABC, Generic[T, CommT]):
