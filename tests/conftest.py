@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.seaweed import s3, seaweed
+
+__all__ = ["s3", "seaweed"]  # fixtures: a real S3 server
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 import minio
@@ -102,12 +102,11 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _wait_until(lambda: _answers(endpoint), process, log)
         yield endpoint
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # asked to stop it would wait for seconds for its own parts; the data is of no use any more
+        process.wait()
+        for port in ports:
+            for left_over in Path(gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                left_over.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -125,6 +124,8 @@ def _command(folder: Path, ports: list[int]) -> list[str]:
     ]
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": identities}))
+    # Each bucket has volumes of its own: one is enough, seven (the default) make a new bucket slow.
+    (folder / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
     data = folder / "data"
     data.mkdir()
     weed = Path(sys.executable).with_name("weed")
@@ -136,9 +137,10 @@ def _command(folder: Path, ports: list[int]) -> list[str]:
         "-ip.bind=127.0.0.1",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=256",
-        "-volume.max=200",
+        "-volume.max=10000",
         "-filer",
         "-s3",
+        "-s3.autoCreateBucket=false",
         f"-s3.config={config}",
         *(f"-{name}={port}" for name, port in zip(_PORTS, ports, strict=True)),
     ]

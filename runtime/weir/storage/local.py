@@ -47,7 +47,7 @@ class LocalStorage:
 
     @property
     def uri(self) -> str:
-        return f"file://{self._root}".rstrip("/")
+        return f"file://{self._root}"
 
     @property
     def root(self) -> Path:

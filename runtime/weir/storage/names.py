@@ -27,7 +27,7 @@ def check_prefix(prefix: str) -> str:
     if not prefix:
         return prefix
     parts = prefix.split("/")
-    fault = _fault(prefix, parts[:-1] if len(parts) > 1 and parts[-1] in ("", ".", "..") else parts)
+    fault = _fault(prefix, parts[:-1] if len(parts) > 1 and parts[-1] in ("", ".") else parts)
     if fault is not None:
         raise StorageError(f"prefix {prefix!r} is refused: {fault}; use a relative prefix such as 'a/b'")
     return prefix

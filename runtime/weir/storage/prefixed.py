@@ -17,7 +17,7 @@ class PrefixedStorage:
 
     @property
     def uri(self) -> str:
-        return f"{self._inner.uri}/{self._prefix.rstrip('/')}"
+        return f"{self._inner.uri.rstrip('/')}/{self._prefix.rstrip('/')}"
 
     def read(self, name: str) -> bytes:
         return self._inner.read(self._name(name))
