@@ -12,6 +12,8 @@ import msgspec
 
 
 class NodeKind(enum.StrEnum):
+    """Where an operator stands in the flow."""
+
     SOURCE = "source"
     OPERATOR = "operator"
     SINK = "sink"
@@ -54,6 +56,7 @@ class LogicalNode(msgspec.Struct, frozen=True, kw_only=True):
     replayable: bool = True  #: sources: can re-read from a position
     transactional: bool = True  #: sinks: takes part in exactly-once (two-phase or idempotent)
     code_hash: str = ""  #: of the user function's code; part of the plan digest
+    location: str = ""  #: ``file:line`` of the user's call that made it; for messages, not part of the digest
 
 
 class LogicalEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +65,8 @@ class LogicalEdge(msgspec.Struct, frozen=True, kw_only=True):
     id: int  #: position in the order of creation, from 0; names the edge's user function in a worker
     source: int
     target: int
-    partitioning: Partitioning
+    #: ``None``: nothing was asked for, so ``FORWARD`` if both ends have the same parallelism, else ``REBALANCE``.
+    partitioning: Partitioning | None = None
     input_index: int = 0  #: 0, or 1 for the second input of a connected node
     side_tag: str | None = None
 

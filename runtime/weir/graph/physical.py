@@ -15,12 +15,16 @@ from weir.ids import OperatorId, VertexId
 
 
 class VertexKind(enum.StrEnum):
+    """What a vertex's subtasks run."""
+
     ENUMERATOR = "enumerator"
     READER = "reader"  #: its chain begins with a source operator
     TASK = "task"
 
 
 class EdgeKind(enum.StrEnum):
+    """What flows on an edge."""
+
     DATA = "data"
     SPLITS = "splits"
 
@@ -36,6 +40,8 @@ class ChainedOperator(msgspec.Struct, frozen=True, kw_only=True):
     upstream: int | None = None
     #: Side output of the upstream that it reads; ``None`` is the main output.
     side_tag: str | None = None
+    type: str = ""  #: the logical node's, e.g. ``keyed-process``; ``enumerator`` for a source's enumerator
+    code_hash: str = ""  #: of its user function; part of the digest
 
 
 class PhysicalVertex(msgspec.Struct, frozen=True, kw_only=True):
