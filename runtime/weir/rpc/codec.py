@@ -8,13 +8,15 @@ names what was expected; the one who reads ends that conversation and lives on.
 from __future__ import annotations
 
 import struct
-from typing import Final
+import sys
+from typing import Final, TypeVar
 
 import msgspec
 
-from weir import __version__
 from weir.errors import WeirError
 from weir.rpc import messages
+
+_M = TypeVar("_M")
 
 _LENGTH: Final = struct.Struct(">I")
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -28,6 +30,12 @@ _WORKER_READY: Final = msgspec.msgpack.Decoder(messages.WorkerReady)
 
 class ProtocolError(WeirError):
     """The other side sent bytes that are no message of this conversation."""
+
+
+def release() -> str:
+    """The release of Weir that speaks; both ends of a session must be of the same."""
+    # Through the module table: the facade is no room, and this room must not seem to import what it exports.
+    return str(sys.modules["weir"].__version__)
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -60,8 +68,35 @@ def decode_worker_ready(data: bytes) -> messages.WorkerReady:
     return _decode(_WORKER_READY, data, "a worker's first message")
 
 
-def _decode[T](decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
+def _decode(decoder: msgspec.msgpack.Decoder[_M], data: bytes, what: str) -> _M:
     try:
         return decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise ProtocolError(f"{len(data)} bytes are not {what}: {error}") from error
+
+
+def frame(payload: bytes) -> bytes:
+    """``payload`` as one frame of a worker's socket."""
+    return _LENGTH.pack(len(payload)) + payload
+
+
+class FrameReader:
+    """Cuts a byte stream back into frames; keeps what is not yet complete."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads that are complete with ``data``, in order."""
+        self._buffer += data
+        payloads = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer, start)
+            end = start + _LENGTH.size + length
+            if end > len(self._buffer):
+                break
+            payloads.append(bytes(self._buffer[start + _LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return payloads

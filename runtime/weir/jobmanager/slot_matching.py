@@ -1,0 +1,70 @@
+"""Which subtask runs in which slot. Pure.
+
+Subtask i of every vertex of a slot sharing group goes to the group's slot i, so a group needs as many slots as its
+widest vertex; an enumerator (one subtask) shares the first slot with its readers' first subtask. Groups never
+share a slot. A worker process is one slot; the workers of a group are spread over the TaskManagers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from weir.graph.physical import PhysicalPlan
+from weir.ids import SubtaskId, TaskManagerId, WorkerId
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A worker that is ready, and the TaskManager it belongs to."""
+
+    worker: WorkerId
+    task_manager: TaskManagerId
+
+
+def slots_required(plan: PhysicalPlan) -> int:
+    """How many workers the plan needs at once."""
+    return sum(_group_widths(plan).values())
+
+
+def spread(candidates: Sequence[Candidate], count: int) -> list[WorkerId]:
+    """``count`` of the candidates, from as many TaskManagers as possible, in rounds; stable for equal input.
+
+    Raises ``ValueError`` if there are fewer.
+    """
+    if len(candidates) < count:
+        raise ValueError(f"{count} workers are asked for, {len(candidates)} are free")
+    queues: dict[TaskManagerId, deque[WorkerId]] = defaultdict(deque)
+    for candidate in sorted(candidates, key=lambda c: (c.task_manager, c.worker)):
+        queues[candidate.task_manager].append(candidate.worker)
+    chosen: list[WorkerId] = []
+    while len(chosen) < count:
+        # The fullest first: what is left over for other jobs stays even.
+        for queue in sorted(queues.values(), key=len, reverse=True):
+            if queue and len(chosen) < count:
+                chosen.append(queue.popleft())
+    return chosen
+
+
+def match(plan: PhysicalPlan, workers: Sequence[WorkerId]) -> Mapping[SubtaskId, WorkerId]:
+    """Every subtask's worker; ``workers`` are exactly ``slots_required(plan)`` distinct ones."""
+    widths = _group_widths(plan)
+    if len(set(workers)) != len(workers) or len(workers) != sum(widths.values()):
+        raise ValueError(f"the plan needs {sum(widths.values())} distinct workers, got {len(workers)}")
+    offsets: dict[str, int] = {}
+    for group in widths:
+        offsets[group] = sum(widths[other] for other in offsets)
+    return {
+        SubtaskId(vertex.id, index): workers[offsets[vertex.slot_group] + index]
+        for vertex in plan.vertices
+        for index in range(vertex.parallelism)
+    }
+
+
+def _group_widths(plan: PhysicalPlan) -> dict[str, int]:
+    """Slots of each group, in the order in which the groups appear in the plan."""
+    widths: dict[str, int] = {}
+    for vertex in plan.vertices:
+        widths[vertex.slot_group] = max(widths.get(vertex.slot_group, 0), vertex.parallelism)
+    return widths

@@ -1,0 +1,120 @@
+"""The JobManager's end of gRPC: sessions of supervisors and calls of clients, as bytes without protobuf.
+
+A :class:`ControlServer` hands each session, as a link, and each decoded request to one :class:`ControlService`.
+Errors of ours travel to the client as ``Refused``; anything else is a bug, logged here and answered as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+import msgspec
+import structlog
+
+from weir.errors import AddressInUse, WeirError
+from weir.rpc import codec, links, wire
+from weir.rpc.messages import SessionDown, SessionUp
+from weir.rpc.requests import Answer, Refused, Request
+
+log = structlog.get_logger()
+
+_REQUEST = msgspec.msgpack.Decoder(Request)
+
+
+class ControlService(Protocol):
+    """What a JobManager does with what it is told."""
+
+    async def serve_session(self, link: links.TaskManagerLink) -> None:
+        """Hold one supervisor's session; the session ends when this returns."""
+        ...
+
+    async def answer(self, request: Request) -> Answer:
+        """Carry a client's call out. ``WeirError`` becomes ``Refused``."""
+        ...
+
+
+class ControlServer:
+    """A listening gRPC server."""
+
+    def __init__(self, server: grpc.aio.Server, host: str, port: int) -> None:
+        self._server = server
+        self.host = host
+        self.port = port
+
+    @property
+    def address(self) -> str:
+        """``host:port`` to reach it."""
+        return f"{self.host}:{self.port}"
+
+    @classmethod
+    async def start(cls, service: ControlService, host: str, port: int) -> ControlServer:
+        """Listen on ``host``; port 0 takes a free one. Raises ``AddressInUse``."""
+        server = grpc.aio.server(options=wire.OPTIONS)
+        server.add_generic_rpc_handlers((_handlers(service),))
+        try:
+            bound = server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise AddressInUse(
+                f"cannot listen on {host}:{port}: another process has the port, or the address is not of this "
+                f"machine; end that process or choose another port (0 takes a free one)"
+            ) from error
+        await server.start()
+        return cls(server, host, bound)
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """Refuse new calls, wait ``grace`` seconds for those under way, close everything."""
+        await self._server.stop(grace)
+
+
+def _handlers(service: ControlService) -> grpc.GenericRpcHandler:
+    async def session(_requests: Any, context: Any) -> None:
+        link = _link(context)
+        try:
+            await service.serve_session(link)
+        finally:
+            await link.close()
+
+    async def call(data: bytes, _context: Any) -> bytes:
+        return codec.encode(await _answer(service, data))
+
+    return grpc.method_handlers_generic_handler(
+        wire.SERVICE,
+        {
+            wire.SESSION: grpc.stream_stream_rpc_method_handler(session),
+            wire.CALL: grpc.unary_unary_rpc_method_handler(call),
+        },
+    )
+
+
+def _link(context: Any) -> wire.StreamLink[SessionUp, SessionDown]:
+    async def read() -> bytes | None:
+        try:
+            data = await context.read()
+        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+            raise links.SessionEnded("the supervisor's connection broke") from error
+        return None if data is grpc.aio.EOF else bytes(data)
+
+    async def write(data: bytes) -> None:
+        try:
+            await context.write(data)
+        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+            raise links.SessionEnded("the supervisor's connection broke") from error
+
+    return wire.StreamLink(read, write, codec.decode_session_up)
+
+
+async def _answer(service: ControlService, data: bytes) -> Answer:
+    try:
+        request = _REQUEST.decode(data)
+    except msgspec.MsgspecError as error:
+        return Refused(error="WeirError", message=f"no request of Weir {codec.release()}: {error}")
+    try:
+        return await service.answer(request)
+    except WeirError as error:
+        return Refused(error=type(error).__name__, message=str(error))
+    except Exception as error:
+        log.exception("call failed", request=type(request).__name__)
+        return Refused(error="WeirError", message=f"a fault of Weir in {type(request).__name__}: {error!r}")

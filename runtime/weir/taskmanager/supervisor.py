@@ -1,0 +1,269 @@
+"""A TaskManager: one supervisor that holds a session with the JobManager and one worker process per slot.
+
+Flow: connect, register, report the workers that are ready, then pass messages both ways and heartbeat, until the
+session ends; then every worker is killed (what it runs belongs to a session that is dead), fresh ones start, and
+the supervisor connects again. A slot is refilled whenever its worker ends. What runs inside a worker begins in
+``worker``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from weir.clock import Clock
+from weir.config import JobOptions
+from weir.ids import TaskManagerId, WorkerId
+from weir.rpc import codec
+from weir.rpc.client import Unreachable, connect_session
+from weir.rpc.links import JobManagerLink, SessionEnded
+from weir.rpc.messages import (
+    Deploy,
+    Failure,
+    FromWorker,
+    Goodbye,
+    JobManagerHeartbeat,
+    Register,
+    Registered,
+    ReleaseWorker,
+    TaskManagerHeartbeat,
+    ToWorker,
+    WorkerInfo,
+    WorkerLost,
+    WorkerReady,
+    WorkerStarted,
+)
+from weir.taskmanager.worker_process import WORKER_MODULE, WorkerCallbacks, WorkerProcess
+
+log = structlog.get_logger()
+
+#: Seconds between looks at the workers' progress.
+CHECK_INTERVAL = 0.5
+#: Seconds to find a JobManager before the next attempt.
+CONNECT_TIMEOUT = 5.0
+#: Back-off between attempts to connect, and between starts of workers that die before they are ready.
+BACKOFF_FIRST, BACKOFF_MOST = 0.1, 2.0
+
+Connect = Callable[[str, float], Awaitable[JobManagerLink]]
+
+
+class Dismissed(Exception):
+    """The JobManager ended the cluster."""
+
+
+@dataclass(frozen=True)
+class TaskManagerOptions:
+    """What a TaskManager is told when it is started."""
+
+    jobmanager: str  #: host:port
+    slots: int
+    task_manager: TaskManagerId
+    worker_module: str = WORKER_MODULE
+
+
+class Supervisor:
+    """One TaskManager; ``run`` returns when it is dismissed or cancelled, with no worker left."""
+
+    def __init__(
+        self, options: TaskManagerOptions, clock: Clock, pid: int, connect: Connect = connect_session
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._pid = pid
+        self._connect = connect
+        self._workers: dict[int, WorkerProcess] = {}
+        #: Workers of earlier sessions that are being killed; their slots have fresh ones.
+        self._ending: set[WorkerProcess] = set()
+        self._started = 0
+        self._early_deaths = 0
+        self._link: JobManagerLink | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Serve until dismissed."""
+        checking = asyncio.create_task(self._check_workers())
+        backoff = BACKOFF_FIRST
+        try:
+            self._fill_slots()
+            while True:
+                try:
+                    await self._session()
+                    backoff = BACKOFF_FIRST
+                except Unreachable as error:
+                    log.warning("no JobManager", reason=str(error))
+                    backoff = min(BACKOFF_MOST, backoff * 2)
+                await asyncio.sleep(backoff)
+        except Dismissed as order:
+            log.info("dismissed by the JobManager", reason=str(order))
+        finally:
+            checking.cancel()
+            await self._stop()
+
+    # ---- the session ---------------------------------------------------------------------------------------
+
+    async def _session(self) -> None:
+        link = await self._connect(self._options.jobmanager, CONNECT_TIMEOUT)
+        used = False
+        try:
+            registered = await self._register(link)
+            used = True
+            self._link = link
+            for process in self._workers.values():
+                if process.ready is not None:
+                    link.send_nowait(WorkerStarted(info=_info(process, process.ready)))
+            await self._converse(link, registered)
+        except SessionEnded as error:
+            log.warning("session ended", reason=str(error))
+        finally:
+            self._link = None
+            await link.close()
+            if used:
+                self._renew_workers()
+
+    async def _register(self, link: JobManagerLink) -> Registered:
+        options = self._options
+        link.send_nowait(
+            Register(
+                task_manager=options.task_manager, slots=options.slots, version=codec.release(), pid=self._pid
+            )
+        )
+        try:
+            answer = await asyncio.wait_for(link.receive(), CONNECT_TIMEOUT)
+        except TimeoutError as error:
+            raise SessionEnded(f"no answer to the registration within {CONNECT_TIMEOUT:g} s") from error
+        if isinstance(answer, Goodbye):
+            raise Dismissed(answer.reason) if answer.shutdown else SessionEnded(answer.reason)
+        if not isinstance(answer, Registered):
+            raise SessionEnded(f"the JobManager answered the registration by {type(answer).__name__}")
+        log.info("registered", jobmanager=options.jobmanager, session=answer.session, slots=options.slots)
+        return answer
+
+    async def _converse(self, link: JobManagerLink, registered: Registered) -> None:
+        beating = asyncio.create_task(self._heartbeat(link, registered.heartbeat_interval))
+        try:
+            heard = self._clock.monotonic()
+            while True:
+                left = heard + registered.heartbeat_timeout - self._clock.monotonic()
+                try:
+                    message = await asyncio.wait_for(link.receive(), max(0.0, left))
+                except TimeoutError as error:
+                    silence = registered.heartbeat_timeout
+                    raise SessionEnded(f"the JobManager was silent for {silence:g} s") from error
+                if isinstance(message, JobManagerHeartbeat):
+                    heard = self._clock.monotonic()
+                else:
+                    self._obey(message)
+        finally:
+            beating.cancel()
+
+    async def _heartbeat(self, link: JobManagerLink, interval: float) -> None:
+        sequence = 0
+        while True:
+            sequence += 1
+            link.send_nowait(TaskManagerHeartbeat(sequence=sequence))
+            await asyncio.sleep(interval)
+
+    def _obey(self, message: ToWorker | ReleaseWorker | Goodbye | Registered) -> None:
+        if isinstance(message, ToWorker):
+            self._pass_on(message)
+        elif isinstance(message, ReleaseWorker):
+            process = self._by_id(message.worker)
+            if process is not None:
+                process.release()
+        elif isinstance(message, Goodbye):
+            raise Dismissed(message.reason) if message.shutdown else SessionEnded(message.reason)
+
+    def _pass_on(self, message: ToWorker) -> None:
+        process = self._by_id(message.worker)
+        if process is None:
+            return  # it ended; the JobManager has been told, or is being told
+        inner = codec.decode_to_worker(message.payload)
+        if isinstance(inner, Deploy):
+            process.stall_timeout = JobOptions.from_settings(inner.settings).process.stall_timeout
+        process.send(message.payload)
+
+    # ---- the workers ---------------------------------------------------------------------------------------
+
+    def _fill_slots(self) -> None:
+        for slot in range(self._options.slots):
+            if slot not in self._workers:
+                self._start_worker(slot)
+
+    def _start_worker(self, slot: int) -> None:
+        if self._stopping or slot in self._workers:
+            return
+        self._started += 1
+        worker = WorkerId(f"{self._options.task_manager}-{slot}.{self._started}")
+        callbacks = WorkerCallbacks(self._on_ready, self._on_said, self._on_ended)
+        module = self._options.worker_module
+        self._workers[slot] = WorkerProcess(worker, slot, callbacks, self._clock, module)
+
+    def _on_ready(self, process: WorkerProcess, ready: WorkerReady) -> None:
+        self._early_deaths = 0
+        if self._link is not None:
+            self._link.send_nowait(WorkerStarted(info=_info(process, ready)))
+
+    def _on_said(self, process: WorkerProcess, payload: bytes) -> None:
+        # What a worker of an earlier session says goes nowhere: it is being killed.
+        if self._link is not None and self._workers.get(process.slot) is process:
+            self._link.send_nowait(FromWorker(worker=process.worker, payload=payload))
+
+    def _on_ended(self, process: WorkerProcess, failure: Failure) -> None:
+        if self._workers.get(process.slot) is not process:
+            self._ending.discard(process)
+            return
+        del self._workers[process.slot]
+        if self._link is not None and process.ready is not None:
+            self._link.send_nowait(
+                WorkerLost(worker=process.worker, failure=failure, expected=process.was_released)
+            )
+        if process.ready is not None:
+            self._start_worker(process.slot)
+            return
+        self._early_deaths += 1
+        delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2**self._early_deaths)
+        log.error(
+            "worker process ended before it was ready", reason=failure.message, stderr=failure.traceback
+        )
+        asyncio.get_running_loop().call_later(delay, self._start_worker, process.slot)
+
+    def _renew_workers(self) -> None:
+        """Kill the workers of a dead session and start fresh ones at once; unused ones stay."""
+        for slot, process in list(self._workers.items()):
+            if process.was_used:
+                process.release()
+                del self._workers[slot]
+                self._ending.add(process)
+        self._fill_slots()
+
+    def _by_id(self, worker: WorkerId) -> WorkerProcess | None:
+        return next((process for process in self._workers.values() if process.worker == worker), None)
+
+    async def _check_workers(self) -> None:
+        last = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL)
+            now = self._clock.monotonic()
+            frozen = now - last > 5 * CHECK_INTERVAL
+            last = now
+            for process in list(self._workers.values()):
+                if frozen:
+                    process.forgive(now)
+                else:
+                    process.check(now)
+
+    async def _stop(self) -> None:
+        self._stopping = True
+        processes = [*self._workers.values(), *self._ending]
+        for process in processes:
+            process.release()
+        await asyncio.gather(*(process.wait_ended() for process in processes))
+
+
+def _info(process: WorkerProcess, ready: WorkerReady) -> WorkerInfo:
+    return WorkerInfo(
+        worker=process.worker, slot=process.slot, pid=ready.pid, data_address=ready.data_address
+    )
