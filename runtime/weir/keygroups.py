@@ -38,7 +38,7 @@ _SUPPORTED: Final = (
     "None, bool, int, float, str, bytes, tuple, datetime, date, timedelta, UUID, Decimal, Enum, "
     "NamedTuple, frozen dataclasses and frozen msgspec.Structs of these"
 )
-_EPOCH: Final = datetime(1970, 1, 1)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  naive on purpose: offsets are subtracted by hand
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _pack_int: Final = struct.Struct(">bq").pack
@@ -84,7 +84,9 @@ def key_group_range(max_parallelism: int, parallelism: int, index: int) -> range
     """
     check_parallelism(parallelism, max_parallelism)
     if not 0 <= index < parallelism:
-        raise ConfigError(f"subtask index {index} is outside parallelism {parallelism} (0 to {parallelism - 1})")
+        raise ConfigError(
+            f"subtask index {index} is outside parallelism {parallelism} (0 to {parallelism - 1})"
+        )
     first = (index * max_parallelism + parallelism - 1) // parallelism
     last = ((index + 1) * max_parallelism - 1) // parallelism
     return range(first, last + 1)
@@ -138,7 +140,7 @@ class KeyRouter(dict[Any, int]):
             raise
 
 
-def _encode_none(key: None) -> bytes:
+def _encode_none(_key: None) -> bytes:
     return b"N"
 
 
@@ -152,7 +154,7 @@ def _encode_int(key: int) -> bytes:
 def _encode_float(key: float) -> bytes:
     if key.is_integer():
         return _encode_int(int(key))
-    if key != key:
+    if math.isnan(key):
         raise UserError("NaN cannot be a key: it is not equal to itself; replace it or filter it out")
     return _pack_float(102, key)  # "f"
 
@@ -245,7 +247,7 @@ def _encode_other(key: Any) -> bytes:
     if isinstance(key, enum.Enum):
         return b"E" + _encode_str(key.name)
     if dataclasses.is_dataclass(key):
-        params = cls.__dataclass_params__  # type: ignore[attr-defined]  # not in the stubs
+        params = cls.__dataclass_params__
         if params.frozen and params.eq:
             return b"R" + _encode_tuple(
                 tuple(getattr(key, field.name) for field in dataclasses.fields(key) if field.compare)

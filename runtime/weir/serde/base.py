@@ -1,0 +1,51 @@
+"""What a serializer is: columns of Python values to bytes and back, versioned and described.
+
+The unit is a column (all values of one state in one chunk of a snapshot), never a value, so that the type
+checks and the encoding run in C. Implementations: ``dynamic``, ``typed``, ``pickled``; ``registry`` picks one
+from what a descriptor says; ``compatibility`` compares descriptions when a snapshot is restored.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+#: A description is stored in snapshots: strings, lists and dicts only, readable without user code.
+Description: TypeAlias = dict[str, Any]
+
+
+@runtime_checkable
+class Serializer(Protocol):
+    """Encodes and decodes columns; ``decode(encode(values))`` equals ``values``, with equal types."""
+
+    @property
+    def name(self) -> str:
+        """Names the format: ``dynamic``, ``typed``, ``pickle``, or one of the user's own."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Version of the format; a reader reads its own and all lower ones."""
+        ...
+
+    def encode(self, values: list[Any]) -> bytes:
+        """Raises ``SerializationError`` when a value would not come back as it is."""
+        ...
+
+    def decode(self, data: bytes) -> list[Any]:
+        """Raises ``SerializationError`` when the bytes do not fit the type."""
+        ...
+
+    def describe(self) -> Description:
+        """What a later program compares itself with; at least ``serializer`` and ``version``."""
+        ...
+
+
+def type_name(type_: Any) -> str:
+    """How a type is called in messages: ``int``, ``list[int]``, ``shop.Order``."""
+    if type_ is type(None):
+        return "None"
+    if not isinstance(type_, type) or getattr(type_, "__args__", None):
+        return str(type_).replace("typing.", "")
+    if type_.__module__ in ("builtins", "__main__"):
+        return type_.__qualname__
+    return f"{type_.__module__}.{type_.__qualname__}"

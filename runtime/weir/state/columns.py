@@ -1,0 +1,134 @@
+"""How the values of a table become columns of a chunk, by kind of state.
+
+A codec packs the values of some keys into a list of encoded columns and unpacks them again. Values, folded
+values and accumulators are one column; lists are their lengths and all elements; maps are their sizes, all
+keys and all values. The keyed store and its restored sections add the column of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any, Protocol
+
+import msgspec
+
+from weir.errors import SnapshotCorrupt
+from weir.serde import Serializer
+from weir.state.descriptors import StateDescriptor, StateKind
+from weir.state.statefile import CHUNK_ENTRIES
+
+_encode_counts = msgspec.msgpack.Encoder().encode
+_decode_counts = msgspec.msgpack.Decoder(list[int]).decode
+
+
+class Codec(Protocol):
+    """Packs values of one kind."""
+
+    def pack(self, values: list[Any]) -> list[bytes]:
+        """Raises ``SerializationError``."""
+        ...
+
+    def unpack(self, columns: list[bytes]) -> list[Any]:
+        """Raises ``SerializationError`` or ``SnapshotCorrupt``."""
+        ...
+
+
+class FlatCodec:
+    """One value per key."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Serializer) -> None:
+        self._values = values
+
+    def pack(self, values: list[Any]) -> list[bytes]:
+        return [self._values.encode(values)]
+
+    def unpack(self, columns: list[bytes]) -> list[Any]:
+        _expect(columns, 1)
+        return self._values.decode(columns[0])
+
+
+class ListCodec:
+    """A list per key."""
+
+    __slots__ = ("_elements",)
+
+    def __init__(self, elements: Serializer) -> None:
+        self._elements = elements
+
+    def pack(self, values: list[Any]) -> list[bytes]:
+        elements = list(chain.from_iterable(values))
+        return [_encode_counts(list(map(len, values))), self._elements.encode(elements)]
+
+    def unpack(self, columns: list[bytes]) -> list[Any]:
+        _expect(columns, 2)
+        elements = iter(self._elements.decode(columns[1]))
+        return [list(islice(elements, count)) for count in _decode_counts(columns[0])]
+
+
+class MapCodec:
+    """A map per key."""
+
+    __slots__ = ("_keys", "_values")
+
+    def __init__(self, keys: Serializer, values: Serializer) -> None:
+        self._keys = keys
+        self._values = values
+
+    def pack(self, values: list[Any]) -> list[bytes]:
+        return [
+            _encode_counts(list(map(len, values))),
+            self._keys.encode(list(chain.from_iterable(values))),
+            self._values.encode(list(chain.from_iterable(map(dict.values, values)))),
+        ]
+
+    def unpack(self, columns: list[bytes]) -> list[Any]:
+        _expect(columns, 3)
+        entries = zip(self._keys.decode(columns[1]), self._values.decode(columns[2]), strict=True)
+        return [dict(islice(entries, count)) for count in _decode_counts(columns[0])]
+
+
+def codec_for(descriptor: StateDescriptor) -> Codec:
+    """The codec of a descriptor's kind, with its serializers."""
+    if descriptor.kind is StateKind.LIST:
+        return ListCodec(descriptor.serializer())
+    if descriptor.kind is StateKind.MAP:
+        return MapCodec(descriptor.serializer("key"), descriptor.serializer())
+    return FlatCodec(descriptor.serializer())
+
+
+def chunked(kind: StateKind, table: dict[Any, Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+    """The table as lists of keys and values, each small enough for one chunk."""
+    if kind is StateKind.LIST or kind is StateKind.MAP:
+        yield from _by_weight(table)
+        return
+    keys, values = iter(table), iter(table.values())
+    while chunk := list(islice(keys, CHUNK_ENTRIES)):
+        column = list(islice(values, CHUNK_ENTRIES))
+        if type(None) in set(map(type, column)):  # None means absent
+            present = [(key, value) for key, value in zip(chunk, column, strict=True) if value is not None]
+            chunk, column = [key for key, _ in present], [value for _, value in present]
+        if chunk:
+            yield chunk, column
+
+
+def _by_weight(table: dict[Any, Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+    keys: list[Any] = []
+    values: list[Any] = []
+    weight = 0
+    for key, value in table.items():
+        if keys and weight + len(value) > CHUNK_ENTRIES:
+            yield keys, values
+            keys, values, weight = [], [], 0
+        keys.append(key)
+        values.append(value)
+        weight += len(value)
+    if keys:
+        yield keys, values
+
+
+def _expect(columns: list[bytes], count: int) -> None:
+    if len(columns) != count:
+        raise SnapshotCorrupt(f"a chunk has {len(columns)} columns, its kind of state has {count}")

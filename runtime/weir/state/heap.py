@@ -1,0 +1,269 @@
+"""Keyed handles over flat dicts on the heap. Hot path: one attribute load and one dict operation per access.
+
+The operator sets ``cell.key`` for each record; a handle looks the key up in its state's own table. While no
+record is processed the cell holds :data:`NO_KEY`, which cannot be hashed, so that a use without a key is
+found by the very lookup that it would spoil, at no cost for the others. Tables belong to the keyed store:
+they are filled, written and never replaced there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeVar
+
+from weir.errors import StateAccessError
+from weir.state.descriptors import Aggregator
+from weir.state.handles import AggregatingState, ListState, MapState, ReducingState, ValueState
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+IN = TypeVar("IN")
+ACC = TypeVar("ACC")
+OUT = TypeVar("OUT")
+
+
+class NoKeyError(StateAccessError):
+    """Keyed state or a timer was used while there is no current key."""
+
+
+class _NoKey:
+    """The key of nothing; hashing it is the error."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise NoKeyError(
+            "keyed state or a timer was used without a key; use it only while an element or a timer "
+            "of a keyed stream is processed (after key_by), not in open() or close()"
+        )
+
+    def __repr__(self) -> str:
+        return "NO_KEY"
+
+
+NO_KEY: Final = _NoKey()
+
+
+class KeyCell:
+    """Holds the current key; written by the operator's loop, read by all handles."""
+
+    __slots__ = ("key",)
+
+    def __init__(self) -> None:
+        self.key: Any = NO_KEY
+
+
+class _Heap:
+    """What all handles share: the cell, the table, and names for messages."""
+
+    __slots__ = ("_cell", "_get", "_name", "_operator", "_table")
+
+    def __init__(self, cell: KeyCell, table: dict[Any, Any], name: str, operator: str) -> None:
+        self._cell = cell
+        self._table = table
+        self._get = table.get
+        self._name = name
+        self._operator = operator
+
+    def _no_key(self) -> NoReturn:
+        raise NoKeyError(
+            f"state {self._name!r} of operator {self._operator!r} was used without a key; use it only while an "
+            "element or a timer of a keyed stream is processed (after key_by), not in open() or close()"
+        ) from None
+
+    def clear(self) -> None:
+        try:
+            # Not pop(key, None): on an empty dict that does not hash the key.
+            if self._cell.key in self._table:
+                del self._table[self._cell.key]
+        except NoKeyError:
+            self._no_key()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name!r} of {self._operator!r}: {len(self._table)} keys>"
+
+
+class HeapValueState(_Heap, ValueState[T]):
+    """Table: key -> value."""
+
+    __slots__ = ()
+
+    def value(self) -> T | None:
+        try:
+            return self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+
+    def update(self, value: T) -> None:
+        try:
+            self._table[self._cell.key] = value
+        except NoKeyError:
+            self._no_key()
+
+
+class HeapListState(_Heap, ListState[T]):
+    """Table: key -> list, never empty."""
+
+    __slots__ = ()
+
+    def get(self) -> list[T]:
+        try:
+            items = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        return [] if items is None else items.copy()
+
+    def add(self, value: T) -> None:
+        try:
+            items = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        if items is None:
+            self._table[self._cell.key] = [value]
+        else:
+            items.append(value)
+
+    def add_all(self, values: Iterable[T]) -> None:
+        added = list(values)
+        try:
+            items = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        if items is not None:
+            items.extend(added)
+        elif added:
+            self._table[self._cell.key] = added
+
+    def update(self, values: Iterable[T]) -> None:
+        items = list(values)
+        if not items:
+            self.clear()
+            return
+        try:
+            self._table[self._cell.key] = items
+        except NoKeyError:
+            self._no_key()
+
+
+class HeapMapState(_Heap, MapState[K, V]):
+    """Table: key -> dict, never empty."""
+
+    __slots__ = ()
+
+    def _entries(self) -> dict[K, V] | None:
+        try:
+            entries: dict[K, V] | None = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        return entries
+
+    def get(self, key: K) -> V | None:
+        try:
+            entries = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        return None if entries is None else entries.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        try:
+            entries = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        if entries is None:
+            self._table[self._cell.key] = {key: value}
+        else:
+            entries[key] = value
+
+    def put_all(self, entries: Mapping[K, V]) -> None:
+        mine = self._entries()
+        if mine is not None:
+            mine.update(entries)
+        elif entries:
+            self._table[self._cell.key] = dict(entries)
+
+    def remove(self, key: K) -> None:
+        entries = self._entries()
+        if entries is None:
+            return
+        entries.pop(key, None)
+        if not entries:
+            del self._table[self._cell.key]
+
+    def contains(self, key: K) -> bool:
+        entries = self._entries()
+        return entries is not None and key in entries
+
+    def keys(self) -> Iterable[K]:
+        return list(self._entries() or ())
+
+    def values(self) -> Iterable[V]:
+        return list((self._entries() or {}).values())
+
+    def items(self) -> Iterable[tuple[K, V]]:
+        return list((self._entries() or {}).items())
+
+    def is_empty(self) -> bool:
+        return self._entries() is None
+
+
+class HeapReducingState(_Heap, ReducingState[T]):
+    """Table: key -> folded value."""
+
+    __slots__ = ("_reduce",)
+
+    def __init__(
+        self, cell: KeyCell, table: dict[Any, Any], name: str, operator: str, reduce: Callable[[T, T], T]
+    ) -> None:
+        super().__init__(cell, table, name, operator)
+        self._reduce = reduce
+
+    def get(self) -> T | None:
+        try:
+            return self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+
+    def add(self, value: T) -> None:
+        key = self._cell.key
+        try:
+            current = self._get(key)
+        except NoKeyError:
+            self._no_key()
+        self._table[key] = value if current is None else self._reduce(current, value)
+
+
+class HeapAggregatingState(_Heap, AggregatingState[IN, OUT]):
+    """Table: key -> accumulator."""
+
+    __slots__ = ("_add", "_create", "_result")
+
+    def __init__(
+        self,
+        cell: KeyCell,
+        table: dict[Any, Any],
+        name: str,
+        operator: str,
+        function: Aggregator[IN, Any, OUT],
+    ) -> None:
+        super().__init__(cell, table, name, operator)
+        self._add = function.add
+        self._create = function.create_accumulator
+        self._result = function.get_result
+
+    def get(self) -> OUT | None:
+        try:
+            accumulator = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        return None if accumulator is None else self._result(accumulator)
+
+    def add(self, value: IN) -> None:
+        key = self._cell.key
+        try:
+            accumulator = self._get(key)
+        except NoKeyError:
+            self._no_key()
+        if accumulator is None:
+            accumulator = self._create()
+        self._table[key] = self._add(value, accumulator)

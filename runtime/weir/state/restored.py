@@ -1,0 +1,152 @@
+"""What a keyed store restored and has not decoded yet: raw sections by state.
+
+A section is decoded when its descriptor is registered, with that descriptor's serializers, and reduced to
+the key groups that this subtask owns. A section that nobody registers is carried into the next snapshot as
+it is: each carried chunk notes the key groups for which it stands, so that after any number of rescales
+every entry still belongs to exactly one subtask.
+"""
+
+from __future__ import annotations
+
+from itertools import compress
+from typing import Any, Final
+
+from weir import keygroups
+from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch
+from weir.serde import Description, Serializer
+from weir.serde.compatibility import difference
+from weir.state import statefile
+from weir.state.columns import Codec
+from weir.state.statefile import Chunk, Section
+
+#: Keys of these types hash alike in all programs; others go through the user's classes.
+_PLAIN_KEYS: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+
+class RestoredSections:
+    """Raw keyed sections of one or more state files."""
+
+    def __init__(
+        self, max_parallelism: int, key_groups: range, key_serializer: Serializer, operator: str
+    ) -> None:
+        self._max_parallelism = max_parallelism
+        self._key_groups = key_groups
+        self._key_serializer = key_serializer
+        self._operator = operator
+        self._sections: dict[tuple[str, str], list[Section]] = {}
+
+    def add(self, data: bytes) -> None:
+        """Take one state file; files of several old subtasks are added in the order of their index.
+
+        Raises ``SnapshotCorrupt`` or ``SnapshotMismatch`` (max parallelism, hash version, key type).
+        """
+        header, sections = statefile.read(data)
+        if header.content != "keyed":
+            raise SnapshotCorrupt(
+                f"expected a file of keyed state, got {header.content} state of {header.operator!r}"
+            )
+        self._check_header(header)
+        for section in sections:
+            self._sections.setdefault((section.header.kind, section.header.name), []).append(section)
+
+    def take(
+        self, kind: str, name: str, signature: Description, codec: Codec
+    ) -> list[tuple[list[Any], list[Any]]]:
+        """Decode and forget one state: lists of keys and values that this subtask owns.
+
+        Raises ``SnapshotMismatch`` when the state was written as another kind or type.
+        """
+        for other_kind, other_name in self._sections:
+            if other_name == name and other_kind != kind:
+                raise SnapshotMismatch(
+                    f"state {name!r} of operator {self._operator!r} was written as {other_kind} state and is now "
+                    f"declared as {kind} state; keep the kind, or give the new state another name"
+                )
+        sections = self._sections.pop((kind, name), [])
+        for section in sections:
+            self._check_types(section, signature)
+        return [self._decode(name, chunk, codec) for section in sections for chunk in section.chunks]
+
+    def carried(self) -> list[Section]:
+        """The sections that nobody took, reduced to chunks with entries of this subtask."""
+        sections = []
+        for group in self._sections.values():
+            for section in group:
+                chunks = [carried for chunk in section.chunks if (carried := self._carry(chunk))]
+                if chunks:
+                    sections.append(Section(section.header, chunks))
+        return sections
+
+    def names(self) -> list[str]:
+        """Names of the states that nobody took, for messages."""
+        return [name for _, name in self._sections if name]
+
+    def _check_header(self, header: statefile.FileHeader) -> None:
+        if header.max_parallelism != self._max_parallelism:
+            raise SnapshotMismatch(
+                f"the snapshot of operator {self._operator!r} has max parallelism {header.max_parallelism}, the job "
+                f"asks for {self._max_parallelism}; keep {header.max_parallelism}, or start without state"
+            )
+        if header.hash_version != keygroups.HASH_VERSION:
+            raise SnapshotMismatch(
+                f"the snapshot of operator {self._operator!r} has key hash version {header.hash_version}, this Weir "
+                f"has {keygroups.HASH_VERSION}; restore with the Weir that wrote it"
+            )
+
+    def _check_types(self, section: Section, signature: Description) -> None:
+        header = section.header
+        for role, new in signature.items():
+            reason = difference(header.signature.get(role), new)
+            if reason is None:
+                continue
+            what = "keys" if role == "current-key" else f"state {header.name!r}"
+            raise SnapshotMismatch(
+                f"{what} of operator {self._operator!r} cannot be restored: {reason}; "
+                "keep the type, or give the new state another name"
+            )
+
+    def _decode(self, name: str, chunk: Chunk, codec: Codec) -> tuple[list[Any], list[Any]]:
+        try:
+            keys = self._key_serializer.decode(chunk.columns[0])
+            values = codec.unpack(chunk.columns[1:])
+        except (SerializationError, ValueError) as error:
+            raise SnapshotMismatch(
+                f"state {name!r} of operator {self._operator!r} cannot be decoded: {error}"
+            ) from error
+        if not len(keys) == len(values) == chunk.entries:
+            raise SnapshotCorrupt(
+                f"state {name!r} of operator {self._operator!r} announces {chunk.entries} entries in a chunk, "
+                f"it holds {len(keys)} keys and {len(values)} values"
+            )
+        mine = self._ownership(keys, chunk)
+        if mine is None:
+            return keys, values
+        return list(compress(keys, mine)), list(compress(values, mine))
+
+    def _carry(self, chunk: Chunk) -> Chunk | None:
+        keys = self._key_serializer.decode(chunk.columns[0])
+        mine = self._ownership(keys, chunk)
+        if mine is None:
+            return chunk
+        if not any(mine):
+            return None
+        first = max(chunk.first_key_group, self._key_groups.start)
+        last = min(chunk.last_key_group, self._key_groups.stop - 1)
+        return Chunk(first, last, all(mine), chunk.entries, chunk.columns)
+
+    def _ownership(self, keys: list[Any], chunk: Chunk) -> list[bool] | None:
+        """Which keys belong to this subtask; ``None`` means all, without a look at them."""
+        first, last = chunk.first_key_group, chunk.last_key_group
+        mine = self._key_groups
+        within = chunk.exact and mine.start <= first and last < mine.stop
+        if within and set(map(type, keys)) <= _PLAIN_KEYS:
+            return None
+        groups = [keygroups.key_group(key, self._max_parallelism) for key in keys]
+        if chunk.exact:
+            for key, group in zip(keys, groups, strict=True):
+                if not first <= group <= last:
+                    raise SnapshotMismatch(
+                        f"key {key!r:.80} of operator {self._operator!r} was in key groups {first} to {last} and now "
+                        f"hashes to {group}; the fields or names of {type(key).__name__} that make the key have changed"
+                    )
+        return [first <= group <= last and group in mine for group in groups]
