@@ -4,8 +4,19 @@ Used by the state room for snapshots. Only workers decode: nothing here is calle
 """
 
 from weir.serde.base import Description, Serializer
+from weir.serde.compatibility import check_compatible
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.pickled import PickleSerializer
-from weir.serde.registry import serializer_for
+from weir.serde.registry import serializer_for, serializer_from_description
+from weir.serde.typed import TypedSerializer
 
-__all__ = ["Description", "DynamicSerializer", "PickleSerializer", "Serializer", "serializer_for"]
+__all__ = [
+    "Description",
+    "DynamicSerializer",
+    "PickleSerializer",
+    "Serializer",
+    "TypedSerializer",
+    "check_compatible",
+    "serializer_for",
+    "serializer_from_description",
+]

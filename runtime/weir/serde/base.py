@@ -38,14 +38,3 @@ class Serializer(Protocol):
     def describe(self) -> Description:
         """What a later program compares itself with; at least ``serializer`` and ``version``."""
         ...
-
-
-def type_name(type_: Any) -> str:
-    """How a type is called in messages: ``int``, ``list[int]``, ``shop.Order``."""
-    if type_ is type(None):
-        return "None"
-    if not isinstance(type_, type) or getattr(type_, "__args__", None):
-        return str(type_).replace("typing.", "")
-    if type_.__module__ in ("builtins", "__main__"):
-        return type_.__qualname__
-    return f"{type_.__module__}.{type_.__qualname__}"

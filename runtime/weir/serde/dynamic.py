@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from weir.errors import SerializationError
-from weir.serde.base import Description, type_name
+from weir.serde.base import Description
+from weir.serde.naming import type_name
 
 #: Types that plain msgpack gives back exactly as they were.
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch, StateAccessError
-from weir.serde import Description
-from weir.serde.compatibility import difference
+from weir.serde import Description, check_compatible
 from weir.state import statefile
 from weir.state.descriptors import ListStateDescriptor, MapStateDescriptor, StateDescriptor
 from weir.state.handles import ListState, MapState, State
@@ -270,12 +269,9 @@ class OperatorStateStore:
                 f"asked for as {mode}; keep the mode, or give the new state another name"
             )
         for role, new in descriptor.signature().items():
-            reason = difference(raw.signature.get(role), new)
-            if reason is not None:
-                raise SnapshotMismatch(
-                    f"operator state {descriptor.name!r} of {self._operator!r} cannot be restored: {reason}; "
-                    "keep the type, or give the new state another name"
-                )
+            if role != "kind":
+                what = f"{role}s of operator state {descriptor.name!r} of operator {self._operator!r}"
+                check_compatible(raw.signature.get(role), new, what)
 
     def _encode(self, registered: _Registered) -> list[bytes]:
         descriptor, _, handle = registered

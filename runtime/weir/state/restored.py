@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from weir import keygroups
 from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch
-from weir.serde import Description, Serializer
-from weir.serde.compatibility import difference
+from weir.serde import Description, Serializer, check_compatible
 from weir.state import statefile
 from weir.state.columns import Codec
 from weir.state.statefile import Chunk, Section
@@ -95,15 +94,13 @@ class RestoredSections:
 
     def _check_types(self, section: Section, signature: Description) -> None:
         header = section.header
+        name = f"state {header.name!r}" if header.name else "the timers"
+        what = {"value": name, "key": f"map keys of {name}", "current-key": f"the current key of {name}"}
         for role, new in signature.items():
-            reason = difference(header.signature.get(role), new)
-            if reason is None:
-                continue
-            what = "keys" if role == "current-key" else f"state {header.name!r}"
-            raise SnapshotMismatch(
-                f"{what} of operator {self._operator!r} cannot be restored: {reason}; "
-                "keep the type, or give the new state another name"
-            )
+            if role != "kind":
+                check_compatible(
+                    header.signature.get(role), new, f"{what[role]} of operator {self._operator!r}"
+                )
 
     def _decode(self, name: str, chunk: Chunk, codec: Codec) -> tuple[list[Any], list[Any]]:
         try:
