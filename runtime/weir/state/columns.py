@@ -107,7 +107,7 @@ def chunked(kind: StateKind, table: dict[Any, Any]) -> Iterator[tuple[list[Any],
     keys, values = iter(table), iter(table.values())
     while chunk := list(islice(keys, CHUNK_ENTRIES)):
         column = list(islice(values, CHUNK_ENTRIES))
-        if type(None) in set(map(type, column)):  # None means absent
+        if kind is StateKind.VALUE and type(None) in set(map(type, column)):  # None means absent
             present = [(key, value) for key, value in zip(chunk, column, strict=True) if value is not None]
             chunk, column = [key for key, _ in present], [value for _, value in present]
         if chunk:

@@ -57,11 +57,12 @@ class KeyCell:
 class _Heap:
     """What all handles share: the cell, the table, and names for messages."""
 
-    __slots__ = ("_cell", "_get", "_name", "_operator", "_table")
+    __slots__ = ("_cell", "_get", "_name", "_operator", "table")
 
     def __init__(self, cell: KeyCell, table: dict[Any, Any], name: str, operator: str) -> None:
         self._cell = cell
-        self._table = table
+        #: Public for operators that loop over keys themselves; the user never sees it.
+        self.table = table
         self._get = table.get
         self._name = name
         self._operator = operator
@@ -75,13 +76,13 @@ class _Heap:
     def clear(self) -> None:
         try:
             # Not pop(key, None): on an empty dict that does not hash the key.
-            if self._cell.key in self._table:
-                del self._table[self._cell.key]
+            if self._cell.key in self.table:
+                del self.table[self._cell.key]
         except NoKeyError:
             self._no_key()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name!r} of {self._operator!r}: {len(self._table)} keys>"
+        return f"<{type(self).__name__} {self._name!r} of {self._operator!r}: {len(self.table)} keys>"
 
 
 class HeapValueState(_Heap, ValueState[T]):
@@ -97,7 +98,7 @@ class HeapValueState(_Heap, ValueState[T]):
 
     def update(self, value: T) -> None:
         try:
-            self._table[self._cell.key] = value
+            self.table[self._cell.key] = value
         except NoKeyError:
             self._no_key()
 
@@ -120,7 +121,7 @@ class HeapListState(_Heap, ListState[T]):
         except NoKeyError:
             self._no_key()
         if items is None:
-            self._table[self._cell.key] = [value]
+            self.table[self._cell.key] = [value]
         else:
             items.append(value)
 
@@ -133,7 +134,7 @@ class HeapListState(_Heap, ListState[T]):
         if items is not None:
             items.extend(added)
         elif added:
-            self._table[self._cell.key] = added
+            self.table[self._cell.key] = added
 
     def update(self, values: Iterable[T]) -> None:
         items = list(values)
@@ -141,7 +142,7 @@ class HeapListState(_Heap, ListState[T]):
             self.clear()
             return
         try:
-            self._table[self._cell.key] = items
+            self.table[self._cell.key] = items
         except NoKeyError:
             self._no_key()
 
@@ -171,7 +172,7 @@ class HeapMapState(_Heap, MapState[K, V]):
         except NoKeyError:
             self._no_key()
         if entries is None:
-            self._table[self._cell.key] = {key: value}
+            self.table[self._cell.key] = {key: value}
         else:
             entries[key] = value
 
@@ -180,7 +181,7 @@ class HeapMapState(_Heap, MapState[K, V]):
         if mine is not None:
             mine.update(entries)
         elif entries:
-            self._table[self._cell.key] = dict(entries)
+            self.table[self._cell.key] = dict(entries)
 
     def remove(self, key: K) -> None:
         entries = self._entries()
@@ -188,7 +189,7 @@ class HeapMapState(_Heap, MapState[K, V]):
             return
         entries.pop(key, None)
         if not entries:
-            del self._table[self._cell.key]
+            del self.table[self._cell.key]
 
     def contains(self, key: K) -> bool:
         entries = self._entries()
@@ -227,10 +228,13 @@ class HeapReducingState(_Heap, ReducingState[T]):
     def add(self, value: T) -> None:
         key = self._cell.key
         try:
-            current = self._get(key)
+            current: Any = self._get(key)
         except NoKeyError:
             self._no_key()
-        self._table[key] = value if current is None else self._reduce(current, value)
+        if current is None and key not in self.table:
+            self.table[key] = value
+        else:
+            self.table[key] = self._reduce(current, value)
 
 
 class HeapAggregatingState(_Heap, AggregatingState[IN, OUT]):
@@ -254,9 +258,10 @@ class HeapAggregatingState(_Heap, AggregatingState[IN, OUT]):
     def get(self) -> OUT | None:
         try:
             accumulator = self._get(self._cell.key)
+            present = accumulator is not None or self._cell.key in self.table
         except NoKeyError:
             self._no_key()
-        return None if accumulator is None else self._result(accumulator)
+        return self._result(accumulator) if present else None
 
     def add(self, value: IN) -> None:
         key = self._cell.key
@@ -264,6 +269,6 @@ class HeapAggregatingState(_Heap, AggregatingState[IN, OUT]):
             accumulator = self._get(key)
         except NoKeyError:
             self._no_key()
-        if accumulator is None:
+        if accumulator is None and key not in self.table:
             accumulator = self._create()
-        self._table[key] = self._add(value, accumulator)
+        self.table[key] = self._add(value, accumulator)

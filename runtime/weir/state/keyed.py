@@ -123,6 +123,10 @@ class KeyedStateStore:
         self._registered[name] = registered
         return handle
 
+    def table_of(self, descriptor: StateDescriptor) -> dict[Any, Any]:
+        """The table behind a registered state, for operators that loop over keys themselves."""
+        return self._registered[descriptor.name].table
+
     def freeze_registration(self) -> None:
         """From now on ``get_state`` takes known names only; called after ``open()``."""
         self._frozen = True
