@@ -30,7 +30,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_parallelism: int = 128
 
 
-class Loaded(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+class LoadedGraph(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The job's graph, as its code built it."""
 
     graph: LogicalGraph
@@ -44,7 +44,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     kind: FailureKind = FailureKind.USER
 
 
-LoadAnswer = Loaded | LoadFailed
+LoadAnswer = LoadedGraph | LoadFailed
 
 
 def encode_graph(graph: LogicalGraph) -> bytes:
