@@ -51,6 +51,9 @@ class ConfigError(UserError):
 class JobLoadError(UserError):
     """The job's module, function or script cannot be loaded, or ``build`` raised."""
 
+    #: The user's frames, when their code raised.
+    user_traceback = ""
+
 
 class GraphError(UserError):
     """The job graph is impossible: duplicate uid, no source, parallelism above the maximum."""
