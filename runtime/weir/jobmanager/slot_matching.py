@@ -23,11 +23,6 @@ class Candidate:
     task_manager: TaskManagerId
 
 
-def slots_required(plan: PhysicalPlan) -> int:
-    """How many workers the plan needs at once."""
-    return sum(_group_widths(plan).values())
-
-
 def spread(candidates: Sequence[Candidate], count: int) -> list[WorkerId]:
     """``count`` of the candidates, from as many TaskManagers as possible, in rounds; stable for equal input.
 
@@ -48,7 +43,7 @@ def spread(candidates: Sequence[Candidate], count: int) -> list[WorkerId]:
 
 
 def match(plan: PhysicalPlan, workers: Sequence[WorkerId]) -> Mapping[SubtaskId, WorkerId]:
-    """Every subtask's worker; ``workers`` are exactly ``slots_required(plan)`` distinct ones."""
+    """Every subtask's worker; ``workers`` are as many as ``graph.slots_required`` says, all distinct."""
     widths = _group_widths(plan)
     if len(set(workers)) != len(workers) or len(workers) != sum(widths.values()):
         raise ValueError(f"the plan needs {sum(widths.values())} distinct workers, got {len(workers)}")

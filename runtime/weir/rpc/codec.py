@@ -21,10 +21,16 @@ _M = TypeVar("_M")
 _LENGTH: Final = struct.Struct(">I")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
-_SESSION_UP: Final = msgspec.msgpack.Decoder(messages.SessionUp)
-_SESSION_DOWN: Final = msgspec.msgpack.Decoder(messages.SessionDown)
-_TO_WORKER: Final = msgspec.msgpack.Decoder(messages.ToWorkerMessage)
-_FROM_WORKER: Final = msgspec.msgpack.Decoder(messages.FromWorkerMessage)
+_SESSION_UP: Final[msgspec.msgpack.Decoder[messages.SessionUp]] = msgspec.msgpack.Decoder(messages.SessionUp)
+_SESSION_DOWN: Final[msgspec.msgpack.Decoder[messages.SessionDown]] = msgspec.msgpack.Decoder(
+    messages.SessionDown
+)
+_TO_WORKER: Final[msgspec.msgpack.Decoder[messages.ToWorkerMessage]] = msgspec.msgpack.Decoder(
+    messages.ToWorkerMessage
+)
+_FROM_WORKER: Final[msgspec.msgpack.Decoder[messages.FromWorkerMessage]] = msgspec.msgpack.Decoder(
+    messages.FromWorkerMessage
+)
 _WORKER_READY: Final = msgspec.msgpack.Decoder(messages.WorkerReady)
 
 

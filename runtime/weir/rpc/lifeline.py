@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import runpy
 import signal
 import sys
 from typing import Final
@@ -34,3 +35,14 @@ def follow_parent() -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(parent):
         os._exit(1)
+
+
+def main() -> None:
+    """``python -m weir.rpc.lifeline MODULE ARGUMENTS``: run MODULE as the main program, with a lifeline."""
+    follow_parent()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -32,10 +32,10 @@ class StderrTail:
         self.write_end = -1
         loop = asyncio.get_running_loop()
         while True:
-            readable = loop.create_future()
-            loop.add_reader(self._read_end, _resolve, readable)
+            readable = asyncio.Event()
+            loop.add_reader(self._read_end, readable.set)
             try:
-                await readable
+                await readable.wait()
             finally:
                 loop.remove_reader(self._read_end)
             data = os.read(self._read_end, 1 << 16)
@@ -76,8 +76,3 @@ class _Forwarder:
 
 
 _forwarder = _Forwarder()
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

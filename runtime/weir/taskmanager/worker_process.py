@@ -193,11 +193,11 @@ class WorkerProcess:
 
     async def _wait_exit(self) -> None:
         loop = asyncio.get_running_loop()
-        exited = loop.create_future()
+        exited = asyncio.Event()
         pidfd = os.pidfd_open(self.pid)
-        loop.add_reader(pidfd, lambda: exited.done() or exited.set_result(None))
+        loop.add_reader(pidfd, exited.set)
         try:
-            await exited
+            await exited.wait()
         finally:
             loop.remove_reader(pidfd)
             os.close(pidfd)

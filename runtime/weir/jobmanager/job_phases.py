@@ -1,0 +1,140 @@
+"""The phases of a job's life and the table of what may happen in each: the data of ``job_state``. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from weir.errors import FailureKind
+from weir.jobmanager import job_events as ev
+from weir.jobmanager.job_events import Event, StopKind
+from weir.rpc.messages import Failure
+from weir.rpc.requests import JobState
+
+
+class Phase(enum.Enum):
+    """Where a job is in its life; finer than the state that people see."""
+
+    PLANNING = enum.auto()  #: the code is being loaded
+    CLAIMING = enum.auto()  #: the log's tail is being read, the start record written
+    WAITING = enum.auto()  #: for slots
+    STARTING = enum.auto()  #: deployed; some subtasks do not process yet
+    RUNNING = enum.auto()
+    COMMITTING = enum.auto()  #: all input ended; the final checkpoint and its commits
+    CLOSING = enum.auto()  #: committed; functions are being closed
+    STOPPING = enum.auto()  #: the attempt is being taken down; ``goal`` says what follows
+    BACKING_OFF = enum.auto()  #: nothing runs until the next attempt
+    SETTLING = enum.auto()  #: nothing runs; the terminal record is being written
+    SETTLED = enum.auto()  #: nothing more will happen here
+
+
+#: What may still come of an attempt that is over.
+_AFTERMATH: Final[Mapping[type[Event], str]] = {
+    ev.StopRequested: "ignore",
+    ev.AttemptFailed: "ignore",
+    ev.WorkerStopped: "ignore",
+    ev.WorkerGone: "ignore",
+    ev.CheckpointsStopped: "ignore",
+    ev.GraceOver: "ignore",
+}
+#: Which event is handled how in which phase; what is not in the table is illegal.
+TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
+    Phase.PLANNING: {
+        ev.Planned: "planned",
+        ev.PlanningFailed: "cannot_start",
+        ev.StopRequested: "stop_planning",
+    },
+    Phase.CLAIMING: {
+        ev.Claimed: "claimed",
+        ev.ClaimFailed: "cannot_start",
+        ev.FoundSettled: "found_settled",
+        ev.StopRequested: "stop_later",
+    },
+    Phase.WAITING: {
+        **_AFTERMATH,
+        ev.SlotsGranted: "deploy",
+        ev.SlotsMissing: "no_slots",
+        ev.StopRequested: "stop_waiting",
+    },
+    Phase.STARTING: {
+        ev.SubtaskRunning: "subtask_running",
+        ev.SubtaskEnded: "subtask_ended",
+        ev.DeployFailed: "fail",
+        ev.AttemptFailed: "fail",
+        ev.WorkerGone: "worker_gone",
+        ev.StopRequested: "stop",
+    },
+    Phase.RUNNING: {
+        ev.SubtaskEnded: "subtask_ended",
+        ev.AttemptFailed: "fail",
+        ev.WorkerGone: "worker_gone",
+        ev.StopRequested: "stop",
+    },
+    Phase.COMMITTING: {
+        ev.FinalCheckpointDone: "close",
+        ev.AttemptFailed: "fail",
+        ev.WorkerGone: "worker_gone",
+        ev.StopRequested: "stop",
+    },
+    Phase.CLOSING: {
+        ev.WorkerStopped: "closed",
+        ev.WorkerGone: "closed",
+        ev.GraceOver: "close_time_over",
+        ev.CheckpointsStopped: "closing_checkpoints_stopped",
+        ev.AttemptFailed: "close_failed",
+        ev.StopRequested: "ignore",
+    },
+    Phase.STOPPING: {
+        ev.WorkerStopped: "stopped",
+        ev.WorkerGone: "gone",
+        ev.GraceOver: "stop_time_over",
+        ev.CheckpointsStopped: "checkpoints_stopped",
+        ev.AttemptFailed: "another_failure",
+        ev.DeployFailed: "another_failure",
+        ev.StopRequested: "stop_while_stopping",
+        ev.SubtaskRunning: "ignore",
+        ev.SubtaskEnded: "ignore",
+        ev.FinalCheckpointDone: "ignore",
+    },
+    Phase.BACKING_OFF: {**_AFTERMATH, ev.RestartDue: "restart", ev.StopRequested: "stop_idle"},
+    Phase.SETTLING: {ev.TerminalWritten: "terminal_written", **_AFTERMATH},
+    Phase.SETTLED: _AFTERMATH,
+}
+
+
+@dataclass(frozen=True)
+class RestartGoal:
+    """After the stop: deploy again after ``delay`` seconds."""
+
+    delay: float
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class EndGoal:
+    """After the stop: the job is over, in this state."""
+
+    state: JobState
+    failure: Failure | None = None
+
+
+Goal = RestartGoal | EndGoal
+
+WANTED: Final = {StopKind.CANCEL: JobState.CANCELED, StopKind.SUSPEND: JobState.SUSPENDED}
+ON_THE_WAY: Final = {
+    JobState.FINISHED: JobState.RUNNING,
+    JobState.FAILED: JobState.FAILING,
+    JobState.CANCELED: JobState.CANCELLING,
+    JobState.SUSPENDED: JobState.CANCELLING,
+}
+NOT_YET: Final = (Phase.PLANNING, Phase.CLAIMING, Phase.WAITING)
+#: Which failure of one attempt is its cause: the rest follow from it (a peer that lost its connection).
+RANK: Final = {
+    FailureKind.ENGINE: 0,
+    FailureKind.WORKER_LOST: 1,
+    FailureKind.CHECKPOINT: 2,
+    FailureKind.STORAGE: 3,
+    FailureKind.USER: 4,
+}

@@ -1,0 +1,369 @@
+r"""The life of one job as a pure state machine: ``handle(event, now) -> list[Instruction]``.
+
+Rule 1: everything that changes a job's life passes through here; ``job`` only carries instructions out and reports
+back. Rule 2: an attempt is all or nothing. Any failure stops every worker of the attempt, and the next attempt
+gets fresh processes, after the old ones are gone and no checkpoint of the old attempt is being written. An event of
+an older attempt is dropped; an event that cannot happen in a phase raises and changes nothing.
+
+::
+
+    PLANNING -> CLAIMING -> WAITING -> STARTING -> RUNNING -> COMMITTING -> CLOSING -> SETTLING -> settled
+                   ^           ^           \          |           /                      ^
+                   |           |            `------ STOPPING -----'----------------------'
+                   |           `-- BACKING_OFF <-------'
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from msgspec import structs
+
+from weir.errors import FailureKind, WeirError
+from weir.ids import AttemptId, Epoch, JobId, SubtaskId, WorkerId
+from weir.jobmanager import job_events as ev
+from weir.jobmanager.job_events import Event, Instruction
+from weir.jobmanager.job_phases import (
+    NOT_YET,
+    ON_THE_WAY,
+    RANK,
+    TRANSITIONS,
+    WANTED,
+    EndGoal,
+    Goal,
+    Phase,
+    RestartGoal,
+)
+from weir.jobmanager.restart import GiveUp, NoRestart, RestartStrategy
+from weir.rpc.messages import Execution, Failure
+from weir.rpc.requests import JobState
+
+#: Seconds for functions to close after a failure, before their processes are ended.
+FAILURE_GRACE: Final = 3.0
+
+
+class IllegalEvent(WeirError):
+    """An event that cannot happen in this phase: a fault of Weir. Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When an event comes: monotonic seconds, and a random number in [-1, 1) for whoever needs one."""
+
+    now: float
+    jitter: float = 0.0
+
+
+class JobMachine:
+    """See the module. Fields may be read by anyone and are written only here."""
+
+    def __init__(self, job_id: JobId, *, recovering: bool = False) -> None:
+        """``recovering``: the job ran under a JobManager that is gone; without checkpoints it fails."""
+        self.job_id = job_id
+        self.phase = Phase.PLANNING
+        self.epoch: Epoch | None = None
+        self.attempt = AttemptId(0)
+        self.restarts = 0
+        self.slots = 0
+        self.subtasks: frozenset[SubtaskId] = frozenset()
+        #: Subtasks of this attempt that process, and those whose input ended.
+        self.running: set[SubtaskId] = set()
+        self.ended: set[SubtaskId] = set()
+        #: Workers of this attempt that are not known to be gone; empty outside an attempt.
+        self.workers: set[WorkerId] = set()
+        #: Those of ``workers`` that may still run something of the attempt.
+        self.occupied: set[WorkerId] = set()
+        self.goal: Goal | None = None
+        self.fenced: str | None = None
+        #: The last events, for the message of an illegal one.
+        self.story: deque[str] = deque(maxlen=20)
+        self._recovering = recovering
+        self._checkpointing = False
+        self._cancel_grace = 0.0
+        self._checkpoints_active = False
+        self._strategy: RestartStrategy = NoRestart()
+
+    # ---- what others read -----------------------------------------------------------------------------------
+
+    @property
+    def execution(self) -> Execution:
+        """The current attempt; only after the job was claimed."""
+        assert self.epoch is not None
+        return Execution(self.job_id, self.epoch, self.attempt)
+
+    @property
+    def state(self) -> JobState:
+        """The state as people see it."""
+        if isinstance(self.goal, EndGoal):
+            return self.goal.state if self.phase is Phase.SETTLED else ON_THE_WAY[self.goal.state]
+        if self.phase in NOT_YET:
+            return JobState.RESTARTING if self.attempt else JobState.CREATED
+        if self.phase in (Phase.STOPPING, Phase.BACKING_OFF):
+            return JobState.RESTARTING
+        return JobState.RUNNING
+
+    def start(self) -> list[Instruction]:
+        """The first instruction."""
+        return [ev.MakePlan()]
+
+    # ---- the one mutator ------------------------------------------------------------------------------------
+
+    def handle(self, event: Event, moment: Moment) -> list[Instruction]:
+        """Take ``event`` in; what is to be done. Raises ``IllegalEvent`` and changes nothing."""
+        if isinstance(event, ev.FencedOut):
+            return self._fence_out(event.message)
+        if self._is_late(event):
+            return []
+        name = TRANSITIONS[self.phase].get(type(event))
+        if name is None:
+            raise IllegalEvent(
+                f"job {self.job_id} is {self.phase.name}; {event} cannot happen then. Before: {list(self.story)}"
+            )
+        self.story.append(f"{self.phase.name}: {type(event).__name__}")
+        handler: Callable[[Event, Moment], list[Instruction]] = getattr(self, f"_{name}")
+        return handler(event, moment)
+
+    def _is_late(self, event: Event) -> bool:
+        """Whether it is about an attempt, a worker or a pause that is not the current one."""
+        if isinstance(event, ev.AttemptEvent):
+            return self.epoch is None or event.execution != self.execution
+        if isinstance(event, ev.WorkerGone):
+            return event.worker not in self.workers
+        if isinstance(event, ev.RestartDue):
+            return event.after != self.attempt
+        return False
+
+    # ---- to the start -----------------------------------------------------------------------------------------
+
+    def _planned(self, event: ev.Planned, _moment: Moment) -> list[Instruction]:
+        self.slots = event.slots
+        self.subtasks = event.subtasks
+        self._strategy = event.strategy
+        self._checkpointing = event.checkpointing
+        self._cancel_grace = event.cancel_grace
+        if self._recovering and not event.checkpointing:
+            message = "the JobManager was lost, and checkpointing is off: a restart would lose state"
+            return self._end(JobState.FAILED, Failure(kind=FailureKind.WORKER_LOST, message=message))
+        self.phase = Phase.CLAIMING
+        return [ev.ClaimJob()]
+
+    def _cannot_start(self, event: ev.PlanningFailed | ev.ClaimFailed, _moment: Moment) -> list[Instruction]:
+        return self._end(JobState.FAILED, event.failure)
+
+    def _stop_planning(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        return [ev.AbandonPlan(), *self._end(WANTED[event.kind])]
+
+    def _stop_later(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        self.goal = EndGoal(WANTED[event.kind])
+        return []
+
+    def _claimed(self, event: ev.Claimed, _moment: Moment) -> list[Instruction]:
+        self.epoch = event.epoch
+        if isinstance(self.goal, EndGoal):
+            return self._end(self.goal.state)
+        return self._wait_for_slots()
+
+    def _found_settled(self, event: ev.FoundSettled, _moment: Moment) -> list[Instruction]:
+        self.goal = EndGoal(event.state)
+        self.phase = Phase.SETTLED
+        return [ev.Settle(event.state)]
+
+    def _wait_for_slots(self) -> list[Instruction]:
+        self.goal = None
+        self.phase = Phase.WAITING
+        return [ev.RequestSlots(self.slots)]
+
+    def _no_slots(self, event: ev.SlotsMissing, _moment: Moment) -> list[Instruction]:
+        return self._end(JobState.FAILED, event.failure)
+
+    def _stop_waiting(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        return [ev.WithdrawSlotRequest(), *self._end(WANTED[event.kind])]
+
+    def _deploy(self, event: ev.SlotsGranted, _moment: Moment) -> list[Instruction]:
+        self.attempt = AttemptId(self.attempt + 1)
+        self.restarts += self.attempt > 1
+        self.running, self.ended = set(), set()
+        self.workers = set(event.workers)
+        self.occupied = set(event.workers)
+        self.phase = Phase.STARTING
+        return [ev.DeployAttempt(self.execution, event.workers)]
+
+    # ---- while it runs ----------------------------------------------------------------------------------------
+
+    def _subtask_running(self, event: ev.SubtaskRunning, _moment: Moment) -> list[Instruction]:
+        self.running.add(event.subtask)
+        if self.running != self.subtasks:
+            return []
+        self.phase = Phase.RUNNING
+        self._checkpoints_active = True
+        return [ev.StartCheckpoints(self.execution), *self._commit_if_ended()]
+
+    def _subtask_ended(self, event: ev.SubtaskEnded, _moment: Moment) -> list[Instruction]:
+        self.ended.add(event.subtask)
+        return self._commit_if_ended() if self.phase is Phase.RUNNING else []
+
+    def _commit_if_ended(self) -> list[Instruction]:
+        if self.ended != self.subtasks:
+            return []
+        self.phase = Phase.COMMITTING
+        return [ev.TakeFinalCheckpoint(self.execution)]
+
+    def _close(self, _event: ev.FinalCheckpointDone, _moment: Moment) -> list[Instruction]:
+        self.phase = Phase.CLOSING
+        return [
+            ev.StopCheckpoints(self.execution),
+            ev.FinishTasks(self.execution, _sorted(self.workers)),
+            ev.StartGrace(self.execution, self._cancel_grace),
+        ]
+
+    def _closed(self, event: ev.WorkerStopped | ev.WorkerGone, _moment: Moment) -> list[Instruction]:
+        self.occupied.discard(event.worker)
+        if isinstance(event, ev.WorkerGone):
+            self.workers.discard(event.worker)
+        return self._finish_if_closed()
+
+    def _close_time_over(self, _event: ev.GraceOver, _moment: Moment) -> list[Instruction]:
+        self.occupied.clear()
+        return self._finish_if_closed()
+
+    def _closing_checkpoints_stopped(
+        self, _event: ev.CheckpointsStopped, _moment: Moment
+    ) -> list[Instruction]:
+        self._checkpoints_active = False
+        return self._finish_if_closed()
+
+    def _close_failed(self, event: ev.AttemptFailed, _moment: Moment) -> list[Instruction]:
+        # All output is committed: the job did what it was to do, and its history says what went wrong after that.
+        return [ev.RecordFailure(event.failure, self.attempt)]
+
+    def _finish_if_closed(self) -> list[Instruction]:
+        if self.occupied or self._checkpoints_active:
+            return []
+        return [*self._release(self.workers), *self._end(JobState.FINISHED)]
+
+    # ---- failing and stopping -----------------------------------------------------------------------------------
+
+    def _fail(self, event: ev.AttemptFailed | ev.DeployFailed, moment: Moment) -> list[Instruction]:
+        return self._take_down(self._goal_after(event.failure, moment), FAILURE_GRACE)
+
+    def _worker_gone(self, event: ev.WorkerGone, moment: Moment) -> list[Instruction]:
+        self.workers.discard(event.worker)
+        self.occupied.discard(event.worker)
+        return self._take_down(self._goal_after(event.failure, moment), FAILURE_GRACE)
+
+    def _goal_after(self, failure: Failure, moment: Moment) -> Goal:
+        if not failure.restartable:
+            return EndGoal(JobState.FAILED, failure)
+        decision, self._strategy = self._strategy.next(moment.now, moment.jitter)
+        if isinstance(decision, GiveUp):
+            message = f"{failure.message} (no restart: {decision.reason})"
+            return EndGoal(JobState.FAILED, structs.replace(failure, message=message))
+        return RestartGoal(decision.delay, failure)
+
+    def _stop(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        return self._take_down(EndGoal(WANTED[event.kind]), self._cancel_grace)
+
+    def _take_down(self, goal: Goal, grace: float) -> list[Instruction]:
+        self.goal = goal
+        self.phase = Phase.STOPPING
+        self._checkpoints_active = True
+        return [
+            ev.StopCheckpoints(self.execution),
+            ev.CancelTasks(self.execution, _sorted(self.workers)),
+            ev.StartGrace(self.execution, min(grace, self._cancel_grace)),
+        ]
+
+    def _stopped(self, event: ev.WorkerStopped, _moment: Moment) -> list[Instruction]:
+        self.occupied.discard(event.worker)
+        return self._release({event.worker} & self.workers)
+
+    def _gone(self, event: ev.WorkerGone, moment: Moment) -> list[Instruction]:
+        if event.worker in self.occupied:
+            self._note_cause(event.failure)
+        self.workers.discard(event.worker)
+        self.occupied.discard(event.worker)
+        return self._stopped_all()
+
+    def _stop_time_over(self, _event: ev.GraceOver, _moment: Moment) -> list[Instruction]:
+        self.occupied.clear()
+        return self._release(self.workers)
+
+    def _checkpoints_stopped(self, _event: ev.CheckpointsStopped, _moment: Moment) -> list[Instruction]:
+        self._checkpoints_active = False
+        return self._stopped_all()
+
+    def _another_failure(
+        self, event: ev.AttemptFailed | ev.DeployFailed, _moment: Moment
+    ) -> list[Instruction]:
+        self._note_cause(event.failure)
+        return []
+
+    def _note_cause(self, failure: Failure) -> None:
+        """Keep the likelier cause of the attempt's end; one that no restart can cure ends the job."""
+        goal = self.goal
+        assert goal is not None
+        if goal.failure is None or RANK[failure.kind] <= RANK[goal.failure.kind]:
+            return
+        if isinstance(goal, RestartGoal) and not failure.restartable:
+            self.goal = EndGoal(JobState.FAILED, failure)
+        else:
+            self.goal = replace(goal, failure=failure)
+
+    def _stop_while_stopping(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        if self.goal != EndGoal(JobState.CANCELED):
+            self.goal = EndGoal(WANTED[event.kind])
+        return []
+
+    def _stopped_all(self) -> list[Instruction]:
+        if self.workers or self._checkpoints_active:
+            return []
+        goal = self.goal
+        assert goal is not None
+        if isinstance(goal, EndGoal):
+            return self._end(goal.state, goal.failure)
+        self.phase = Phase.BACKING_OFF
+        return [ev.RecordFailure(goal.failure, self.attempt), ev.ScheduleRestart(self.attempt, goal.delay)]
+
+    def _restart(self, _event: ev.RestartDue, _moment: Moment) -> list[Instruction]:
+        return self._wait_for_slots()
+
+    def _stop_idle(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        return self._end(WANTED[event.kind])
+
+    # ---- the end --------------------------------------------------------------------------------------------------
+
+    def _end(self, state: JobState, failure: Failure | None = None) -> list[Instruction]:
+        """Nothing runs any more. A job that was never claimed, or is suspended, gets no terminal record."""
+        self.goal = EndGoal(state, failure)
+        recorded = [] if failure is None else [ev.RecordFailure(failure, self.attempt)]
+        if self.epoch is None or state is JobState.SUSPENDED:
+            self.phase = Phase.SETTLED
+            return [*recorded, ev.Settle(state)]
+        self.phase = Phase.SETTLING
+        return [*recorded, ev.WriteTerminal(state, failure)]
+
+    def _terminal_written(self, _event: ev.TerminalWritten, _moment: Moment) -> list[Instruction]:
+        assert isinstance(self.goal, EndGoal)
+        self.phase = Phase.SETTLED
+        return [ev.Settle(self.goal.state)]
+
+    def _fence_out(self, message: str) -> list[Instruction]:
+        if self.phase is Phase.SETTLED:
+            return []
+        self.fenced = message
+        self.goal = EndGoal(JobState.SUSPENDED)
+        self.phase = Phase.SETTLED
+        return [*self._release(self.workers), ev.Settle(JobState.SUSPENDED)]
+
+    def _release(self, workers: set[WorkerId]) -> list[Instruction]:
+        return [ev.ReleaseWorkers(_sorted(workers))] if workers else []
+
+    def _ignore(self, _event: Event, _moment: Moment) -> list[Instruction]:
+        return []
+
+
+def _sorted(workers: set[WorkerId]) -> tuple[WorkerId, ...]:
+    return tuple(sorted(workers))

@@ -1,0 +1,252 @@
+"""The TaskManagers as the JobManager sees them: sessions, heartbeats, and who is lost.
+
+``serve`` holds one supervisor's session from its ``Register`` to its end. A TaskManager that sends no heartbeat for
+the time-out is lost: its session is dead from then on, whatever it still says, and its workers are gone. What
+happens is told to a :class:`SessionListener`; ``dispatcher`` is the one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import Final, Protocol
+
+import structlog
+
+from weir.clock import Clock
+from weir.errors import FailureKind
+from weir.ids import TaskManagerId, WorkerId
+from weir.rpc import codec
+from weir.rpc.links import SessionEnded, TaskManagerLink
+from weir.rpc.messages import (
+    Failure,
+    FromWorker,
+    FromWorkerMessage,
+    Goodbye,
+    JobManagerHeartbeat,
+    Register,
+    Registered,
+    ReleaseWorker,
+    SessionUp,
+    TaskManagerHeartbeat,
+    ToWorker,
+    ToWorkerMessage,
+    WorkerInfo,
+    WorkerLost,
+    WorkerStarted,
+)
+from weir.rpc.requests import TaskManagerStatus
+
+log = structlog.get_logger()
+
+#: Seconds for a supervisor to register after it connected.
+REGISTER_TIMEOUT: Final = 10.0
+#: Lost TaskManagers stay in the status for this many seconds, for whoever replaces them.
+REMEMBER_LOST: Final = 600.0
+
+
+class SessionListener(Protocol):
+    """Who is told what happens to workers; all calls are made on the event loop and return at once."""
+
+    def worker_started(self, task_manager: TaskManagerId, info: WorkerInfo) -> None:
+        """A worker can take a deployment."""
+        ...
+
+    def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
+        """A worker does not exist any more."""
+        ...
+
+    def worker_said(self, worker: WorkerId, message: FromWorkerMessage) -> None:
+        """A worker that is not lost said this."""
+        ...
+
+
+class _Session:
+    """One registered TaskManager."""
+
+    def __init__(self, register: Register, link: TaskManagerLink, now: float) -> None:
+        self.register = register
+        self.link = link
+        self.id = secrets.token_hex(8)
+        self.heard = now
+        self.workers: dict[WorkerId, WorkerInfo] = {}
+        self.over = asyncio.Event()
+
+
+class Sessions:
+    """All sessions of one JobManager, and the way to each worker."""
+
+    def __init__(self, listener: SessionListener, clock: Clock, interval: float, timeout: float) -> None:
+        """``interval`` and ``timeout`` of heartbeats in seconds."""
+        self._listener = listener
+        self._clock = clock
+        self._interval = interval
+        self._timeout = timeout
+        self._sessions: dict[TaskManagerId, _Session] = {}
+        self._lost: dict[TaskManagerId, tuple[Register, float]] = {}
+        self._by_worker: dict[WorkerId, _Session] = {}
+        self._closing = False
+
+    # ---- what the job side uses -------------------------------------------------------------------------------
+
+    def send(self, worker: WorkerId, message: ToWorkerMessage) -> None:
+        """Say something to a worker; dropped if it is lost."""
+        session = self._by_worker.get(worker)
+        if session is not None:
+            session.link.send_nowait(ToWorker(worker=worker, payload=codec.encode(message)))
+
+    def release(self, worker: WorkerId) -> None:
+        """End a worker process; ``worker_lost`` follows."""
+        session = self._by_worker.get(worker)
+        if session is not None:
+            session.link.send_nowait(ReleaseWorker(worker=worker))
+
+    def statuses(self, free: frozenset[WorkerId]) -> tuple[TaskManagerStatus, ...]:
+        """Registered and lately lost TaskManagers; ``free`` are the workers that no job holds."""
+        now = self._clock.monotonic()
+        present = [
+            _status(session.register, free=len(free & session.workers.keys()), lost=False)
+            for session in self._sessions.values()
+        ]
+        gone = [
+            _status(register, free=0, lost=True)
+            for register, at in self._lost.values()
+            if now - at < REMEMBER_LOST
+        ]
+        return tuple(sorted([*present, *gone], key=lambda status: status.id))
+
+    async def dismiss_all(self, reason: str) -> None:
+        """Tell every TaskManager to end, and refuse new ones."""
+        self._closing = True
+        for session in list(self._sessions.values()):
+            session.link.send_nowait(Goodbye(reason=reason, shutdown=True))
+            session.over.set()
+
+    # ---- one session ----------------------------------------------------------------------------------------------
+
+    async def serve(self, link: TaskManagerLink) -> None:
+        """Hold one supervisor's session until it ends."""
+        try:
+            register = await asyncio.wait_for(link.receive(), REGISTER_TIMEOUT)
+        except (TimeoutError, SessionEnded, codec.ProtocolError) as error:
+            log.warning("session without registration", reason=repr(error))
+            return
+        refusal = self._refusal(register)
+        if refusal is not None or not isinstance(register, Register):
+            link.send_nowait(refusal or Goodbye(reason="a session begins with Register"))
+            return
+        session = self._open(register, link)
+        listening = asyncio.create_task(self._listen(session))
+        ending = asyncio.create_task(session.over.wait())
+        try:
+            await asyncio.wait({listening, ending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (listening, ending):
+                task.cancel()
+            self._close(session, "its connection to the JobManager broke")
+
+    def _refusal(self, register: SessionUp) -> Goodbye | None:
+        if self._closing:
+            return Goodbye(reason="the JobManager ends", shutdown=True)
+        if isinstance(register, Register) and register.version != codec.release():
+            return Goodbye(
+                reason=f"the TaskManager is Weir {register.version}, the JobManager is Weir {codec.release()}; "
+                "run both from the same release"
+            )
+        return None
+
+    def _open(self, register: Register, link: TaskManagerLink) -> _Session:
+        before = self._sessions.get(register.task_manager)
+        if before is not None:
+            self._close(before, "its TaskManager opened a new session")
+        session = _Session(register, link, self._clock.monotonic())
+        self._sessions[register.task_manager] = session
+        self._lost.pop(register.task_manager, None)
+        link.send_nowait(
+            Registered(session=session.id, heartbeat_interval=self._interval, heartbeat_timeout=self._timeout)
+        )
+        log.info("taskmanager registered", taskmanager=register.task_manager, slots=register.slots)
+        return session
+
+    async def _listen(self, session: _Session) -> None:
+        while True:
+            try:
+                self._hear(session, await session.link.receive())
+            except SessionEnded:
+                return
+            except codec.ProtocolError:
+                log.exception("taskmanager sent nonsense", taskmanager=session.register.task_manager)
+                return
+
+    def _hear(self, session: _Session, message: SessionUp) -> None:
+        if session.over.is_set():
+            return  # whatever a dead session still says
+        if isinstance(message, TaskManagerHeartbeat):
+            session.heard = self._clock.monotonic()
+            session.link.send_nowait(JobManagerHeartbeat(sequence=message.sequence))
+        elif isinstance(message, WorkerStarted):
+            session.workers[message.info.worker] = message.info
+            self._by_worker[message.info.worker] = session
+            self._listener.worker_started(session.register.task_manager, message.info)
+        elif isinstance(message, WorkerLost):
+            self._forget(session, message.worker, message.failure)
+        elif isinstance(message, FromWorker) and message.worker in session.workers:
+            self._listener.worker_said(message.worker, codec.decode_from_worker(message.payload))
+
+    def _forget(self, session: _Session, worker: WorkerId, failure: Failure) -> None:
+        if session.workers.pop(worker, None) is not None:
+            del self._by_worker[worker]
+            self._listener.worker_lost(worker, failure)
+
+    def _close(self, session: _Session, why: str) -> None:
+        """The session is dead: nothing of it is heard any more, its workers are lost."""
+        if session.over.is_set() and self._sessions.get(session.register.task_manager) is not session:
+            return
+        session.over.set()
+        name = session.register.task_manager
+        if self._sessions.get(name) is session:
+            del self._sessions[name]
+        log.warning("taskmanager lost", taskmanager=name, reason=why)
+        for worker in list(session.workers):
+            failure = Failure(
+                kind=FailureKind.WORKER_LOST, message=f"TaskManager {name} is lost: {why}", worker=worker
+            )
+            self._forget(session, worker, failure)
+
+    # ---- liveness ---------------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Declare silent TaskManagers lost, for ever."""
+        period = self._interval / 2
+        last = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(period)
+            now = self._clock.monotonic()
+            # Frozen ourselves: heartbeats lie unread, so their absence means nothing yet.
+            frozen = now - last > self._interval + period
+            last = now
+            for session in list(self._sessions.values()):
+                if frozen:
+                    session.heard = now
+                elif now - session.heard > self._timeout:
+                    self._declare_lost(session, now)
+
+    def _declare_lost(self, session: _Session, now: float) -> None:
+        silence = now - session.heard
+        self._lost[session.register.task_manager] = (session.register, now)
+        session.link.send_nowait(Goodbye(reason=f"no heartbeat came for {silence:.1f} s"))
+        self._close(session, f"no heartbeat for {silence:.1f} s (heartbeat.timeout is {self._timeout:g} s)")
+
+
+def _status(register: Register, *, free: int, lost: bool) -> TaskManagerStatus:
+    return TaskManagerStatus(
+        id=register.task_manager, pid=register.pid, slots=register.slots, free=free, lost=lost
+    )
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel ``task`` and wait for its end."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
