@@ -1,0 +1,108 @@
+"""What the coordinator remembers of its snapshots for people: counts, a bounded history, the latest of each kind."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass, field
+
+from weir.checkpoint.metadata import SnapshotKind
+from weir.checkpoint.pending import PendingCheckpoint
+from weir.errors import CheckpointFailureReason
+from weir.ids import CheckpointId
+
+#: Snapshots kept for display.
+HISTORY = 20
+
+
+class Status(enum.StrEnum):
+    """Flink's names."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class CheckpointStats:
+    """One snapshot, for display."""
+
+    checkpoint_id: CheckpointId
+    kind: SnapshotKind
+    status: Status
+    triggered_ms: int  #: wall time
+    duration_s: float  #: so far, when in progress
+    size: int  #: bytes
+    acknowledged: int
+    subtasks: int
+    alignment_ms: int = 0  #: the longest of any subtask
+    path: str | None = None
+    failure: CheckpointFailureReason | None = None
+    message: str = ""
+
+
+@dataclass
+class Counts:
+    """Since this process took over the job."""
+
+    triggered: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass
+class History:
+    """Filled by the coordinator only."""
+
+    counts: Counts = field(default_factory=Counts)
+    #: Oldest first.
+    recent: deque[CheckpointStats] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    latest_completed: CheckpointStats | None = None
+    latest_savepoint: CheckpointStats | None = None
+    latest_failed: CheckpointStats | None = None
+
+    def completed(self, pending: PendingCheckpoint, now: float, path: str, size: int) -> None:
+        """Note a completed snapshot."""
+        stats = stats_of(pending, now, Status.COMPLETED, path=path, size=size or pending.size)
+        self.counts.completed += 1
+        self.recent.append(stats)
+        if pending.savepoint:
+            self.latest_savepoint = stats
+        else:
+            self.latest_completed = stats
+
+    def failed(
+        self, pending: PendingCheckpoint, now: float, reason: CheckpointFailureReason, message: str
+    ) -> None:
+        """Note a failed snapshot."""
+        stats = stats_of(pending, now, Status.FAILED, failure=reason, message=message)
+        self.counts.failed += 1
+        self.recent.append(stats)
+        self.latest_failed = stats
+
+
+def stats_of(
+    pending: PendingCheckpoint,
+    now: float,
+    status: Status,
+    *,
+    path: str | None = None,
+    size: int | None = None,
+    failure: CheckpointFailureReason | None = None,
+    message: str = "",
+) -> CheckpointStats:
+    """What is known of ``pending`` at ``now`` (monotonic seconds)."""
+    return CheckpointStats(
+        checkpoint_id=pending.checkpoint_id,
+        kind=SnapshotKind.SAVEPOINT if pending.savepoint else SnapshotKind.CHECKPOINT,
+        status=status,
+        triggered_ms=pending.triggered_ms,
+        duration_s=now - pending.triggered_at,
+        size=pending.size if size is None else size,
+        acknowledged=len(pending.acks),
+        subtasks=len(pending.awaited),
+        alignment_ms=max((ack.stats.alignment_ms for ack in pending.acks.values()), default=0),
+        path=path,
+        failure=failure,
+        message=message,
+    )

@@ -1,0 +1,149 @@
+"""The format of ``_metadata``: what a checkpoint or savepoint consists of, as versioned JSON.
+
+The coordinator builds a :class:`SnapshotMetadata` from the acknowledgements, ``store`` writes it last and the fence
+records its hash. Files of every released format version must stay readable: a field that is added gets a default, a
+change of meaning gets a new format version.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+
+import msgspec
+
+from weir.errors import SnapshotCorrupt, SnapshotMismatch, StorageError
+from weir.ids import AttemptId, CheckpointId, Epoch, JobId, OperatorId
+from weir.state.snapshot import OperatorSubtaskState
+from weir.storage.names import check_name
+
+FORMAT_VERSION = 1
+
+
+class SnapshotKind(enum.StrEnum):
+    """Checkpoints belong to the engine, savepoints to whoever asked for them."""
+
+    CHECKPOINT = "checkpoint"
+    SAVEPOINT = "savepoint"
+
+
+class Owner(enum.StrEnum):
+    """Who asked for a savepoint; the operator prunes only its own."""
+
+    USER = "user"
+    OPERATOR = "operator"
+
+
+class OperatorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of one operator over all its subtasks."""
+
+    operator_id: OperatorId
+    uid: str | None = None
+    name: str
+    parallelism: int
+    max_parallelism: int
+    subtasks: tuple[OperatorSubtaskState, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """How messages name the operator."""
+        return f"uid {self.uid!r}" if self.uid else f"{self.name!r} (id {self.operator_id})"
+
+    @property
+    def stateful(self) -> bool:
+        """Whether there is anything to restore."""
+        return any(subtask.handles for subtask in self.subtasks)
+
+
+class SnapshotMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The contents of ``_metadata``."""
+
+    format_version: int
+    job_id: JobId
+    job_name: str = ""
+    kind: SnapshotKind
+    owner: Owner = Owner.USER
+    checkpoint_id: CheckpointId
+    epoch: Epoch
+    attempt: AttemptId
+    triggered_ms: int  #: wall time
+    #: The largest watermark of any subtask, event-time milliseconds.
+    max_watermark: int | None = None
+    #: Whether anything is committed to the outside with this snapshot; recovery never goes back past it.
+    has_commits: bool = False
+    #: Nothing follows: taken at the end of the input, or by a stop.
+    final: bool = False
+    operators: tuple[OperatorState, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of state that the snapshot refers to."""
+        return sum(subtask.size for operator in self.operators for subtask in operator.subtasks)
+
+
+class _Header(msgspec.Struct):
+    format_version: int
+
+
+def encode(metadata: SnapshotMetadata) -> bytes:
+    """The bytes of ``_metadata``; equal values give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(metadata), indent=1)
+
+
+def digest(data: bytes) -> str:
+    """The hash by which the fence's record names these bytes (sha256, hex)."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decode(data: bytes, where: str) -> SnapshotMetadata:
+    """Read ``_metadata``.
+
+    Raises ``SnapshotCorrupt`` when the bytes are cut, damaged or contradict themselves, ``SnapshotMismatch`` when a
+    newer Weir wrote them; both name ``where``.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Header).format_version
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapshotCorrupt(f"{where} is no snapshot metadata, or is damaged: {error}") from error
+    if version > FORMAT_VERSION:
+        raise SnapshotMismatch(
+            f"{where} has format version {version}, this Weir reads up to {FORMAT_VERSION}; use the version that wrote it"
+        )
+    try:
+        metadata = msgspec.json.decode(data, type=SnapshotMetadata)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapshotCorrupt(f"{where} (format version {version}) is damaged: {error}") from error
+    _validate(metadata, where)
+    return metadata
+
+
+def _validate(metadata: SnapshotMetadata, where: str) -> None:
+    ids = [operator.operator_id for operator in metadata.operators]
+    if len(set(ids)) != len(ids):
+        raise SnapshotCorrupt(f"{where} names an operator twice")
+    for operator in metadata.operators:
+        fault = _operator_fault(operator)
+        if fault is not None:
+            raise SnapshotCorrupt(f"{where}: operator {operator.label} {fault}")
+
+
+def _operator_fault(operator: OperatorState) -> str | None:
+    if not 1 <= operator.parallelism <= operator.max_parallelism:
+        return f"has parallelism {operator.parallelism} with max parallelism {operator.max_parallelism}"
+    indexes = [state.subtask for state in operator.subtasks]
+    if len(set(indexes)) != len(indexes) or any(not 0 <= i < operator.parallelism for i in indexes):
+        return f"has parallelism {operator.parallelism}, but subtasks {indexes}"
+    for state in operator.subtasks:
+        if (state.keyed is None) != (state.key_groups is None):
+            return f"has keyed state without key groups, or the other way round, in subtask {state.subtask}"
+        if state.key_groups is not None:
+            first, last = state.key_groups
+            if not 0 <= first <= last < operator.max_parallelism:
+                return f"has key groups {first} to {last} with max parallelism {operator.max_parallelism}"
+        for handle in state.handles:
+            if handle.path is not None:
+                try:
+                    check_name(handle.path)
+                except StorageError as error:
+                    return str(error)
+    return None

@@ -1,0 +1,150 @@
+"""One snapshot from its trigger to its last acknowledgement, and the metadata that it becomes. Decides; no I/O.
+
+The coordinator owns these; tasks that never answer are found by its clock, not here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from weir.checkpoint.events import Ack, AckResult, TriggerRequested
+from weir.checkpoint.metadata import FORMAT_VERSION, OperatorState, SnapshotKind, SnapshotMetadata
+from weir.ids import AttemptId, CheckpointId, Epoch, JobId, OperatorId, SubtaskId, VertexId
+from weir.state.snapshot import OperatorSubtaskState
+
+
+@dataclass(frozen=True)
+class OperatorInfo:
+    """What the plan says about one operator of the job."""
+
+    operator_id: OperatorId
+    uid: str | None
+    name: str
+    vertex: VertexId
+    parallelism: int
+    max_parallelism: int
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What every snapshot of the job has in common."""
+
+    job_id: JobId
+    job_name: str
+    epoch: Epoch
+    operators: tuple[OperatorInfo, ...]
+
+
+class Phase(enum.Enum):
+    """How far a pending snapshot is."""
+
+    COLLECTING = "collecting"  #: acknowledgements are missing
+    READY = "ready"  #: all are there; an earlier snapshot is published first
+    PUBLISHING = "publishing"  #: ``_metadata`` and the fence record are being written
+
+
+@dataclass
+class PendingCheckpoint:
+    """A snapshot that is neither complete nor failed."""
+
+    checkpoint_id: CheckpointId
+    attempt: AttemptId
+    #: Those that must acknowledge; fixed at the trigger.
+    awaited: frozenset[SubtaskId]
+    #: Those that were gone before the trigger: their operators count as finished.
+    gone: frozenset[SubtaskId]
+    triggered_at: float  #: monotonic seconds
+    triggered_ms: int  #: wall time
+    #: None: a periodic checkpoint.
+    request: TriggerRequested | None
+    phase: Phase = Phase.COLLECTING
+    acks: dict[SubtaskId, Ack] = field(default_factory=dict)
+    #: When a publishing of unknown outcome is tried again, monotonic seconds.
+    retry_at: float | None = None
+
+    @property
+    def savepoint(self) -> bool:
+        """Whether it is a savepoint."""
+        return self.request is not None and self.request.kind is SnapshotKind.SAVEPOINT
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing follows it."""
+        return self.request is not None and self.request.final
+
+    @property
+    def target(self) -> str | None:
+        """Where a savepoint goes."""
+        return self.request.target if self.request else None
+
+    @property
+    def missing(self) -> frozenset[SubtaskId]:
+        """Subtasks that have not acknowledged."""
+        return self.awaited - self.acks.keys()
+
+    @property
+    def size(self) -> int:
+        """Bytes of state acknowledged so far."""
+        return sum(state.size for ack in self.acks.values() for state in ack.states.values())
+
+    def acknowledge(self, ack: Ack) -> AckResult:
+        """Take an acknowledgement of this snapshot."""
+        if ack.subtask in self.acks:
+            return AckResult.DUPLICATE
+        if ack.attempt != self.attempt or ack.subtask not in self.awaited:
+            return AckResult.UNKNOWN
+        self.acks[ack.subtask] = ack
+        if not self.missing:
+            self.phase = Phase.READY
+        return AckResult.SUCCESS
+
+    def metadata(self, facts: JobFacts) -> SnapshotMetadata:
+        """The contents of ``_metadata``; every awaited subtask has acknowledged."""
+        assert not self.missing
+        operators = tuple(self._operator(info) for info in facts.operators)
+        subtasks = [subtask for operator in operators for subtask in operator.subtasks]
+        extra = {} if self.request is None else {"owner": self.request.owner}
+        return SnapshotMetadata(
+            format_version=FORMAT_VERSION,
+            job_id=facts.job_id,
+            job_name=facts.job_name,
+            kind=SnapshotKind.SAVEPOINT if self.savepoint else SnapshotKind.CHECKPOINT,
+            checkpoint_id=self.checkpoint_id,
+            epoch=facts.epoch,
+            attempt=self.attempt,
+            triggered_ms=self.triggered_ms,
+            max_watermark=_largest(subtask.watermark for subtask in subtasks),
+            has_commits=any(subtask.has_commits for subtask in subtasks),
+            final=self.final,
+            operators=operators,
+            **extra,
+        )
+
+    def _operator(self, info: OperatorInfo) -> OperatorState:
+        states = [
+            ack.states[info.operator_id] for ack in self.acks.values() if info.operator_id in ack.states
+        ]
+        states += [
+            OperatorSubtaskState(subtask=gone.index, finished=True)
+            for gone in self.gone
+            if gone.vertex == info.vertex
+        ]
+        return OperatorState(
+            operator_id=info.operator_id,
+            uid=info.uid,
+            name=info.name,
+            parallelism=info.parallelism,
+            max_parallelism=info.max_parallelism,
+            subtasks=tuple(sorted(states, key=lambda state: state.subtask)),
+        )
+
+
+def unknown_operators(states: Mapping[OperatorId, OperatorSubtaskState], facts: JobFacts) -> set[OperatorId]:
+    """Operators in an acknowledgement that the plan does not have: a bug of ours, never to be dropped silently."""
+    return set(states) - {info.operator_id for info in facts.operators}
+
+
+def _largest(watermarks: Iterable[int | None]) -> int | None:
+    return max((mark for mark in watermarks if mark is not None), default=None)

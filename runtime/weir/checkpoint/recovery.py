@@ -1,0 +1,156 @@
+"""What a job restores, derived from its fence log alone. Decides; does no I/O.
+
+The tail names the restore point: the last checkpoint, the stop's savepoint, or the base of a start that completed
+none. When that point is damaged, an older one may stand in only as long as nothing was committed after it.
+``fence`` gives the log, ``store`` loads what is chosen here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from weir.checkpoint import paths
+from weir.checkpoint.fence_records import (
+    Cancelled,
+    Checkpoint,
+    Finished,
+    LogView,
+    RestorePoint,
+    Start,
+    Stopped,
+    point_of,
+)
+from weir.checkpoint.metadata import SnapshotKind
+from weir.errors import RestoreBlocked
+from weir.ids import CheckpointId
+
+
+class Why(enum.StrEnum):
+    """Why a restore point is the one."""
+
+    LAST_CHECKPOINT = "it is the last completed snapshot"
+    STOP = "the job was stopped with it"
+    BASE = "the last start restored it and completed no checkpoint since"
+    FALLBACK = "newer ones are damaged, and nothing was committed after it"
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Restore this."""
+
+    point: RestorePoint
+    why: Why
+
+
+@dataclass(frozen=True)
+class NoState:
+    """There is nothing to restore; ``why`` says so to people."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A restore point that the log knows, and whether something was committed after it."""
+
+    point: RestorePoint
+    why: Why
+    commits_after: tuple[RestorePoint, ...]
+
+
+def decide(view: LogView, damaged: AbstractSet[str] = frozenset()) -> Restore | NoState:
+    """What to restore when a job with this log starts.
+
+    ``damaged`` holds the paths of restore points that turned out to be unusable. Raises ``RestoreBlocked`` when only
+    points are left behind which something was committed; the message lists them.
+    """
+    if not view.entries:
+        return NoState("the job has never been started")
+    known = candidates(view)
+    if not known:
+        if any(_deleted(entry.record) for entry in view.entries):
+            return NoState("the job ended, and its checkpoints were deleted with it")
+        return NoState("the job has no completed snapshot")
+    first, *older = known
+    if first.point.path not in damaged:
+        return Restore(first.point, first.why)
+    for candidate in older:
+        if candidate.commits_after:
+            break
+        if candidate.point.path not in damaged:
+            return Restore(candidate.point, Why.FALLBACK)
+    raise RestoreBlocked(_blocked_message(first, older, damaged))
+
+
+def candidates(view: LogView) -> list[Candidate]:
+    """The restore points of the job's present line, the regular one first, each path once.
+
+    A start that restored something else than the newest snapshot began a new line from there: what lies between is
+    not on it. Before a start without a base, or a cancellation with deletion, there is nothing.
+    """
+    found: dict[str, Candidate] = {}
+    commits: list[RestorePoint] = []
+    resume_at: str | None = None
+    for entry in view.newest_first():
+        record = entry.record
+        if _deleted(record):
+            break
+        point = point_of(record)
+        if resume_at is not None and not (isinstance(record, Checkpoint) and record.point.path == resume_at):
+            continue
+        if point is None:
+            if isinstance(record, Start):
+                break
+            continue
+        resume_at = point.path if isinstance(record, Start) else None
+        # What is committed with a snapshot is committed again, harmlessly, when that snapshot is restored.
+        after = tuple(other for other in commits if other.path != point.path)
+        found.setdefault(point.path, Candidate(point, _why(record), after))
+        if isinstance(record, Checkpoint) and record.has_commits:
+            commits.append(point)
+    return list(found.values())
+
+
+def completed_oldest_first(view: LogView) -> list[CheckpointId]:
+    """Every checkpoint (no savepoint) that the log knows in the job's own folder, in the order of dropping.
+
+    What a rollback left behind comes first, then the job's present line. Some may have been deleted before.
+    """
+    line = [candidate.point for candidate in reversed(candidates(view))]
+    recorded = [entry.record.point for entry in view.entries if isinstance(entry.record, Checkpoint)]
+    numbers = [
+        point.checkpoint_id
+        for point in [*(point for point in recorded if point not in line), *line]
+        if point.kind is SnapshotKind.CHECKPOINT
+        and point.path == paths.checkpoint_folder(point.checkpoint_id)
+    ]
+    return list(dict.fromkeys(numbers))
+
+
+def _deleted(record: object) -> bool:
+    return isinstance(record, Cancelled | Finished) and record.deleted
+
+
+def _why(record: object) -> Why:
+    if isinstance(record, Stopped):
+        return Why.STOP
+    return Why.BASE if isinstance(record, Start) else Why.LAST_CHECKPOINT
+
+
+def _blocked_message(first: Candidate, older: list[Candidate], damaged: AbstractSet[str]) -> str:
+    lines = [f"{first.point.path} is damaged, and no other restore point is safe:"]
+    for candidate in older:
+        if candidate.point.path in damaged:
+            cost = "damaged as well"
+        elif candidate.commits_after:
+            numbers = ", ".join(str(point.checkpoint_id) for point in reversed(candidate.commits_after))
+            cost = f"output committed with snapshot {numbers} would be written a second time"
+        else:
+            cost = "safe"
+        lines.append(f"  {candidate.point.path} (snapshot {candidate.point.checkpoint_id}): {cost}")
+    lines.append(
+        f"bring {first.point.path} back, or name one of these (or a savepoint) in restore.from and change restore.nonce"
+    )
+    return "\n".join(lines)
