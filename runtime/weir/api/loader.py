@@ -15,10 +15,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from weir.api.environment import StreamExecutionEnvironment
 from weir.api.executor import JobExecutionResult, LoadContext, executing_with
+from weir.config import options
 from weir.errors import JobLoadError, WeirError
 from weir.operators.failures import user_location, user_trace
 from weir.operators.job_code import JobCode
@@ -65,6 +66,47 @@ def load_job(
         if is_script(entrypoint):
             return _load_script(entrypoint, list(args), executor, name)
         return _load_build(entrypoint, list(args), python_path, executor, name)
+
+
+class Loadable(Protocol):
+    """What names a job's code: a ``JobSpec``, or the planner's ``LoadRequest``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def entrypoint(self) -> str: ...
+    @property
+    def args(self) -> tuple[str, ...]: ...
+    @property
+    def python_path(self) -> tuple[str, ...]: ...
+    @property
+    def parallelism(self) -> int: ...
+    @property
+    def max_parallelism(self) -> int: ...
+    @property
+    def defaults(self) -> dict[str, str]: ...
+    @property
+    def overrides(self) -> dict[str, str]: ...
+
+
+def load_request(request: Loadable) -> JobCode:
+    """``load_job`` with what a job specification says; the planner and each worker call it with the same one, so
+    that ``env.get_parallelism()`` answers alike in all of them. Raises ``JobLoadError``.
+    """
+    below, above = request.defaults, request.overrides
+
+    def shown(option: options.Option[int], given: int) -> int:
+        text = above.get(option.key, below.get(option.key))
+        return given if text is None else option.kind.parse(text)
+
+    return load_job(
+        request.entrypoint,
+        request.args,
+        request.python_path,
+        name=request.name,
+        parallelism=shown(options.PARALLELISM, request.parallelism),
+        max_parallelism=shown(options.MAX_PARALLELISM, request.max_parallelism),
+    )
 
 
 def is_script(entrypoint: str) -> bool:

@@ -1,8 +1,8 @@
-"""``python -m weir.api.planner FD``: the short-lived child that runs ``build`` for a process that must not.
+"""``python -m weir.api.planner [FD]``: the short-lived child that runs ``build`` for a process that must not.
 
-Reads an encoded ``JobSpec`` (or ``LoadRequest``) on stdin and writes one framed ``LoadAnswer`` to descriptor ``FD``;
-stdout and stderr stay the user's. A crash, a hang or ``os._exit`` of user code is then a missing answer, not a dead
-JobManager. The parent sets a fixed ``PYTHONHASHSEED`` and a time-out.
+Reads an encoded ``JobSpec`` (or ``LoadRequest``) on stdin and writes one framed ``LoadAnswer`` to descriptor ``FD``,
+or to stdout, which is then taken over: what user code prints goes to stderr. A crash, a hang or ``os._exit`` of user
+code is a missing answer, not a dead JobManager. The parent sets a fixed ``PYTHONHASHSEED`` and a time-out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from weir.api.loader import load_job
+from weir.api.loader import load_request
 from weir.errors import FailureKind, JobLoadError, WeirError
 from weir.graph.codec import (
     LoadAnswer,
@@ -26,14 +26,7 @@ from weir.graph.codec import (
 def answer(request: LoadRequest) -> LoadAnswer:
     """Load the job; whatever goes wrong is an answer too."""
     try:
-        job = load_job(
-            request.entrypoint,
-            request.args,
-            request.python_path,
-            name=request.name,
-            parallelism=request.parallelism,
-            max_parallelism=request.max_parallelism,
-        )
+        job = load_request(request)
     except JobLoadError as error:
         return LoadFailed(message=str(error), traceback=error.user_traceback)
     except WeirError as error:
@@ -49,15 +42,22 @@ def answer(request: LoadRequest) -> LoadAnswer:
 
 def main(arguments: list[str]) -> int:
     """Answer one request. Returns the exit code, 0 also when the job cannot be loaded."""
-    descriptor = int(arguments[0])
-    # The user's code gets neither the request nor the descriptor of the answer.
+    descriptor = int(arguments[0]) if arguments else _take_over_stdout()
+    # What user code starts must not hold the answer's descriptor open.
     os.set_inheritable(descriptor, False)
     request = decode_load_request(sys.stdin.buffer.read())
     frame = frame_load_answer(answer(request))
     with os.fdopen(descriptor, "wb") as out:
         out.write(frame)
-    sys.stdout.flush()
     return 0
+
+
+def _take_over_stdout() -> int:
+    """A descriptor of the real stdout; from now on descriptor 1 is stderr."""
+    sys.stdout.flush()
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    return answers
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     python_path: tuple[str, ...] = ()
     parallelism: int = 1
     max_parallelism: int = 128
+    defaults: dict[str, str] = {}
+    overrides: dict[str, str] = {}
 
 
 class LoadedGraph(msgspec.Struct, frozen=True, tag=True, kw_only=True):

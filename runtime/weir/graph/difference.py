@@ -6,11 +6,9 @@ from itertools import zip_longest
 
 from weir.graph.physical import ChainedOperator, PhysicalEdge, PhysicalPlan, PhysicalVertex
 
-_REMEDY = "build(...) must do the same in every process: it may not depend on time, chance, the host or files that change"
-
 
 def first_difference(expected: PhysicalPlan, found: PhysicalPlan) -> str:
-    """One sentence: the first thing in which ``found`` differs from ``expected``, with both values and the remedy.
+    """One sentence: the first thing in which ``found`` differs from ``expected``, with both values.
 
     Empty if the digests are equal.
     """
@@ -19,11 +17,11 @@ def first_difference(expected: PhysicalPlan, found: PhysicalPlan) -> str:
     for a, b in zip_longest(expected.vertices, found.vertices):
         difference = _vertex_difference(a, b)
         if difference:
-            return f"{difference}; {_REMEDY}"
+            return difference
     for c, d in zip_longest(expected.edges, found.edges):
         if c != d:
-            return f"an edge differs: expected {_edge(c)}, found {_edge(d)}; {_REMEDY}"
-    return f"the plans' digests differ: expected {expected.digest[:12]}, found {found.digest[:12]}; {_REMEDY}"
+            return f"an edge differs: expected {_edge(c)}, found {_edge(d)}"
+    return f"the plans' digests differ: expected {expected.digest[:12]}, found {found.digest[:12]}"
 
 
 def _vertex_difference(expected: PhysicalVertex | None, found: PhysicalVertex | None) -> str:

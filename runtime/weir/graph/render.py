@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from weir.graph.physical import ChainedOperator, EdgeKind, PhysicalEdge, PhysicalPlan, PhysicalVertex
+from weir.graph.physical import (
+    ChainedOperator,
+    EdgeKind,
+    PhysicalEdge,
+    PhysicalPlan,
+    PhysicalVertex,
+    VertexKind,
+)
 from weir.graph.plan import slots_required
 from weir.graph.resolved import DEFAULT_SLOT_GROUP
 from weir.ids import VertexId
@@ -14,7 +21,12 @@ def render(plan: PhysicalPlan) -> str:
     slots = slots_required(plan)
     head = f"job {plan.job_name}: {len(plan.vertices)} vertices, {slots} slot{'' if slots == 1 else 's'}"
     sections = [_vertex(vertex, plan, numbers) for vertex in plan.vertices]
-    automatic = sum(operator.uid is None for vertex in plan.vertices for operator in vertex.operators)
+    automatic = sum(
+        operator.uid is None
+        for vertex in plan.vertices
+        if vertex.kind is not VertexKind.ENUMERATOR
+        for operator in vertex.operators
+    )
     tail = [
         f"\n{automatic} operators have an automatic id (*): give them a uid before state must survive a change"
     ]

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from weir.config import CheckpointOptions
 from weir.errors import GraphError
-from weir.graph.logical import LogicalNode, NodeKind, Partitioning
+from weir.graph.logical import LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.graph.resolved import ResolvedGraph, ResolvedNode, described, placed
 
 _KEEPS_KEYS = (Partitioning.HASH, Partitioning.BROADCAST)
@@ -105,4 +106,17 @@ def _check_inputs(item: ResolvedNode, graph: ResolvedGraph) -> None:
                 item.node,
                 f"operator {described(item.node)} keeps state by key, but its input from {described(source.node)} "
                 f"is partitioned by {partitioning}; put key_by(...) directly before it",
+            )
+
+
+def check_guarantees(graph: LogicalGraph, checkpoints: CheckpointOptions) -> None:
+    """Raises ``GraphError`` if a source cannot go back to a position, but exactly-once checkpoints are on."""
+    if not (checkpoints.enabled and checkpoints.exactly_once):
+        return
+    for node in graph.nodes:
+        if node.kind is NodeKind.SOURCE and not node.replayable:
+            raise placed(
+                node,
+                f"source {described(node)} cannot be read again from a position, so the job cannot be EXACTLY_ONCE; "
+                "use another source, or set execution.checkpointing.mode to AT_LEAST_ONCE",
             )
