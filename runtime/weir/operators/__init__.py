@@ -1,0 +1,1 @@
+"""Runtime operators: what stands between a user function and a stream. Built by ``api``, driven by ``taskmanager``."""

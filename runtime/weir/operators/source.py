@@ -1,0 +1,159 @@
+"""The head of a reader's chain: drives a ``SplitReader`` and keeps a watermark per split. Hot path.
+
+Splits and barriers come from the enumerator on one ordered channel; the task calls ``poll`` when nothing is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from weir.connectors.source import Fetched, ReaderContext, Source
+from weir.operators.base import MAX_BATCH_ROWS, Operator, OperatorContext, OperatorSnapshot, RestoredState
+from weir.operators.watermarks import BatchStamper
+from weir.records import MAX_TIMESTAMP, MIN_TIMESTAMP, RowBatch, StreamElement, StreamStatus, Watermark
+from weir.state.descriptors import ListStateDescriptor
+from weir.state.operator_state import OperatorStateStore
+
+#: Rows of one fetch: within the L2 cache together with what the chain makes of them.
+FETCH_ROWS = 1000
+_SPLITS = ListStateDescriptor("_splits", bytes)
+
+
+class SourceOperator(Operator):
+    """Reads the splits that it is given."""
+
+    def __init__(self, source: Source[Any, Any], strategy: Any = None) -> None:
+        self._source = source
+        self._strategy = strategy
+
+    def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
+        super().open(context, restored)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(self._source.split_type).decode
+        self._monotonic = context.clock.monotonic
+        self._reader = self._source.create_reader(
+            ReaderContext(context.subtask_index, context.parallelism, context.wake, self._monotonic)
+        )
+        self._stampers: dict[str, BatchStamper] = {}
+        self._sent = MIN_TIMESTAMP
+        self._idle = False
+        self._no_more = False
+        if restored is not None:
+            self._restore(restored)
+
+    def _restore(self, restored: RestoredState) -> None:
+        self._no_more = restored.finished
+        if restored.watermark is not None:
+            self._sent = restored.watermark
+        store = OperatorStateStore(self.context.label)
+        store.restore(
+            list(restored.operator),
+            self.context.subtask_index,
+            self.context.parallelism,
+            own_only=restored.own_only,
+        )
+        splits = list(store.get_list_state(_SPLITS).get())
+        if splits:
+            self.add_splits(splits, no_more=False)
+
+    def add_splits(self, splits: list[bytes], no_more: bool) -> None:
+        """Splits from the enumerator, encoded; ``no_more``: the last ones."""
+        self._no_more = self._no_more or no_more
+        if splits:
+            self._reader.add_splits([self._decode(split) for split in splits])
+
+    def wants_splits(self) -> bool:
+        """Everything assigned is read, and more may come."""
+        return not self._no_more and self._reader.is_idle()
+
+    def exhausted(self) -> bool:
+        """Everything assigned is read, and nothing more will come."""
+        return self._no_more and self._reader.is_idle()
+
+    def next_fetch_at(self) -> float | None:
+        """Monotonic seconds before which polling is pointless."""
+        return self._reader.next_fetch_at()
+
+    def poll(self) -> Iterator[StreamElement] | None:
+        """One fetch as stream elements; ``None`` when nothing is there now."""
+        fetched = self._reader.fetch(FETCH_ROWS)
+        if fetched is None:
+            return None
+        if not fetched.values:
+            self._end_splits()
+            return iter(())
+        return self._emit(fetched)
+
+    def _emit(self, fetched: Fetched) -> Iterator[StreamElement]:
+        timestamps = fetched.timestamps
+        if self._strategy is not None:
+            stamper = self._stampers.get(fetched.split_id)
+            if stamper is None:
+                stamper = self._stampers[fetched.split_id] = BatchStamper(self._strategy)
+            timestamps = stamper.stamp(fetched.values, timestamps)
+            stamper.active_at = self._monotonic()
+        if self._idle:
+            self._idle = False
+            yield StreamStatus(idle=False)
+        yield RowBatch(fetched.values, timestamps)
+        yield from self._advance()
+
+    def _advance(self) -> Iterator[StreamElement]:
+        """Ended splits no longer hold the watermark back; the smallest of the others is it."""
+        self._end_splits()
+        if not self._stampers:
+            return
+        active = self._active()
+        watermark = min((stamper.watermark() for stamper in active), default=MIN_TIMESTAMP)
+        if watermark > self._sent:
+            self._sent = watermark
+            yield Watermark(watermark)
+
+    def _end_splits(self) -> None:
+        for split in self._reader.finished_splits():
+            # The last split's watermark stays until another one speaks, or the input ends.
+            if len(self._stampers) > 1:
+                self._stampers.pop(split, None)
+
+    def _active(self) -> list[BatchStamper]:
+        limit = None if self._strategy is None else self._strategy.idleness_seconds
+        if limit is None:
+            return list(self._stampers.values())
+        now = self._monotonic()
+        return [stamper for stamper in self._stampers.values() if now - stamper.active_at < limit]
+
+    def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
+        raise AssertionError("a source has no row input")
+
+    def next_timer(self) -> int | None:
+        limit = None if self._strategy is None else self._strategy.idleness_seconds
+        if limit is None or self._idle or not self._stampers:
+            return None
+        oldest = max(stamper.active_at for stamper in self._stampers.values())
+        wait = max(0.0, limit - (self._monotonic() - oldest))
+        return self.context.clock.wall_ms() + int(wait * 1000) + 1
+
+    def on_processing_time(self, now_ms: int) -> Iterator[StreamElement]:
+        if self._stampers and not self._idle and not self._active():
+            self._idle = True
+            yield StreamStatus(idle=True)
+        else:
+            yield from self._advance()
+
+    def end_input(self) -> Iterator[StreamElement]:
+        self._sent = MAX_TIMESTAMP
+        yield Watermark(MAX_TIMESTAMP)
+
+    def snapshot(self, checkpoint_id: int) -> OperatorSnapshot:
+        store = OperatorStateStore(self.context.label)
+        store.get_list_state(_SPLITS).update([self._encode(split) for split in self._reader.snapshot()])
+        return OperatorSnapshot(operator=store.snapshot(), split_only=True)
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+assert FETCH_ROWS <= MAX_BATCH_ROWS

@@ -1,0 +1,66 @@
+"""From an exception to the ``Failure`` that is reported: whose fault, whether a restart can help, what to show."""
+
+from __future__ import annotations
+
+import traceback
+
+from weir.errors import (
+    ConfigError,
+    FailureKind,
+    GraphError,
+    JobLoadError,
+    SnapshotCorrupt,
+    SnapshotMismatch,
+    StateAccessError,
+    StorageError,
+    UserError,
+    WeirError,
+)
+from weir.ids import WorkerId
+from weir.operators.failures import OperatorFailure, user_location
+from weir.rpc.messages import Failure
+
+#: A restart would meet the same again.
+_PERMANENT = (ConfigError, GraphError, JobLoadError, SnapshotCorrupt, SnapshotMismatch, StateAccessError)
+
+
+class PeerLost(WeirError):
+    """The data connection to another worker broke."""
+
+    retryable = True
+
+
+def failure_of(error: BaseException, worker: WorkerId, subtask: int | None) -> Failure:
+    """The report of ``error``."""
+    cause = error.__cause__ if isinstance(error, OperatorFailure) and error.__cause__ else error
+    return Failure(
+        kind=_kind(cause),
+        message=_message(error),
+        operator=error.operator if isinstance(error, OperatorFailure) else None,
+        subtask=subtask,
+        traceback=error.trace if isinstance(error, OperatorFailure) else _trace(error),
+        worker=worker,
+        restartable=not isinstance(cause, _PERMANENT),
+    )
+
+
+def _kind(cause: BaseException) -> FailureKind:
+    if isinstance(cause, PeerLost):
+        return FailureKind.WORKER_LOST
+    if isinstance(cause, StorageError):
+        return FailureKind.STORAGE
+    if isinstance(cause, UserError) or user_location(cause.__traceback__) is not None:
+        return FailureKind.USER
+    if isinstance(cause, (SystemExit, KeyboardInterrupt)):
+        return FailureKind.USER
+    return FailureKind.ENGINE
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, WeirError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,232 @@
+"""Channels between subtasks: the receiving end with its queue, the sending ends with their credit. Hot path.
+
+Credit is counted in bytes. A sender may send while its credit is positive, so an empty channel takes one batch of
+any size; what it overdraws is given back like the rest when the receiver consumed it. Control elements cost
+nothing but keep their order. A sender never waits: its task is not run while a channel has no credit.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from weir.records import RowBatch, StreamElement
+from weir.taskmanager import wire
+
+#: Bytes that may be on their way or queued in one channel.
+WINDOW_BYTES = 512 * 1024
+#: Rows that a remote channel gathers while an earlier message is under way.
+GATHER_ROWS = 1000
+
+
+class Upstream(Protocol):
+    """The way back from a receiving end to its sender."""
+
+    def give_back(self, amount: int) -> None:
+        """Return credit."""
+        ...
+
+    def request_splits(self) -> None:
+        """Ask the enumerator at the other end."""
+        ...
+
+
+class InputChannel:
+    """Receiving end: elements in order, still encoded if they came from another process."""
+
+    __slots__ = ("blocked", "ended", "gate", "index", "input_index", "queue", "queued_bytes", "upstream")
+
+    def __init__(self, index: int, input_index: int, upstream: Upstream | None = None) -> None:
+        self.index = index
+        self.input_index = input_index
+        self.upstream = upstream
+        #: (kind, element or payload, cost); kind 0 marks a live element.
+        self.queue: deque[tuple[int, Any, int]] = deque()
+        self.queued_bytes = 0
+        self.blocked = False
+        self.ended = False
+        #: Called when the queue was empty and is not any more.
+        self.gate: Callable[[InputChannel], None] = lambda _: None
+
+    def put(self, kind: int, item: Any, cost: int) -> None:
+        """Append; only from the data thread."""
+        queue = self.queue
+        queue.append((kind, item, cost))
+        self.queued_bytes += cost
+        if len(queue) == 1:
+            self.gate(self)
+
+    def take(self) -> StreamElement:
+        """The next element; gives its credit back."""
+        kind, item, cost = self.queue.popleft()
+        if cost:
+            self.queued_bytes -= cost
+            if self.upstream is not None:
+                self.upstream.give_back(cost)
+        return item if kind == 0 else wire.decode(kind, item)
+
+
+class CreditGate:
+    """How many of a task's output channels have no credit; the task runs only at zero."""
+
+    __slots__ = ("exhausted",)
+
+    def __init__(self) -> None:
+        self.exhausted = 0
+
+
+class OutputChannel(Protocol):
+    """Sending end."""
+
+    def send_rows(self, batch: RowBatch) -> None: ...
+
+    def send_control(self, element: StreamElement) -> None: ...
+
+    def flush(self) -> None:
+        """Send what was gathered, if the receiver has room."""
+        ...
+
+
+class LocalChannel:
+    """Both ends in one worker: batches go by reference. It is its own way back."""
+
+    __slots__ = ("_credit", "_credit_gate", "_request", "_target")
+
+    def __init__(self, target: InputChannel, credit_gate: CreditGate) -> None:
+        self._target = target
+        self._credit = WINDOW_BYTES
+        self._credit_gate = credit_gate
+        self._request: Callable[[], None] | None = None
+        target.upstream = self
+
+    def send_rows(self, batch: RowBatch) -> None:
+        cost = estimated_bytes(batch)
+        before = self._credit
+        self._credit = before - cost
+        if before > 0 >= self._credit:
+            self._credit_gate.exhausted += 1
+        self._target.put(0, batch, cost)
+
+    def send_control(self, element: StreamElement) -> None:
+        self._target.put(0, element, 0)
+
+    def flush(self) -> None:
+        """Nothing is gathered."""
+
+    def give_back(self, amount: int) -> None:
+        before = self._credit
+        self._credit = before + amount
+        if before <= 0 < self._credit:
+            self._credit_gate.exhausted -= 1
+
+    def on_request(self, handler: Callable[[], None]) -> None:
+        """Where requests for splits go."""
+        self._request = handler
+
+    def request_splits(self) -> None:
+        assert self._request is not None
+        self._request()
+
+
+class RemoteChannel:
+    """Sending end of a channel to another worker; ``send`` hands frames to the connection, never blocking."""
+
+    __slots__ = (
+        "_credit",
+        "_credit_gate",
+        "_keys",
+        "_rows",
+        "_send",
+        "_stamps",
+        "bytes_out",
+        "number",
+        "on_split_request",
+    )
+
+    def __init__(self, number: int, send: Callable[[list[bytes]], None], credit_gate: CreditGate) -> None:
+        self.number = number
+        self._send = send
+        # Nothing may be sent before the receiver granted its window.
+        self._credit = 0
+        self._credit_gate = credit_gate
+        credit_gate.exhausted += 1
+        self._rows: list[Any] = []
+        self._stamps: list[int] | None = None
+        self._keys: list[Any] | None = None
+        self.bytes_out = 0
+        self.on_split_request: Callable[[], None] | None = None
+
+    def send_rows(self, batch: RowBatch) -> None:
+        rows = self._rows
+        if not rows:
+            if self._credit >= WINDOW_BYTES or len(batch.values) >= GATHER_ROWS:
+                self._send_batch(batch)
+                return
+            self._rows = list(batch.values)
+            self._stamps = None if batch.timestamps is None else list(batch.timestamps)
+            self._keys = None if batch.keys is None else list(batch.keys)
+            return
+        if (self._stamps is None) != (batch.timestamps is None):
+            self._send_gathered()
+            self.send_rows(batch)
+            return
+        rows.extend(batch.values)
+        if self._stamps is not None and batch.timestamps is not None:
+            self._stamps.extend(batch.timestamps)
+        if self._keys is not None and batch.keys is not None:
+            self._keys.extend(batch.keys)
+        if len(rows) >= GATHER_ROWS:
+            self._send_gathered()
+
+    def send_control(self, element: StreamElement) -> None:
+        if self._rows:
+            self._send_gathered()
+        kind, payload = wire.encode_control(element)
+        self._send(wire.frame(self.number, kind, payload))
+
+    def flush(self) -> None:
+        if self._rows and self._credit > 0:
+            self._send_gathered()
+
+    def _send_gathered(self) -> None:
+        batch = RowBatch(self._rows, self._stamps, self._keys)
+        self._rows = []
+        self._send_batch(batch)
+
+    def _send_batch(self, batch: RowBatch) -> None:
+        payload = wire.encode_rows(batch)
+        size = len(payload)
+        self.bytes_out += size
+        before = self._credit
+        self._credit = before - size
+        if before > 0 >= self._credit:
+            self._credit_gate.exhausted += 1
+        self._send(wire.frame(self.number, wire.Kind.ROWS, payload))
+
+    def on_credit(self, amount: int) -> None:
+        """Credit came back; on the data thread."""
+        before = self._credit
+        self._credit = before + amount
+        if before <= 0 < self._credit:
+            self._credit_gate.exhausted -= 1
+
+
+def estimated_bytes(batch: RowBatch) -> int:
+    """Cost of a batch that is not encoded: its length times the size of its largest sampled row."""
+    values = batch.values
+    count = len(values)
+    if not count:
+        return 0
+    largest = max(_row_bytes(values[0]), _row_bytes(values[count // 2]), _row_bytes(values[-1]))
+    return count * largest
+
+
+def _row_bytes(row: Any) -> int:
+    size = sys.getsizeof(row)
+    if isinstance(row, (tuple, list)):
+        return size + sum(map(sys.getsizeof, row))
+    if isinstance(row, dict):
+        return size + sum(map(sys.getsizeof, row.values()))
+    return size

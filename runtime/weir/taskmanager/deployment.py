@@ -1,0 +1,215 @@
+"""From a ``Deploy`` message to tasks that can run: load the code, plan again, join the channels, open with state.
+
+The plan made here must equal the JobManager's; a difference is refused with its name. Everything happens on the
+data thread, before the first step, in a worker that serves only this deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from weir.config import JobOptions
+from weir.errors import JobLoadError
+from weir.graph.difference import first_difference
+from weir.graph.logical import Partitioning
+from weir.graph.partitioning import channels_of
+from weir.graph.physical import EdgeKind, PhysicalEdge, PhysicalPlan, PhysicalVertex, VertexKind
+from weir.graph.plan import plan_with
+from weir.ids import VertexId, WorkerId
+from weir.operators.base import OperatorContext, RestoredState
+from weir.operators.job_code import EdgeCode, JobCode
+from weir.rpc import messages
+from weir.taskmanager.alignment import Alignment, AtLeastOnce, ExactlyOnce
+from weir.taskmanager.chain import Chain
+from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.enumerators import EnumeratorTask
+from weir.taskmanager.environment import TaskEnvironment
+from weir.taskmanager.loop import AnyTask
+from weir.taskmanager.network import ChannelNumbers, Endpoints, Network
+from weir.taskmanager.outputs import EdgeOutput, make_output
+from weir.taskmanager.task import ReaderTask, Task, TaskIdentity
+
+#: Reads the blobs of one restored operator.
+ReadState = Callable[[messages.RestoredOperator], RestoredState]
+_Subtask = tuple[VertexId, int]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A deployment that is joined but not open."""
+
+    tasks: list[AnyTask]
+    contexts: list[list[OperatorContext]]
+    endpoints: Endpoints
+
+
+def check_plan(deploy: messages.Deploy, code: JobCode) -> None:
+    """Refuse code that differs from what the JobManager planned. Raises ``JobLoadError``."""
+    options = JobOptions.from_settings(deploy.settings)
+    mine = plan_with(code.graph, options.pipeline)
+    if mine.digest != deploy.plan.digest:
+        raise JobLoadError(
+            f"job {deploy.job.name}: the code that this worker loaded gives another plan than the "
+            f"JobManager's: {first_difference(deploy.plan, mine)}; build() must give the same graph in every "
+            "process (no random, time or host dependence)"
+        )
+
+
+class Builder:
+    """Builds the tasks of one worker."""
+
+    def __init__(
+        self,
+        deploy: messages.Deploy,
+        code: JobCode,
+        worker: WorkerId,
+        env: TaskEnvironment,
+        network: Network,
+    ) -> None:
+        self._deploy = deploy
+        self._plan: PhysicalPlan = deploy.plan
+        self._code = code
+        self._worker = worker
+        self._env = env
+        self._network = network
+        self._options = JobOptions.from_settings(deploy.settings)
+        self._numbers = ChannelNumbers(deploy.plan)
+        self._where = {(ref.vertex, ref.index): ref for ref in deploy.placement}
+        self._endpoints = Endpoints()
+        self._inputs: dict[_Subtask, list[InputChannel]] = {}
+        #: Input ends whose sender is in this worker, by channel number.
+        self._local: dict[int, InputChannel] = {}
+
+    def build(self) -> Prepared:
+        """All tasks of this worker, in the order downstream first."""
+        mine = {(task.vertex, task.index) for task in self._deploy.tasks}
+        for subtask in mine:
+            self._inputs[subtask] = self._input_channels(subtask)
+        order = {vertex.id: position for position, vertex in enumerate(self._plan.vertices)}
+        tasks: list[AnyTask] = []
+        contexts = []
+        for vertex_id, index in sorted(mine, key=lambda s: (-order[s[0]], s[1])):
+            vertex = self._plan.vertex(vertex_id)
+            tasks.append(self._task(vertex, index))
+            contexts.append(
+                [self._context(vertex, index, position) for position in range(len(vertex.operators))]
+            )
+        return Prepared(tasks, contexts, self._endpoints)
+
+    def _input_channels(self, subtask: _Subtask) -> list[InputChannel]:
+        channels: list[InputChannel] = []
+        vertex, index = subtask
+        for position, edge in enumerate(self._plan.edges):
+            if edge.target != vertex:
+                continue
+            for source in range(self._plan.vertex(edge.source).parallelism):
+                if index not in self._targets(edge, source):
+                    continue
+                channel = InputChannel(len(channels), edge.input_index)
+                channels.append(channel)
+                number = self._numbers.number(position, source, index)
+                sender = self._where[(edge.source, source)].worker
+                if sender == self._worker:
+                    self._local[number] = channel
+                else:
+                    self._endpoints.add_input(number, channel, sender)
+        return channels
+
+    def _targets(self, edge: PhysicalEdge, source: int) -> list[int]:
+        targets = self._plan.vertex(edge.target).parallelism
+        if edge.kind is EdgeKind.SPLITS:
+            return list(range(targets))
+        sources = self._plan.vertex(edge.source).parallelism
+        return channels_of(edge.partitioning, sources, targets, source)
+
+    def _task(self, vertex: PhysicalVertex, index: int) -> AnyTask:
+        identity = TaskIdentity(self._deploy.execution, vertex, index)
+        credit = CreditGate()
+        if vertex.kind is VertexKind.ENUMERATOR:
+            source = self._code.sources[vertex.operators[0].node]
+            position, edge = next((i, e) for i, e in enumerate(self._plan.edges) if e.source == vertex.id)
+            return EnumeratorTask(identity, source, self._senders(position, edge, index, credit), self._env)
+        operators = [self._code.factories[op.node]() for op in vertex.operators]
+        chain = Chain(vertex, operators, self._outputs(vertex, index, credit))
+        channels = self._inputs[(vertex.id, index)]
+        kind = ReaderTask if vertex.kind is VertexKind.READER else Task
+        return kind(identity, chain, channels, self._alignment(len(channels)), credit, self._env)
+
+    def _alignment(self, channels: int) -> Alignment:
+        if self._options.checkpoints.exactly_once:
+            return ExactlyOnce(channels)
+        return AtLeastOnce(channels)
+
+    def _outputs(
+        self, vertex: PhysicalVertex, index: int, credit: CreditGate
+    ) -> list[tuple[int, str | None, EdgeOutput]]:
+        outputs: list[tuple[int, str | None, EdgeOutput]] = []
+        for position, edge in enumerate(self._plan.edges):
+            if edge.source != vertex.id:
+                continue
+            target = self._plan.vertex(edge.target)
+            output = make_output(
+                edge.partitioning,
+                self._senders(position, edge, index, credit),
+                self._code.edges.get(edge.id, EdgeCode()),
+                label=f"'{target.operators[0].name}'",
+                max_parallelism=target.max_parallelism,
+                subtask=index,
+            )
+            outputs.append((edge.source_operator, edge.side_tag, output))
+        return outputs
+
+    def _senders(
+        self, position: int, edge: PhysicalEdge, source: int, credit: CreditGate
+    ) -> list[LocalChannel | RemoteChannel]:
+        senders: list[LocalChannel | RemoteChannel] = []
+        for target in self._targets(edge, source):
+            number = self._numbers.number(position, source, target)
+            peer = self._where[(edge.target, target)]
+            if peer.worker == self._worker:
+                senders.append(LocalChannel(self._local[number], credit))
+                continue
+            link = self._network.connect(self._deploy.execution, peer.worker, peer.data_address)
+            channel = RemoteChannel(number, link.send, credit)
+            self._endpoints.outputs[number] = channel
+            senders.append(channel)
+        return senders
+
+    def _context(self, vertex: PhysicalVertex, index: int, position: int) -> OperatorContext:
+        operator = vertex.operators[position]
+        execution = self._deploy.execution
+        return OperatorContext(
+            job_id=execution.job_id,
+            job_name=self._deploy.job.name,
+            operator_id=operator.operator_id,
+            name=operator.name,
+            uid=operator.uid,
+            subtask_index=index,
+            parallelism=vertex.parallelism,
+            max_parallelism=vertex.max_parallelism,
+            epoch=execution.epoch,
+            attempt=execution.attempt,
+            keyed=any(
+                edge.target == vertex.id and edge.partitioning is Partitioning.HASH
+                for edge in self._plan.edges
+            ),
+            clock=self._env.clock,
+            wake=self._env.wake,
+            run_async=self._env.run_async,
+        )
+
+
+def open_tasks(prepared: Prepared, deploy: messages.Deploy, read_state: ReadState) -> None:
+    """Read state and open every task, downstream first. Raises what storage or user code raised."""
+    restored = {
+        (task.vertex, task.index): {operator.operator_id: operator for operator in task.restored}
+        for task in deploy.tasks
+    }
+    for task, contexts in zip(prepared.tasks, prepared.contexts, strict=True):
+        mine = restored[(task.identity.vertex.id, task.identity.index)]
+        states: list[RestoredState | None] = []
+        for operator in task.identity.vertex.operators:
+            found = mine.get(operator.operator_id)
+            states.append(None if found is None else read_state(found))
+        task.open(contexts, states)

@@ -1,0 +1,158 @@
+"""The data thread: runs the tasks of one deployment, one step at a time, and everything that is posted to it.
+
+All that touches a task happens here, so user code is never called concurrently. The thread gives up the GIL after
+each piece of work, else the I/O thread starves behind a busy loop exactly when barriers and acknowledgements
+matter (performance rule 1). It never waits for credit, only for something to happen. Hot path.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from weir.clock import Clock
+from weir.rpc import messages
+from weir.taskmanager.enumerators import EnumeratorTask
+from weir.taskmanager.task import Task
+
+AnyTask = Task | EnumeratorTask
+#: Seconds between two looks at tasks that wait for something outside (a reader that did not say when).
+IDLE_WAIT = 0.01
+LONG_WAIT = 1.0
+
+
+class Progress(Protocol):
+    """Where the loop says that it moves, for the supervisor's stall check."""
+
+    def busy(self, label: str) -> None: ...
+
+    def idle(self) -> None: ...
+
+
+class NoProgress:
+    """Nobody watches."""
+
+    def busy(self, label: str) -> None:
+        """Ignored."""
+
+    def idle(self) -> None:
+        """Ignored."""
+
+
+class DataLoop:
+    """The mailbox and the tasks of one worker."""
+
+    def __init__(self, clock: Clock, progress: Progress | None = None) -> None:
+        self.tasks: list[AnyTask] = []
+        #: Called with what a task or a posted call raised; must not raise.
+        self.on_failure: Callable[[AnyTask | None, BaseException], None] = lambda _, __: None
+        #: Called after each round, on the data thread (credit goes back to senders here).
+        self.after_round: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._progress: Progress = progress or NoProgress()
+        self._mailbox: deque[Callable[[], None]] = deque()
+        self._event = threading.Event()
+        self._sleeping = False
+        self._stopped = False
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Run ``call`` on the data thread soon; from any thread."""
+        self._mailbox.append(call)
+        if self._sleeping:
+            self._event.set()
+
+    def wake(self) -> None:
+        """Look at the tasks again soon; from any thread."""
+        self.post(_nothing)
+
+    def stop(self) -> None:
+        """End ``run`` after the current piece of work."""
+        self._stopped = True
+        self.wake()
+
+    def run(self) -> None:
+        """Run until ``stop``."""
+        while not self._stopped:
+            if self.round():
+                continue
+            self._wait()
+
+    def round(self) -> bool:
+        """Everything posted, then one step of each task; whether there was any work."""
+        worked = self._drain()
+        now = self._clock.monotonic()
+        for task in self.tasks:
+            if not task.started:
+                continue
+            try:
+                self._label(task)
+                stepped = task.step(now)
+            except BaseException as error:
+                self.on_failure(task, error)
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                return True
+            if stepped:
+                worked = True
+                after = self._clock.monotonic()
+                task.busy_seconds += after - now
+                now = after
+                time.sleep(0)
+                if self._mailbox:
+                    self._drain()
+            else:
+                task.flush()
+        self.after_round()
+        return worked
+
+    def _label(self, task: AnyTask) -> None:
+        self._progress.busy(task.identity.vertex.name)
+
+    def _drain(self) -> bool:
+        mailbox = self._mailbox
+        found = bool(mailbox)
+        while mailbox:
+            call = mailbox.popleft()
+            try:
+                call()
+            except BaseException as error:
+                self.on_failure(None, error)
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+        return found
+
+    def _wait(self) -> None:
+        """Sleep until something is posted or the next deadline."""
+        self._progress.idle()
+        timeout = self.idle_timeout()
+        if timeout <= 0:
+            return
+        self._sleeping = True
+        if not self._mailbox:
+            self._event.wait(timeout)
+        self._sleeping = False
+        self._event.clear()
+
+    def idle_timeout(self) -> float:
+        """Seconds until some task has work although nothing arrives."""
+        now = self._clock.monotonic()
+        deadline = now + LONG_WAIT
+        for task in self.tasks:
+            if not task.started:
+                continue
+            due = task.next_deadline(now)
+            if due is not None:
+                deadline = min(deadline, due)
+        return deadline - now
+
+
+def _nothing() -> None:
+    """The call that only wakes."""
+
+
+def metrics_report(execution: messages.Execution, tasks: list[AnyTask]) -> messages.MetricsReport:
+    """The counters of all tasks."""
+    return messages.MetricsReport(execution=execution, tasks=tuple(task.metrics() for task in tasks))

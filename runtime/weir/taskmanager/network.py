@@ -1,0 +1,121 @@
+"""What a deployment needs of the network, and how its channels are numbered. The gRPC data plane implements it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from weir.graph.physical import PhysicalPlan
+from weir.ids import WorkerId
+from weir.rpc import messages
+from weir.taskmanager import wire
+from weir.taskmanager.channels import WINDOW_BYTES, InputChannel, RemoteChannel
+
+
+class ChannelNumbers:
+    """One number per (edge, source subtask, target subtask), the same in every worker."""
+
+    def __init__(self, plan: PhysicalPlan) -> None:
+        self._bases: list[tuple[int, int]] = []
+        base = 0
+        for edge in plan.edges:
+            sources = plan.vertex(edge.source).parallelism
+            targets = plan.vertex(edge.target).parallelism
+            self._bases.append((base, targets))
+            base += sources * targets
+
+    def number(self, edge_position: int, source: int, target: int) -> int:
+        """``edge_position``: position in the plan's list of edges."""
+        base, targets = self._bases[edge_position]
+        return base + source * targets + target
+
+
+class PeerLink(Protocol):
+    """Frames to one other worker, in order; never blocks."""
+
+    def send(self, frames: list[bytes]) -> None: ...
+
+
+class Network(Protocol):
+    """Links between workers of one deployment."""
+
+    def connect(self, execution: messages.Execution, peer: WorkerId, address: str) -> PeerLink:
+        """A link on which our senders reach ``peer``; what comes back goes to ``Endpoints.from_receiver``."""
+        ...
+
+    def open(self, execution: messages.Execution, endpoints: Endpoints) -> None:
+        """From now on frames of this execution are delivered (also those that came early)."""
+        ...
+
+
+class RemoteUpstream:
+    """The way back of one channel from another worker; credit is gathered until ``flush``."""
+
+    __slots__ = ("_dirty", "_number", "_pending", "link")
+
+    def __init__(self, number: int, dirty: list[RemoteUpstream]) -> None:
+        self._number = number
+        self._pending = 0
+        self._dirty = dirty
+        self.link: PeerLink | None = None
+
+    def connected(self, link: PeerLink) -> None:
+        """The sender is there: grant it the window, and what was gathered."""
+        self.link = link
+        link.send([wire.credit_frame(self._number, WINDOW_BYTES)])
+
+    def give_back(self, amount: int) -> None:
+        if not self._pending:
+            self._dirty.append(self)
+        self._pending += amount
+
+    def request_splits(self) -> None:
+        assert self.link is not None, "splits can only be missed after the enumerator's link is there"
+        self.link.send([wire.request_frame(self._number)])
+
+    def flush(self) -> None:
+        """Send the gathered credit."""
+        if self.link is not None and self._pending:
+            self.link.send([wire.credit_frame(self._number, self._pending)])
+            self._pending = 0
+
+
+class Endpoints:
+    """All remote channel ends of one deployment in this worker. Used on the data thread only."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[int, InputChannel] = {}
+        self.upstreams: dict[WorkerId, list[RemoteUpstream]] = {}
+        self.outputs: dict[int, RemoteChannel] = {}
+        self._dirty: list[RemoteUpstream] = []
+
+    def add_input(self, number: int, channel: InputChannel, sender: WorkerId) -> None:
+        """A channel whose sender is in another worker."""
+        upstream = RemoteUpstream(number, self._dirty)
+        channel.upstream = upstream
+        self.inputs[number] = channel
+        self.upstreams.setdefault(sender, []).append(upstream)
+
+    def sender_connected(self, sender: WorkerId, link: PeerLink) -> None:
+        """A sending worker opened its stream."""
+        for upstream in self.upstreams.get(sender, ()):
+            upstream.connected(link)
+
+    def from_sender(self, number: int, kind: int, payload: bytes) -> None:
+        """A frame that goes downstream."""
+        cost = len(payload) if kind == wire.Kind.ROWS else 0
+        self.inputs[number].put(kind, payload, cost)
+
+    def from_receiver(self, number: int, kind: int, payload: bytes) -> None:
+        """A frame that goes upstream."""
+        channel = self.outputs[number]
+        if kind == wire.Kind.CREDIT:
+            channel.on_credit(wire.credit_amount(payload))
+        elif channel.on_split_request is not None:
+            channel.on_split_request()
+
+    def flush(self) -> None:
+        """Send back the credit of this round."""
+        if self._dirty:
+            for upstream in self._dirty:
+                upstream.flush()
+            self._dirty.clear()

@@ -1,0 +1,129 @@
+"""The slow half of a snapshot: bytes into storage, described by handles; and the way back at a restore.
+
+Runs on I/O threads. With the ``Memory`` backend the bytes travel inside the acknowledgement and end up in the
+metadata; with ``FileSystem`` everything above ``INLINE_BYTES`` is an object of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from weir import crashpoints
+from weir.checkpoint import paths
+from weir.config import StateBackendType
+from weir.graph.physical import ChainedOperator
+from weir.ids import CheckpointId, OperatorId
+from weir.operators.base import OperatorSnapshot, RestoredState
+from weir.records import MIN_TIMESTAMP
+from weir.rpc import messages
+from weir.state.backend import check_memory_limit
+from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle, object_handle
+from weir.storage.base import Storage
+
+#: Smaller pieces of state lie in the metadata (Flink's ``data-inline-threshold``).
+INLINE_BYTES = 20 * 1024
+
+
+class SnapshotWriter:
+    """Makes snapshots durable below the job's checkpoint folder."""
+
+    def __init__(self, storage: Storage | None, backend: StateBackendType) -> None:
+        """``storage``: rooted at the job's folder; ``None``: nothing is stored, handles are inline."""
+        self._storage = storage
+        self._backend = backend
+
+    def persist(
+        self,
+        execution: messages.Execution,
+        checkpoint_id: int,
+        subtask: int,
+        operators: list[tuple[ChainedOperator, OperatorSnapshot]],
+        *,
+        key_groups: tuple[int, int] | None,
+        finished: bool,
+        watermark: int,
+    ) -> Mapping[OperatorId, OperatorSubtaskState]:
+        """Write everything of one subtask. Raises ``StorageError`` or ``SnapshotError``."""
+        states = {}
+        for operator, snapshot in operators:
+            if snapshot.finish is not None:
+                snapshot.finish()
+            name = _StateNames(execution, checkpoint_id, operator, subtask)
+            states[operator.operator_id] = OperatorSubtaskState(
+                subtask=subtask,
+                keyed=self._store(snapshot.keyed, name, paths.StateKind.KEYED),
+                key_groups=key_groups if snapshot.keyed is not None else None,
+                operator=self._store(snapshot.operator, name, paths.StateKind.OPERATOR),
+                split_only=snapshot.split_only,
+                finished=finished,
+                has_commits=snapshot.has_commits,
+                watermark=None if watermark == MIN_TIMESTAMP else watermark,
+            )
+        return states
+
+    def _store(self, data: bytes | None, name: _StateNames, kind: paths.StateKind) -> StateHandle | None:
+        if data is None:
+            return None
+        if self._storage is None:
+            return inline_handle(data)
+        if self._backend is StateBackendType.MEMORY:
+            check_memory_limit(name.operator.name, name.subtask, len(data))
+            return inline_handle(data)
+        if len(data) <= INLINE_BYTES:
+            return inline_handle(data)
+        handle = object_handle(name.path(kind), data)
+        crashpoints.hit("worker.state.before-write")
+        self._storage.write(name.path(kind), data)
+        crashpoints.hit("worker.state.after-write")
+        return handle
+
+
+class _StateNames:
+    """The objects of one operator of one subtask in one checkpoint."""
+
+    def __init__(
+        self, execution: messages.Execution, checkpoint_id: int, operator: ChainedOperator, subtask: int
+    ) -> None:
+        self._execution = execution
+        self._checkpoint = CheckpointId(checkpoint_id)
+        self.operator = operator
+        self.subtask = subtask
+
+    def path(self, kind: paths.StateKind) -> str:
+        """Relative to the job's folder."""
+        name = paths.state_name(
+            self._execution.epoch, self._execution.attempt, self.operator.operator_id, self.subtask, kind
+        )
+        return f"{paths.checkpoint_folder(self._checkpoint)}/{name}"
+
+
+class SnapshotReader:
+    """Reads what handles point at, and verifies it."""
+
+    def __init__(self, storage: Storage | None) -> None:
+        self._storage = storage
+
+    def read(self, restored: messages.RestoredOperator) -> RestoredState:
+        """All blobs of one operator. Raises ``SnapshotCorrupt`` naming the object."""
+        crashpoints.hit("worker.restore.before-read")
+        states = restored.states
+        keyed = tuple(self._bytes(state.keyed) for state in states if state.keyed is not None)
+        operator = tuple(self._bytes(state.operator) for state in states if state.operator is not None)
+        marks = [state.watermark for state in states if state.watermark is not None]
+        crashpoints.hit("worker.restore.after-read")
+        return RestoredState(
+            keyed=keyed,
+            operator=operator,
+            own_only=restored.own_only,
+            finished=bool(states) and all(state.finished for state in states),
+            watermark=min(marks) if marks and len(marks) == len(states) else None,
+            old_parallelism=restored.old_parallelism,
+        )
+
+    def _bytes(self, handle: StateHandle) -> bytes:
+        if handle.data is not None:
+            return handle.checked(handle.data, "inline state")
+        assert handle.path is not None
+        if self._storage is None:
+            raise ValueError(f"state object {handle.path} is needed, but no checkpoint storage is set")
+        return handle.checked(self._storage.read(handle.path), f"{self._storage.uri}/{handle.path}")

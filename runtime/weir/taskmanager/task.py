@@ -1,0 +1,472 @@
+"""A subtask: a mailbox around a chain. Elements, timers and control all pass through ``step``, one at a time.
+
+``step`` takes the next element, runs the chain over it and pauses the run when an output has no credit. Barriers go
+to the alignment; on its word the subtask sends the barrier on, snapshots every operator and has the result made
+durable beside the processing. After the end of its input a subtask stays: it still forwards barriers, acknowledges
+them and commits. Hot path. ``ReaderTask`` and ``EnumeratorTask`` (enumerators) are the two special kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weir import crashpoints
+from weir.graph.physical import PhysicalVertex
+from weir.ids import OperatorId
+from weir.keygroups import key_group_range
+from weir.operators.base import OperatorContext, OperatorSnapshot, RestoredState
+from weir.operators.failures import operator_failure
+from weir.operators.sink import SinkOperator
+from weir.operators.source import SourceOperator
+from weir.records import (
+    Barrier,
+    EndOfInput,
+    SplitsAssigned,
+    StreamElement,
+    StreamStatus,
+    Watermark,
+)
+from weir.rpc import messages
+from weir.state.snapshot import OperatorSubtaskState
+from weir.taskmanager.alignment import Alignment, Outcome
+from weir.taskmanager.chain import Chain
+from weir.taskmanager.channels import CreditGate, InputChannel
+from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
+from weir.taskmanager.gate import InputGate
+from weir.taskmanager.watermarks import WatermarkMerge
+
+#: Seconds between two looks at the timers of a busy task.
+_TIMER_CHECK = 0.002
+_COMMIT_RETRY = 0.5
+
+
+@dataclass(frozen=True)
+class TaskIdentity:
+    """Which subtask of which deployment."""
+
+    execution: messages.Execution
+    vertex: PhysicalVertex
+    index: int
+
+
+class Task:
+    """One subtask with row inputs."""
+
+    def __init__(
+        self,
+        identity: TaskIdentity,
+        chain: Chain,
+        channels: list[InputChannel],
+        alignment: Alignment,
+        credit: CreditGate,
+        env: TaskEnvironment,
+    ) -> None:
+        self.identity = identity
+        self.chain = chain
+        self.credit = credit
+        self.ended = False
+        self.started = False
+        self.busy_seconds = 0.0
+        self.backpressured_seconds = 0.0
+        self._env = env
+        self._gate = InputGate(channels)
+        self._alignment = alignment
+        self._watermarks = WatermarkMerge(max(1, len(channels)))
+        self._open_channels = len(channels)
+        #: A run that was paused for lack of credit.
+        self._run: Iterator[None] | None = None
+        self._timers_checked = 0.0
+        self._alignment_began = 0.0
+        self._completed = 0
+        self._with_commits: set[int] = set()
+        self._commits_checked = 0.0
+        self._waiting_since: float | None = None
+
+    # ---- life --------------------------------------------------------------------------------------------
+
+    def open(self, contexts: list[OperatorContext], restored: list[RestoredState | None]) -> None:
+        """Open all operators, last first, so that each finds its consumers ready."""
+        for position in range(len(self.chain.operators) - 1, -1, -1):
+            self.chain.running = position
+            try:
+                self.chain.operators[position].open(contexts[position], restored[position])
+            except Exception as error:
+                raise operator_failure(error, self.chain.labels[position]) from error
+        marks = [state.watermark for state in restored if state is not None and state.watermark is not None]
+        if marks:
+            self._watermarks.current = max(marks)
+        crashpoints.hit("worker.task.opened")
+        if restored and all(state is not None and state.finished for state in restored):
+            self._end(repeat=True)
+        self.started = True
+        self._report(messages.TaskRunning)
+
+    def close(self) -> None:
+        """Close all operators; the first error is raised after all were closed."""
+        first: Exception | None = None
+        for operator in self.chain.operators:
+            try:
+                operator.close()
+            except Exception as error:  # noqa: BLE001  every operator gets its chance to close
+                first = first or error
+        if first is not None:
+            raise first
+
+    # ---- the mailbox -------------------------------------------------------------------------------------
+
+    def step(self, now: float) -> bool:
+        """Do one piece of work; ``False`` when there was none. ``now``: monotonic seconds."""
+        if self.credit.exhausted:
+            if self._waiting_since is None:
+                self._waiting_since = now
+            return False
+        if self._waiting_since is not None:
+            self.backpressured_seconds += now - self._waiting_since
+            self._waiting_since = None
+        if self._run is not None:
+            self._drive(self._run)
+            return True
+        if now - self._timers_checked >= _TIMER_CHECK:
+            self._timers_checked = now
+            if self._fire_timers():
+                return True
+        worked = self._work()
+        if self._with_commits:
+            self._check_commits(now)
+        return worked
+
+    def _work(self) -> bool:
+        found = self._gate.next()
+        if found is None:
+            return False
+        self._handle(*found)
+        return True
+
+    def _handle(self, channel: InputChannel, element: StreamElement) -> None:
+        kind = element.__class__
+        if kind is Barrier:
+            self._on_barrier(channel, element)  # type: ignore[arg-type]
+        elif kind is Watermark:
+            self._on_merged(self._watermarks.on_watermark(channel.index, element.timestamp))  # type: ignore[union-attr]
+        elif kind is StreamStatus:
+            self._on_status(channel, element)  # type: ignore[arg-type]
+        elif kind is EndOfInput:
+            self._on_channel_end(channel)
+        else:
+            self._drive(self.chain.run(element, channel.input_index))
+
+    def _drive(self, run: Iterator[None]) -> None:
+        """Run on until done, or until an output has no credit."""
+        credit = self.credit
+        for _ in run:
+            if credit.exhausted:
+                self._run = run
+                return
+        self._run = None
+
+    def _on_merged(self, watermark: int | None) -> None:
+        if watermark is not None and not self.ended:
+            self._drive(self.chain.run(Watermark(watermark)))
+
+    def _on_status(self, channel: InputChannel, status: StreamStatus) -> None:
+        watermark, idle = self._watermarks.on_status(channel.index, status.idle)
+        elements: list[StreamElement] = []
+        if watermark is not None and not self.ended:
+            elements.append(Watermark(watermark))
+        if idle is not None:
+            # Active again is said before the watermark that follows from it, idle after it.
+            elements.insert(len(elements) if idle else 0, StreamStatus(idle))
+        if elements:
+            self._drive(self._run_all(elements))
+
+    def _run_all(self, elements: list[StreamElement]) -> Iterator[None]:
+        for element in elements:
+            yield from self.chain.run(element)
+
+    def _on_channel_end(self, channel: InputChannel) -> None:
+        if channel.ended:
+            return
+        channel.ended = True
+        self._open_channels -= 1
+        merged = self._watermarks.on_end(channel.index)
+        if self._open_channels:
+            self._on_merged(merged)
+        elif not self.ended:
+            self._end(merged=merged)
+
+    def _end(self, *, merged: int | None = None, repeat: bool = False) -> None:
+        """The end of all input; ``repeat``: it was processed before the snapshot, only say it again."""
+        self.ended = True
+        self._drive(self._ending(merged, repeat))
+
+    def _ending(self, merged: int | None, repeat: bool) -> Iterator[None]:
+        if merged is not None:
+            yield from self.chain.run(Watermark(merged))
+        if repeat:
+            for output in self.chain.outputs:
+                output.control(EndOfInput())
+        else:
+            yield from self.chain.end_input()
+        self._report(messages.TaskEnded)
+
+    # ---- time --------------------------------------------------------------------------------------------
+
+    def _fire_timers(self) -> bool:
+        now_ms = 0
+        for position, operator in enumerate(self.chain.operators):
+            due = operator.next_timer()
+            if due is None:
+                continue
+            now_ms = now_ms or self._env.clock.wall_ms()
+            if due <= now_ms and not self.ended:
+                self._drive(self.chain.emit_from(position, operator.on_processing_time(now_ms)))
+                return True
+        return False
+
+    def next_deadline(self, now: float) -> float | None:
+        """Monotonic seconds at which ``step`` has work although nothing arrives; ``None``: never."""
+        if self.credit.exhausted:
+            return None
+        if self._run is not None:
+            return now
+        deadline: float | None = None
+        if not self.ended:
+            for operator in self.chain.operators:
+                due = operator.next_timer()
+                if due is not None:
+                    wait = max(0.0, (due - self._env.clock.wall_ms()) / 1000)
+                    deadline = now + wait if deadline is None else min(deadline, now + wait)
+        if self._with_commits and self._completed:
+            deadline = min(now + _COMMIT_RETRY, deadline or now + _COMMIT_RETRY)
+        return deadline
+
+    # ---- checkpoints -------------------------------------------------------------------------------------
+
+    def _on_barrier(self, channel: InputChannel, barrier: Barrier) -> None:
+        decision = self._alignment.on_barrier(channel.index, barrier.checkpoint_id)
+        if decision.block:
+            self._gate.block(channel)
+            if self._alignment_began == 0.0 or decision.abandoned is not None:
+                self._alignment_began = self._env.clock.monotonic()
+        if decision.unblock:
+            self._gate.unblock(decision.unblock)
+        if decision.outcome is Outcome.COMPLETE:
+            began, self._alignment_began = self._alignment_began, 0.0
+            aligned = self._env.clock.monotonic() - began if began else 0.0
+            self._snapshot(barrier, aligned)
+
+    def _snapshot(self, barrier: Barrier, aligned: float) -> None:
+        """Send the barrier on, freeze every operator's state, and have it made durable."""
+        clock = self._env.clock
+        began = clock.monotonic()
+        start_delay = max(0, clock.wall_ms() - barrier.timestamp) if barrier.timestamp else 0
+        for output in self.chain.outputs:
+            output.control(barrier)
+        crashpoints.hit("worker.task.barrier-sent")
+        frozen = [
+            (operator, self._freeze(position, barrier.checkpoint_id))
+            for position, operator in enumerate(self.identity.vertex.operators)
+        ]
+        crashpoints.hit("worker.task.state-frozen")
+        if any(snapshot.has_commits for _, snapshot in frozen):
+            self._with_commits.add(barrier.checkpoint_id)
+        request = SnapshotRequest(
+            execution=self.identity.execution,
+            checkpoint_id=barrier.checkpoint_id,
+            subtask=self.identity.index,
+            operators=frozen,
+            key_groups=self._key_groups(),
+            finished=self.ended,
+            watermark=self._watermarks.current,
+        )
+        sync_ms = (clock.monotonic() - began) * 1000
+        self._persist(request, sync_ms, aligned * 1000, float(start_delay))
+
+    def _freeze(self, position: int, checkpoint_id: int) -> OperatorSnapshot:
+        self.chain.running = position
+        try:
+            return self.chain.operators[position].snapshot(checkpoint_id)
+        except Exception as error:
+            raise operator_failure(error, self.chain.labels[position]) from error
+
+    def _key_groups(self) -> tuple[int, int] | None:
+        vertex = self.identity.vertex
+        groups = key_group_range(vertex.max_parallelism, vertex.parallelism, self.identity.index)
+        return (groups.start, groups.stop - 1) if groups else None
+
+    def _persist(self, request: SnapshotRequest, sync_ms: float, aligned_ms: float, delay_ms: float) -> None:
+        env = self._env
+        began = env.clock.monotonic()
+
+        def done(states: Any, error: BaseException | None) -> None:
+            if error is not None:
+                self._report(
+                    messages.CheckpointDeclined,
+                    checkpoint_id=request.checkpoint_id,
+                    message=f"{type(error).__name__}: {error}",
+                )
+                return
+            crashpoints.hit("worker.task.before-ack")
+            size = snapshot_bytes(states)
+            self._report(
+                messages.CheckpointAck,
+                checkpoint_id=request.checkpoint_id,
+                states=dict(states),
+                finished=request.finished,
+                stats=messages.SnapshotStats(
+                    sync_ms=sync_ms,
+                    async_ms=(env.clock.monotonic() - began) * 1000,
+                    alignment_ms=aligned_ms,
+                    start_delay_ms=delay_ms,
+                    bytes=size,
+                ),
+            )
+            crashpoints.hit("worker.task.after-ack")
+
+        env.run_async(lambda: env.persist(request), done)
+
+    def trigger(self, barrier: Barrier) -> None:
+        """Checkpoints begin at enumerators only."""
+        raise AssertionError(f"checkpoint {barrier.checkpoint_id} was triggered at a task with inputs")
+
+    def notify_complete(self, checkpoint_id: int) -> None:
+        """The checkpoint's record exists."""
+        self._completed = max(self._completed, checkpoint_id)
+        for operator in self.chain.operators:
+            operator.notify_complete(checkpoint_id)
+        self._check_commits(self._env.clock.monotonic())
+
+    def _check_commits(self, now: float) -> None:
+        """Say once that all commits up to the last completed checkpoint are acknowledged; retry the others."""
+        due = {checkpoint for checkpoint in self._with_commits if checkpoint <= self._completed}
+        if not due:
+            return
+        if any(operator.pending_commits() for operator in self.chain.operators):
+            if now - self._commits_checked >= _COMMIT_RETRY:
+                self._commits_checked = now
+                for operator in self.chain.operators:
+                    if isinstance(operator, SinkOperator):
+                        operator.retry_commits()
+            return
+        self._with_commits -= due
+        self._report(messages.CommitsDone, checkpoint_id=max(due))
+
+    def abort(self, checkpoint_id: int) -> None:
+        """The checkpoint will not complete."""
+        unblock = self._alignment.abort(checkpoint_id)
+        if unblock:
+            self._alignment_began = 0.0
+            self._gate.unblock(unblock)
+
+    # ---- reports -----------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Nothing more to do now: what the outputs gathered may go."""
+        for output in self.chain.outputs:
+            output.flush()
+
+    def _report(self, kind: Any, **fields: Any) -> None:
+        self._env.report(
+            kind(
+                execution=self.identity.execution,
+                vertex=self.identity.vertex.id,
+                index=self.identity.index,
+                **fields,
+            )
+        )
+
+    def metrics(self) -> messages.TaskMetrics:
+        """Counters since the deployment."""
+        chain = self.chain
+        return messages.TaskMetrics(
+            vertex=self.identity.vertex.id,
+            index=self.identity.index,
+            records_in=chain.rows_in[0],
+            records_out=sum(output.rows_out for output in chain.outputs),
+            busy_ms=int(self.busy_seconds * 1000),
+            backpressured_ms=int(self.backpressured_seconds * 1000),
+            watermark=self._watermarks.current,
+            queued_bytes=self._gate.queued_bytes(),
+            operator_records_in={
+                operator.operator_id: rows
+                for operator, rows in zip(self.identity.vertex.operators, chain.rows_in, strict=True)
+            },
+        )
+
+
+class ReaderTask(Task):
+    """A subtask whose head reads splits; its only channel comes from the source's enumerator."""
+
+    def open(self, contexts: list[OperatorContext], restored: list[RestoredState | None]) -> None:
+        head = self.chain.operators[0]
+        assert isinstance(head, SourceOperator)
+        self._source = head
+        self._asked = False
+        super().open(contexts, restored)
+
+    def _work(self) -> bool:
+        found = self._gate.next()
+        if found is not None:
+            self._handle(*found)
+            return True
+        if self.ended:
+            return False
+        return self._poll()
+
+    def _poll(self) -> bool:
+        chain = self.chain
+        chain.running = 0
+        try:
+            elements = self._source.poll()
+        except Exception as error:
+            raise operator_failure(error, chain.labels[0]) from error
+        if elements is not None:
+            self._drive(self._emit_rows(elements))
+            return True
+        if self._source.exhausted():
+            self._end()
+            return True
+        if not self._asked and self._source.wants_splits():
+            self._asked = True
+            upstream = self._gate.channels[0].upstream
+            assert upstream is not None
+            upstream.request_splits()
+        return False
+
+    def _emit_rows(self, elements: Iterator[StreamElement]) -> Iterator[None]:
+        return self.chain.emit_from(0, self._counted(elements))
+
+    def _counted(self, elements: Iterator[StreamElement]) -> Iterator[StreamElement]:
+        for element in elements:
+            if isinstance(element, Watermark):
+                self._watermarks.current = element.timestamp
+            else:
+                self.chain.rows_in[0] += len(getattr(element, "values", ()))
+            yield element
+
+    def _handle(self, channel: InputChannel, element: StreamElement) -> None:
+        if element.__class__ is SplitsAssigned:
+            self._asked = False
+            self._source.add_splits(element.splits, element.no_more)  # type: ignore[union-attr]
+        else:
+            super()._handle(channel, element)
+
+    def _on_channel_end(self, channel: InputChannel) -> None:
+        """The enumerator ends by ``no_more``; its end says nothing more."""
+
+    def next_deadline(self, now: float) -> float | None:
+        deadline = super().next_deadline(now)
+        if self.credit.exhausted or self.ended:
+            return deadline
+        fetch_at = self._source.next_fetch_at()
+        if fetch_at is None:
+            return deadline
+        return fetch_at if deadline is None else min(deadline, fetch_at)
+
+
+def snapshot_bytes(states: Mapping[OperatorId, OperatorSubtaskState]) -> int:
+    """Bytes of all state handles of one subtask."""
+    handles = [handle for state in states.values() for handle in (state.keyed, state.operator)]
+    return sum(handle.size for handle in handles if handle is not None)
