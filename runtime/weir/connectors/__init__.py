@@ -8,6 +8,7 @@ loads no S3 client.
 from weir.connectors.collect import CollectSink
 from weir.connectors.collection import CollectionSource
 from weir.connectors.datagen import DataGeneratorSource
+from weir.connectors.files import FileSource
 from weir.connectors.print_sink import PrintSink
 from weir.connectors.sink import Committer, Sink, Writer, WriterContext
 from weir.connectors.source import (
@@ -38,5 +39,6 @@ __all__ = [
     "CollectSink",
     "CollectionSource",
     "DataGeneratorSource",
+    "FileSource",
     "PrintSink",
 ]

@@ -1,0 +1,5 @@
+"""Rows in files, on local folders and S3: a source with exact positions, a sink with two-phase commit."""
+
+from weir.connectors.files.source import FileSource
+
+__all__ = ["FileSource"]
