@@ -56,7 +56,7 @@ class RestoredSections:
         Raises ``SnapshotMismatch`` when the state was written as another kind or type.
         """
         for other_kind, other_name in self._sections:
-            if other_name == name and other_kind != kind:
+            if name and other_name == name and other_kind != kind:
                 raise SnapshotMismatch(
                     f"state {name!r} of operator {self._operator!r} was written as {other_kind} state and is now "
                     f"declared as {kind} state; keep the kind, or give the new state another name"
