@@ -31,7 +31,7 @@ class BatchStamper:
         assign = self._assign
         if assign is not None:
             if timestamps is None:
-                timestamps = [assign(value, MIN_TIMESTAMP) for value in values]
+                timestamps = [assign(value, None) for value in values]
             else:
                 timestamps = list(map(assign, values, timestamps))
         if timestamps:

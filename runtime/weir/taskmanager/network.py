@@ -50,18 +50,23 @@ class Network(Protocol):
 class RemoteUpstream:
     """The way back of one channel from another worker; credit is gathered until ``flush``."""
 
-    __slots__ = ("_dirty", "_number", "_pending", "link")
+    __slots__ = ("_dirty", "_number", "_pending", "_requested", "link")
 
     def __init__(self, number: int, dirty: list[RemoteUpstream]) -> None:
         self._number = number
         self._pending = 0
         self._dirty = dirty
+        #: Splits were asked for before the enumerator's stream was there.
+        self._requested = False
         self.link: PeerLink | None = None
 
     def connected(self, link: PeerLink) -> None:
         """The sender is there: grant it the window, and what was gathered."""
         self.link = link
         link.send([wire.credit_frame(self._number, WINDOW_BYTES)])
+        if self._requested:
+            self._requested = False
+            self.request_splits()
 
     def give_back(self, amount: int) -> None:
         if not self._pending:
@@ -69,8 +74,10 @@ class RemoteUpstream:
         self._pending += amount
 
     def request_splits(self) -> None:
-        assert self.link is not None, "splits can only be missed after the enumerator's link is there"
-        self.link.send([wire.request_frame(self._number)])
+        if self.link is None:
+            self._requested = True
+        else:
+            self.link.send([wire.request_frame(self._number)])
 
     def flush(self) -> None:
         """Send the gathered credit."""
