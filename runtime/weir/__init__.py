@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         DataGeneratorSource,
         EnumeratorContext,
         Fetched,
+        FileSource,
         PrintSink,
         ReaderContext,
         Sink,
@@ -111,7 +112,7 @@ _HOMES = {
     "state.handles": "AggregatingState ListState MapState ReducingState ValueState",
     "windows.watermark_strategy": "WatermarkGenerator WatermarkStrategy",
     "connectors": "Assignment CollectSink CollectionSource Committer DataGeneratorSource EnumeratorContext Fetched "
-    "PrintSink ReaderContext Sink Source SplitEnumerator SplitReader Writer WriterContext",
+    "FileSource PrintSink ReaderContext Sink Source SplitEnumerator SplitReader Writer WriterContext",
     "errors": "ConfigError GraphError JobFailed JobLoadError RestoreBlocked SnapshotError StorageError UserError "
     "WeirError",
 }
@@ -177,6 +178,7 @@ __all__ = [
     "WatermarkStrategy",
     "WatermarkGenerator",
     # connectors
+    "FileSource",
     "CollectionSource",
     "DataGeneratorSource",
     "CollectSink",

@@ -1,0 +1,28 @@
+"""``weir plan``: loads a job as the JobManager would (in a child process), plans it, and shows the plan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from weir.cli.resource import read_target
+from weir.errors import JobLoadError
+from weir.graph.codec import to_json
+from weir.graph.render import render
+from weir.jobmanager.planning import PlanningError, plan_job
+
+
+def plan_text(target: str, args: Sequence[str] = (), *, json: bool = False) -> tuple[str, tuple[str, ...]]:
+    """The plan of ``FILE.yaml``, ``job.py`` or ``module:build`` as text (or JSON), and notes for stderr.
+
+    Raises ``ConfigError`` for a wrong file, ``JobLoadError`` when the code cannot be loaded or planned.
+    """
+    resource = read_target(target, args)
+    try:
+        planned = asyncio.run(plan_job(resource.spec))
+    except PlanningError as error:
+        refused = JobLoadError(error.failure.message)
+        refused.user_traceback = error.failure.traceback
+        raise refused from None
+    text = to_json(planned.plan) + "\n" if json else render(planned.plan)
+    return text, resource.notes
