@@ -49,12 +49,17 @@ class Inspection:
         self._type = type_
         self._records: dict[int, RecordShape] = {}
         try:
+            # Builds a decoder first, so that what msgspec cannot read is refused here, with its reason.
             info = inspect.type_info(type_)
         except (TypeError, NameError, AttributeError) as error:
             raise SerializationError(
                 f"type {type_name(type_)} cannot be declared: {error}; {_REMEDY}"
             ) from error
         self.shape = self._shape(info)
+        if self.dynamic_only and self.has_classes:
+            raise SerializationError(
+                f"type {type_name(type_)} cannot be declared: complex inside a class; {_REMEDY}"
+            )
 
     def _shape(self, info: Any) -> Shape:
         kind = type(info)
@@ -130,4 +135,4 @@ class Inspection:
         return record
 
 
-_REMEDY: Final = "declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, Enum or builtin type, or pass PickleSerializer()"
+_REMEDY: Final = "leave the type out for builtin values, declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, Enum or builtin type, or pass PickleSerializer()"

@@ -248,13 +248,12 @@ class UnionShape(Shape):
 
     def __init__(self, members: list[Shape]) -> None:
         self._members = members
-        self._by_type: dict[type, list[Shape]] = {}
+        # msgspec has refused unions whose members cannot be told apart by their outer type.
+        self._by_type: dict[type, Shape] = {}
         for member in members:
-            for kind in member.roots:
-                self._by_type.setdefault(kind, []).append(member)
+            self._by_type |= dict.fromkeys(member.roots, member)
         for member in members:
-            for kind in member.lenient - self._by_type.keys():
-                self._by_type[kind] = [member]
+            self._by_type = dict.fromkeys(member.lenient, member) | self._by_type
         self.roots = frozenset(self._by_type)
 
     def describe(self, within: Within = frozenset()) -> Any:
@@ -264,20 +263,4 @@ class UnionShape(Shape):
         types = set(map(type, column))
         for kind in types:
             part = column if len(types) == 1 else [value for value in column if type(value) is kind]
-            first, *others = self._by_type[kind]
-            if others:
-                self._check_any(part, [first, *others], path, ranges)
-            else:
-                first.check(part, path, ranges)
-
-    def _check_any(self, column: list[Any], members: list[Shape], path: str, ranges: bool) -> None:
-        """For unions such as ``list[int] | list[str]``, which the outer type does not tell apart."""
-        for value in column:
-            misfits = []
-            for member in members:
-                try:
-                    member.check([value], path, ranges)
-                except SerializationError as misfit:
-                    misfits.append(misfit)
-            if len(misfits) == len(members):
-                raise misfits[0]
+            self._by_type[kind].check(part, path, ranges)

@@ -41,15 +41,8 @@ class TypedSerializer:
         self._inspection = Inspection(type_)
         #: None: only the dynamic form can read this type back.
         self._decoder: msgspec.msgpack.Decoder[list[Any]] | None = None
-        if self._inspection.dynamic_only and not self._inspection.has_classes:
-            return
-        try:
+        if not self._inspection.dynamic_only:
             self._decoder = msgspec.msgpack.Decoder(list[type_])
-        except TypeError as error:
-            if self._inspection.has_classes:
-                raise SerializationError(
-                    f"type {type_name(type_)} cannot be declared: {error}; simplify it, or pass PickleSerializer()"
-                ) from error
 
     def encode(self, values: list[Any]) -> bytes:
         """Raises ``SerializationError`` naming path and both types of the first value that does not fit."""
