@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weir.connectors.files.chunks import LineRange, line_chunks
-from weir.connectors.files.formats import CsvRows, JsonLines, TextLines
-from weir.connectors.files.reader import FileReader
-from weir.connectors.files.splits import FileSplit, FoundFile, cut
+from weir.connectors.files.reading.chunks import LineRange, line_chunks
+from weir.connectors.files.reading.formats import CsvRows, JsonLines, TextLines
+from weir.connectors.files.reading.reader import FileReader
+from weir.connectors.files.reading.splits import FileSplit, FoundFile, cut
 from weir.storage import MemoryStorage
 
 BOM = b"\xef\xbb\xbf"

@@ -1,5 +1,6 @@
 """Rows in files, on local folders and S3: a source with exact positions, a sink with two-phase commit."""
 
+from weir.connectors.files.sink import FileSink
 from weir.connectors.files.source import FileSource
 
-__all__ = ["FileSource"]
+__all__ = ["FileSink", "FileSource"]

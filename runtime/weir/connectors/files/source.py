@@ -13,10 +13,10 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from weir.config.values import Duration, parse_duration, parse_size
-from weir.connectors.files.enumerator import EnumeratorState, FileEnumerator, input_files
-from weir.connectors.files.formats import CsvRows, Format, JsonLines, TextLines
-from weir.connectors.files.reader import FileReader
-from weir.connectors.files.splits import FileSplit
+from weir.connectors.files.reading.enumerator import EnumeratorState, FileEnumerator, input_files
+from weir.connectors.files.reading.formats import CsvRows, Format, JsonLines, TextLines
+from weir.connectors.files.reading.reader import FileReader
+from weir.connectors.files.reading.splits import FileSplit
 from weir.connectors.source import EnumeratorContext, ReaderContext, Source, SplitEnumerator, SplitReader
 from weir.errors import UserError
 from weir.storage import S3Options, open_storage

@@ -6,10 +6,9 @@ import pytest
 
 from weir.connectors import EnumeratorContext
 from weir.connectors.files import FileSource
-from weir.connectors.files.splits import is_hidden
+from weir.connectors.files.reading.splits import is_hidden
 from weir.errors import UserError
 from weir.storage import MemoryStorage
-
 
 spaces = itertools.count()
 

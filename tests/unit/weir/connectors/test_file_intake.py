@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from weir.connectors.files.chunks import Chunk
-from weir.connectors.files.formats import Start, TextLines
-from weir.connectors.files.intake import Direct, Ended, ReadAhead
-from weir.connectors.files.reader import FileReader
-from weir.connectors.files.splits import FileSplit
+from weir.connectors.files.reading.chunks import Chunk
+from weir.connectors.files.reading.formats import Start, TextLines
+from weir.connectors.files.reading.intake import Direct, Ended, ReadAhead
+from weir.connectors.files.reading.reader import FileReader
+from weir.connectors.files.reading.splits import FileSplit
 from weir.errors import StorageUnavailable
 from weir.storage import MemoryStorage
 from weir.storage.faults import Call, Fail, FaultInjector, Operation

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from weir.connectors.files.chunks import Chunk
-from weir.connectors.files.csv_rows import CsvDecoder, CsvShape
-from weir.connectors.files.formats import CsvRows, JsonLines, TextLines
-from weir.connectors.files.reader import FileReader
-from weir.connectors.files.rows import BrokenRows
-from weir.connectors.files.splits import FileSplit
+from weir.connectors.files.reading.chunks import Chunk
+from weir.connectors.files.reading.csv_rows import CsvDecoder, CsvShape
+from weir.connectors.files.reading.formats import CsvRows, JsonLines, TextLines
+from weir.connectors.files.reading.reader import FileReader
+from weir.connectors.files.reading.rows import BrokenRows
+from weir.connectors.files.reading.splits import FileSplit
 from weir.errors import ObjectNotFound, RecordFormatError, UserError
 from weir.storage import MemoryStorage
 
@@ -166,7 +166,7 @@ def test_broken_rows_are_left_out_and_counted_when_that_is_asked_for(
 ):
     logged = []
     monkeypatch.setattr(
-        "weir.connectors.files.reader._log.warning", lambda text, **facts: logged.append(facts)
+        "weir.connectors.files.reading.reader._log.warning", lambda text, **facts: logged.append(facts)
     )
     reader = reader_of(format_, content, skip=True, block_bytes=block_bytes)
     assert rows_of(reader, max_rows) == rows
@@ -175,7 +175,7 @@ def test_broken_rows_are_left_out_and_counted_when_that_is_asked_for(
 
 
 def test_a_quote_that_never_ends_is_given_up_at_a_limit(monkeypatch):
-    monkeypatch.setattr("weir.connectors.files.csv_rows.MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr("weir.connectors.files.reading.csv_rows.MAX_RECORD_BYTES", 100)
     broken = BrokenRows("f", skip=False)
     decoder = CsvDecoder(broken, CsvShape(("a",), ",", multi_line=True))
     decoder.load(Chunk(0, b'"x\n'))

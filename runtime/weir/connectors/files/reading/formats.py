@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from weir.connectors.files.chunks import Chunk, LineRange, Read, line_chunks
-from weir.connectors.files.csv_header import Header, check_fields, read_header
-from weir.connectors.files.csv_rows import CsvDecoder, CsvShape
-from weir.connectors.files.lines import JsonDecoder, TextDecoder
-from weir.connectors.files.rows import BrokenRows, RowDecoder
-from weir.connectors.files.splits import FileSplit
+from weir.connectors.files.reading.chunks import Chunk, LineRange, Read, line_chunks
+from weir.connectors.files.reading.csv_header import Header, check_fields, read_header
+from weir.connectors.files.reading.csv_rows import CsvDecoder, CsvShape
+from weir.connectors.files.reading.lines import JsonDecoder, TextDecoder
+from weir.connectors.files.reading.rows import BrokenRows, RowDecoder
+from weir.connectors.files.reading.splits import FileSplit
 
 
 class Start(NamedTuple):

@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from weir.connectors.files.chunks import Chunk
-from weir.connectors.files.formats import Start
+from weir.connectors.files.reading.chunks import Chunk
+from weir.connectors.files.reading.formats import Start
 
 
 class Ended:

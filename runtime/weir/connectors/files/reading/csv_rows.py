@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from weir.connectors.files.chunks import Chunk
-from weir.connectors.files.rows import BOM, BrokenRows
+from weir.connectors.files.reading.chunks import Chunk
+from weir.connectors.files.reading.rows import BOM, BrokenRows
 
 #: A record that grows over this is taken for a quote that was never closed.
 MAX_RECORD_BYTES = 256 * 1024 * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from typing import NamedTuple
 
-from weir.connectors.files.chunks import Read
-from weir.connectors.files.csv_rows import split_lines
-from weir.connectors.files.rows import BOM
+from weir.connectors.files.reading.chunks import Read
+from weir.connectors.files.reading.csv_rows import split_lines
+from weir.connectors.files.reading.rows import BOM
 from weir.errors import RecordFormatError
 
 _FIRST_BYTES = 64 * 1024

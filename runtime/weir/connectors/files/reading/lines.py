@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from weir.connectors.files.chunks import Chunk
-from weir.connectors.files.rows import BOM, BrokenRows
+from weir.connectors.files.reading.chunks import Chunk
+from weir.connectors.files.reading.rows import BOM, BrokenRows
 
 
 class LineDecoder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from weir.connectors.files.chunks import Chunk
+from weir.connectors.files.reading.chunks import Chunk
 from weir.errors import RecordFormatError
 
 BOM = b"\xef\xbb\xbf"

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import structlog
 
-from weir.connectors.files.chunks import Chunk
-from weir.connectors.files.formats import Format, Start, opened
-from weir.connectors.files.intake import Direct, Intake, Piece, ReadAhead
-from weir.connectors.files.rows import BrokenRows, RowDecoder
-from weir.connectors.files.splits import FileSplit
+from weir.connectors.files.reading.chunks import Chunk
+from weir.connectors.files.reading.formats import Format, Start, opened
+from weir.connectors.files.reading.intake import Direct, Intake, Piece, ReadAhead
+from weir.connectors.files.reading.rows import BrokenRows, RowDecoder
+from weir.connectors.files.reading.splits import FileSplit
 from weir.connectors.source import Fetched, SplitReader
 from weir.errors import StorageDenied, StorageError, UserError
 from weir.storage import LocalStorage, MemoryStorage, Storage

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from weir.connectors.files.splits import FileSplit, FoundFile, cut, is_hidden
+from weir.connectors.files.reading.splits import FileSplit, FoundFile, cut, is_hidden
 from weir.connectors.source import Assignment, SplitEnumerator
 from weir.errors import UserError
 from weir.storage import LocalStorage, S3Options, Storage, expand, resolve
