@@ -15,6 +15,7 @@ from weir import crashpoints
 from weir.connectors.sink import Committer, Sink, Writer, WriterContext
 from weir.errors import WeirError
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
+from weir.operators.failures import operator_failure
 from weir.records import RowBatch, StreamElement
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
@@ -127,7 +128,7 @@ class SinkOperator(Operator):
                     del self._pending[checkpoint]
                 self._commit_next()
             elif not (isinstance(error, WeirError) and error.retryable):
-                raise error
+                raise operator_failure(error, self.context.label) from error
             # A retryable fault is tried again with the next completed checkpoint or end-of-job poll.
 
         self._committing = True

@@ -19,8 +19,7 @@ from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.task import Task
 
 AnyTask = Task | EnumeratorTask
-#: Seconds between two looks at tasks that wait for something outside (a reader that did not say when).
-IDLE_WAIT = 0.01
+#: Seconds between two looks at tasks that wait for something outside: a backstop, everything wakes the loop.
 LONG_WAIT = 1.0
 
 
