@@ -1,7 +1,7 @@
 """Loads and plans a job without running its code in the JobManager: a child process does, and hands data back.
 
 The child (``python -m weir.api.planner``) gets the job specification on stdin and writes the logical graph to
-stdout. It has a process group and a time limit of its own, so that code which hangs, crashes or ends the
+a pipe. It has a process group and a time limit of its own, so that code which hangs, crashes or ends the
 interpreter is a clear failure of that job and nothing else. Settings are merged and the plan is made here.
 """
 
@@ -33,6 +33,8 @@ from weir.rpc.messages import Failure, JobSpec
 log = structlog.get_logger()
 
 _TAIL: Final = 4096
+#: Seconds until a child that was killed is not waited for any longer.
+_PATIENCE: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,10 @@ def _refused(error: UserError) -> PlanningError:
 async def _load(spec: JobSpec, timeout: float) -> graph_codec.LoadAnswer:
     with tempfile.TemporaryFile() as errors:
         # Started on the main thread: the child's lifeline follows the thread that made it.
-        process = _start(errors)
-        talking = asyncio.ensure_future(asyncio.to_thread(process.communicate, codec.encode(spec)))
+        process, answers = _start(errors)
+        talking = asyncio.ensure_future(asyncio.to_thread(_talk, process, answers, codec.encode(spec)))
         try:
-            output, _ = await asyncio.wait_for(asyncio.shield(talking), timeout)
+            output = await asyncio.wait_for(asyncio.shield(talking), timeout)
         except TimeoutError as error:
             message = (
                 f"{spec.entrypoint}: loading the job did not end within {timeout:g} s (job.load-timeout); its code hangs "
@@ -109,7 +111,7 @@ async def _load(spec: JobSpec, timeout: float) -> graph_codec.LoadAnswer:
             raise _failed(message, errors) from error
         finally:
             _end(process)
-            await asyncio.wait({talking})
+            await asyncio.wait({talking}, timeout=_PATIENCE)
         sys.stderr.write(_tail(errors))
         answer = graph_codec.parse_load_answer(output)
         if answer is None:
@@ -119,15 +121,30 @@ async def _load(spec: JobSpec, timeout: float) -> graph_codec.LoadAnswer:
         return answer
 
 
-def _start(errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "weir.rpc.lifeline", "weir.api.planner"],
-        env=lifeline.environment(PYTHONHASHSEED="0"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        start_new_session=True,
-    )
+def _start(errors: IO[bytes]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    answers, theirs = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "weir.rpc.lifeline", "weir.api.planner", str(theirs)],
+            env=lifeline.environment(PYTHONHASHSEED="0"),
+            stdin=subprocess.PIPE,
+            stderr=errors,
+            pass_fds=(theirs,),
+            start_new_session=True,
+        )
+    finally:
+        os.close(theirs)
+    return process, os.fdopen(answers, "rb")
+
+
+def _talk(process: subprocess.Popen[bytes], answers: IO[bytes], request: bytes) -> bytes:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+        stdin.write(request)
+    with answers:
+        output = answers.read()
+    process.wait()
+    return output
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

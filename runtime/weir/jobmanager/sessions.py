@@ -8,7 +8,6 @@ happens is told to a :class:`SessionListener`; ``dispatcher`` is the one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from typing import Final, Protocol
 
@@ -101,6 +100,10 @@ class Sessions:
         session = self._by_worker.get(worker)
         if session is not None:
             session.link.send_nowait(ReleaseWorker(worker=worker))
+
+    def data_address(self, worker: WorkerId) -> str:
+        """Where the worker's data plane listens. Raises ``KeyError`` if it is lost."""
+        return self._by_worker[worker].workers[worker].data_address
 
     def statuses(self, free: frozenset[WorkerId]) -> tuple[TaskManagerStatus, ...]:
         """Registered and lately lost TaskManagers; ``free`` are the workers that no job holds."""
@@ -243,10 +246,3 @@ def _status(register: Register, *, free: int, lost: bool) -> TaskManagerStatus:
     return TaskManagerStatus(
         id=register.task_manager, pid=register.pid, slots=register.slots, free=free, lost=lost
     )
-
-
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel ``task`` and wait for its end."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

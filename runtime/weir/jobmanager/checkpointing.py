@@ -1,0 +1,405 @@
+"""Carries out what the ``CheckpointCoordinator`` orders, and tells it what happens.
+
+Flow: tasks run -> the coordinator triggers -> workers acknowledge -> ``_metadata`` and the fence record are written in
+a thread, one snapshot at a time -> the workers are told and commit. What was published last is what the next attempt
+restores. ``job`` owns one of these from its claim on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from weir import crashpoints
+from weir.checkpoint import events
+from weir.checkpoint.coordinator import CheckpointCoordinator
+from weir.checkpoint.pending import JobFacts, OperatorInfo
+from weir.clock import Clock
+from weir.config import CheckpointOptions
+from weir.errors import CheckpointFailureReason, Fenced, WeirError
+from weir.graph.physical import PhysicalPlan, VertexKind
+from weir.ids import CheckpointId, Epoch, JobId, SubtaskId
+from weir.jobmanager.journal import Claim, Journal, Restore
+from weir.rpc import messages
+from weir.rpc.requests import CheckpointsStatus, CheckpointSummary
+
+log = structlog.get_logger()
+
+#: Seconds until a final checkpoint that failed is tried again.
+FINAL_RETRY: Final = 1.0
+_FINAL: Final = "end-of-input"
+
+#: Runs a blocking call elsewhere: ``asyncio.to_thread``, or the simulation's own.
+Blocking = Callable[..., Awaitable[Any]]
+
+
+class CheckpointingOwner(Protocol):
+    """What the job does for its checkpoints; all calls return at once."""
+
+    def send(self, subtasks: frozenset[SubtaskId] | None, message: messages.ToWorkerMessage) -> None:
+        """To the workers of these subtasks, or to all of the attempt."""
+        ...
+
+    def checkpoints_failing(self, execution: messages.Execution, message: str) -> None:
+        """More checkpoints failed in a row than are tolerated."""
+        ...
+
+    def final_checkpoint_done(self, execution: messages.Execution) -> None:
+        """The last snapshot is complete and everything is committed."""
+        ...
+
+    def checkpoints_stopped(self, execution: messages.Execution) -> None:
+        """Nothing of the attempt is being written any more."""
+        ...
+
+    def fenced(self, message: str) -> None:
+        """Another process owns the job."""
+        ...
+
+
+@dataclass
+class _Attempt:
+    """The commits that an attempt owes to the outside."""
+
+    execution: messages.Execution
+    #: By subtask: the newest complete checkpoint with which it commits something.
+    owed: dict[SubtaskId, CheckpointId]
+    done: dict[SubtaskId, CheckpointId]
+    #: By checkpoint: the subtasks that commit something with it.
+    committing: dict[CheckpointId, set[SubtaskId]]
+    final: CheckpointId | None = None
+    stopping: bool = False
+
+
+class Checkpointing:
+    """All checkpoints of one job within one epoch."""
+
+    def __init__(
+        self,
+        job_name: str,
+        plan: PhysicalPlan,
+        options: CheckpointOptions,
+        claim: Claim,
+        journal: Journal,
+        owner: CheckpointingOwner,
+        clock: Clock,
+        blocking: Blocking,
+        job_id: JobId,
+    ) -> None:
+        self.restore = claim.restore
+        self._options = options
+        self._claim = claim
+        self._journal = journal
+        self._owner = owner
+        self._clock = clock
+        self._blocking = blocking
+        facts = _facts(job_id, job_name, claim.epoch, plan)
+        self._coordinator = CheckpointCoordinator(facts, options, claim.next_id, claim.completed)
+        self._trigger_at = frozenset(
+            SubtaskId(vertex.id, index)
+            for vertex in plan.vertices
+            if vertex.kind is VertexKind.ENUMERATOR
+            for index in range(vertex.parallelism)
+        )
+        self._attempt: _Attempt | None = None
+        self._fenced = False
+        self._timer: asyncio.TimerHandle | None = None
+        #: Calls to the journal are made one at a time, in the order in which they were ordered.
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: A base outlives the first checkpoint after it.
+        self._held_back: tuple[CheckpointId, ...] = ()
+        self._base = claim.restore.metadata.checkpoint_id if claim.restore and claim.restore.own else None
+
+    # ---- what the job says ----------------------------------------------------------------------------------
+
+    def start(self, execution: messages.Execution, subtasks: frozenset[SubtaskId]) -> None:
+        """All subtasks of an attempt run."""
+        self._attempt = _Attempt(execution, {}, {}, {})
+        self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at))
+
+    def take_final(self, execution: messages.Execution) -> None:
+        """All input ended: one last snapshot now; ``final_checkpoint_done`` follows."""
+        if self._is_current(execution):
+            self._tell(events.TriggerRequested(_FINAL, final=True))
+
+    def stop(self, execution: messages.Execution) -> None:
+        """The attempt is over; ``checkpoints_stopped`` follows when nothing is being published."""
+        if self._attempt is None or self._attempt.execution != execution:
+            self._attempt = _Attempt(execution, {}, {}, {})
+        self._attempt.stopping = True
+        self._tell(events.TasksStopped())
+        self._report_if_stopped()
+
+    def acknowledged(self, ack: messages.CheckpointAck) -> None:
+        """A subtask's snapshot is durable."""
+        subtask = SubtaskId(ack.vertex, ack.index)
+        attempt = self._attempt
+        if attempt is not None and any(state.has_commits for state in ack.states.values()):
+            attempt.committing.setdefault(CheckpointId(ack.checkpoint_id), set()).add(subtask)
+        self._tell(
+            events.Ack(
+                checkpoint_id=CheckpointId(ack.checkpoint_id),
+                epoch=ack.execution.epoch,
+                attempt=ack.execution.attempt,
+                subtask=subtask,
+                states=ack.states,
+                stats=_stats(ack.stats),
+            )
+        )
+
+    def declined(self, decline: messages.CheckpointDeclined) -> None:
+        """A subtask could not snapshot."""
+        self._tell(
+            events.Decline(
+                checkpoint_id=CheckpointId(decline.checkpoint_id),
+                epoch=decline.execution.epoch,
+                attempt=decline.execution.attempt,
+                subtask=SubtaskId(decline.vertex, decline.index),
+                reason=CheckpointFailureReason.ASYNC_FAILURE,
+                message=decline.message,
+            )
+        )
+
+    def committed(self, done: messages.CommitsDone) -> None:
+        """A subtask's commits up to a checkpoint are acknowledged by the outside."""
+        if self._attempt is not None and self._is_current(done.execution):
+            self._attempt.done[SubtaskId(done.vertex, done.index)] = CheckpointId(done.checkpoint_id)
+            self._report_if_final()
+
+    def close(self) -> None:
+        """Nothing more will be done; calls under way end by themselves."""
+        self._attempt = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def wait_idle(self) -> None:
+        """Until no call to the journal is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def run_journal(self, call: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
+        """A call to the journal in its turn, off the event loop."""
+        return self._in_turn(call, *arguments)
+
+    # ---- the coordinator ------------------------------------------------------------------------------------
+
+    def _tell(self, event: events.Event) -> None:
+        if self._fenced:
+            return
+        for instruction in self._coordinator.handle(event, self._clock.monotonic(), self._clock.wall_ms()):
+            self._carry_out(instruction)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._coordinator.next_deadline()
+        if deadline is not None and not self._fenced:
+            delay = max(0.0, deadline - self._clock.monotonic())
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(delay, self._tell, events.Tick())
+
+    def _carry_out(self, instruction: events.Instruction) -> None:
+        match instruction:
+            case events.Trigger():
+                self._trigger(instruction)
+            case events.Publish():
+                self._spawn(self._publish(instruction))
+            case events.NotifyComplete():
+                self._notify_complete(instruction.checkpoint_id)
+            case events.NotifyAborted():
+                self._notify_aborted(instruction)
+            case events.DiscardFiles():
+                self._spawn(self._clean(self._journal.discard, instruction.checkpoint_id))
+            case events.DeleteCheckpoints():
+                self._delete(instruction.checkpoint_ids)
+            case events.FailJob():
+                if self._attempt is not None:
+                    self._owner.checkpoints_failing(self._attempt.execution, instruction.message)
+            case events.StopProcess():
+                self._fence_out(instruction.message)
+            case events.RequestAnswered():
+                self._request_answered(instruction)
+            case events.AckAnswered():
+                if instruction.result is not events.AckResult.SUCCESS:
+                    log.info("late or repeated acknowledgement", answer=str(instruction))
+
+    def _trigger(self, trigger: events.Trigger) -> None:
+        assert self._attempt is not None
+        crashpoints.hit("jobmanager.checkpoint.before-trigger")
+        message = messages.TriggerCheckpoint(
+            execution=self._attempt.execution,
+            checkpoint_id=trigger.checkpoint_id,
+            timestamp_ms=trigger.timestamp_ms,
+            savepoint=trigger.savepoint,
+        )
+        self._owner.send(trigger.targets, message)
+        crashpoints.hit("jobmanager.checkpoint.after-trigger")
+
+    def _notify_complete(self, checkpoint: CheckpointId) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            return
+        crashpoints.hit("jobmanager.checkpoint.before-notify")
+        self._owner.send(None, messages.NotifyComplete(execution=attempt.execution, checkpoint_id=checkpoint))
+        crashpoints.hit("jobmanager.checkpoint.after-notify")
+        for number in [n for n in attempt.committing if n <= checkpoint]:
+            for subtask in attempt.committing.pop(number):
+                attempt.owed[subtask] = max(number, attempt.owed.get(subtask, number))
+
+    def _notify_aborted(self, aborted: events.NotifyAborted) -> None:
+        log.warning("checkpoint aborted", checkpoint=aborted.checkpoint_id, reason=str(aborted.reason))
+        if self._attempt is not None:
+            message = messages.NotifyAborted(
+                execution=self._attempt.execution, checkpoint_id=aborted.checkpoint_id
+            )
+            self._owner.send(None, message)
+
+    def _request_answered(self, answer: events.RequestAnswered) -> None:
+        attempt = self._attempt
+        if answer.request != _FINAL or attempt is None or attempt.stopping:
+            return
+        if answer.failure is None:
+            attempt.final = answer.checkpoint_id
+            self._report_if_final()
+        else:
+            log.warning("final checkpoint failed", reason=answer.message)
+            loop = asyncio.get_running_loop()
+            loop.call_later(FINAL_RETRY, self._retry_final, attempt.execution)
+
+    def _retry_final(self, execution: messages.Execution) -> None:
+        if self._attempt is not None and not self._attempt.stopping:
+            self.take_final(execution)
+
+    def _report_if_final(self) -> None:
+        attempt = self._attempt
+        if attempt is None or attempt.final is None or attempt.stopping:
+            return
+        if all(attempt.done.get(subtask, 0) >= number for subtask, number in attempt.owed.items()):
+            self._owner.final_checkpoint_done(attempt.execution)
+
+    def _report_if_stopped(self) -> None:
+        attempt = self._attempt
+        if attempt is not None and attempt.stopping and self._coordinator.publishing is None:
+            self._owner.checkpoints_stopped(attempt.execution)
+
+    def _fence_out(self, message: str) -> None:
+        self._fenced = True
+        self.close()
+        self._owner.fenced(message)
+
+    def _is_current(self, execution: messages.Execution) -> bool:
+        return self._attempt is not None and self._attempt.execution == execution
+
+    # ---- calls to the journal -----------------------------------------------------------------------------------
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _in_turn(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        async with self._turn:
+            return await self._blocking(call, *arguments)
+
+    async def _publish(self, order: events.Publish) -> None:
+        try:
+            outcome = await self._in_turn(self._journal.publish, order)
+        except Exception as error:
+            # A fault of ours. Whether the record exists is not known: never go on as if it did not.
+            log.exception("publishing a checkpoint failed", checkpoint=order.checkpoint_id)
+            unknown = events.PublishFault.UNKNOWN
+            outcome = events.PublishFailed(order.checkpoint_id, unknown, repr(error))
+        if isinstance(outcome, events.Published):
+            crashpoints.hit("jobmanager.checkpoint.before-completed")
+            self.restore = Restore(order.metadata, outcome.path, own=True)
+        self._tell(outcome)
+        self._report_if_stopped()
+
+    def _delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
+        due = (*self._held_back, *(number for number in checkpoints if number != self._base))
+        self._held_back = tuple(number for number in checkpoints if number == self._base)
+        if due:
+            self._spawn(self._clean(self._journal.delete, due))
+
+    async def _clean(self, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            await self._in_turn(call, *arguments)
+        except Fenced as error:
+            self._fence_out(str(error))
+        except WeirError as error:
+            log.warning("files are left behind; the next start removes them", reason=str(error))
+
+    async def sweep(self) -> None:
+        """Remove what dead processes left; faults are only logged."""
+        await self._clean(self._journal.sweep)
+
+    # ---- status -------------------------------------------------------------------------------------------------
+
+    def status(self) -> CheckpointsStatus:
+        """Counts, the newest completed one, and where the job was restored from."""
+        history = self._coordinator.history
+        last = history.latest_completed
+        summary = None
+        if last is not None:
+            summary = CheckpointSummary(
+                id=last.checkpoint_id,
+                path=last.path or None,
+                duration_ms=round(last.duration_s * 1000),
+                bytes=last.size,
+                completed_at_ms=last.triggered_ms + round(last.duration_s * 1000),
+            )
+        return CheckpointsStatus(
+            enabled=self._options.enabled,
+            completed=history.counts.completed,
+            failed=history.counts.failed,
+            in_progress=len(self._coordinator.in_progress(self._clock.monotonic())),
+            last=summary,
+            restored=_restored_summary(self._claim.restore),
+            last_failure=history.latest_failed.message if history.latest_failed else None,
+        )
+
+
+def _facts(job_id: JobId, name: str, epoch: Epoch, plan: PhysicalPlan) -> JobFacts:
+    operators = tuple(
+        OperatorInfo(
+            operator_id=operator.operator_id,
+            uid=operator.uid,
+            name=operator.name,
+            vertex=vertex.id,
+            parallelism=vertex.parallelism,
+            max_parallelism=vertex.max_parallelism,
+        )
+        for vertex in plan.vertices
+        for operator in vertex.operators
+    )
+    return JobFacts(job_id=job_id, job_name=name, epoch=epoch, operators=operators)
+
+
+def _stats(stats: messages.SnapshotStats) -> events.AckStats:
+    return events.AckStats(
+        size=stats.bytes,
+        sync_ms=round(stats.sync_ms),
+        async_ms=round(stats.async_ms),
+        alignment_ms=round(stats.alignment_ms),
+    )
+
+
+def _restored_summary(restore: Restore | None) -> CheckpointSummary | None:
+    if restore is None:
+        return None
+    metadata = restore.metadata
+    return CheckpointSummary(
+        id=metadata.checkpoint_id,
+        path=restore.uri,
+        duration_ms=0,
+        bytes=metadata.size,
+        completed_at_ms=metadata.triggered_ms,
+        external=not restore.own,
+    )

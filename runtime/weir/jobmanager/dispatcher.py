@@ -1,0 +1,200 @@
+"""All jobs of a JobManager, its TaskManagers and its clients: who is told what.
+
+The dispatcher is the ``SessionListener`` (workers come, go and speak) and the ``ControlService`` (clients ask).
+It decides only which job a message is for, and which id a submitted job has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from weir.clock import Clock
+from weir.errors import ConfigError, WeirError
+from weir.ids import JobId, TaskManagerId, WorkerId, new_job_id
+from weir.jobmanager.checkpointing import Blocking
+from weir.jobmanager.job import Job, JobServices
+from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.journal import Journal, StoredJournal, UnstoredJournal, choose_job
+from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
+from weir.jobmanager.sessions import Sessions
+from weir.jobmanager.slot_pool import SlotPool
+from weir.rpc import requests
+from weir.rpc.links import TaskManagerLink
+from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, WorkerInfo
+from weir.rpc.requests import Answer, Request
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class DispatcherOptions:
+    """What a JobManager is told when it is started. Times in seconds."""
+
+    heartbeat_interval: float = 2.0
+    heartbeat_timeout: float = 8.0
+    run: str = "local"  #: names the workloads it runs in
+
+
+class Dispatcher:
+    """See the module. Jobs are kept until the JobManager ends."""
+
+    def __init__(
+        self,
+        options: DispatcherOptions,
+        clock: Clock,
+        planner: Planner = plan_job,
+        blocking: Blocking = asyncio.to_thread,
+    ) -> None:
+        self.sessions = Sessions(self, clock, options.heartbeat_interval, options.heartbeat_timeout)
+        self.jobs: dict[JobId, Job] = {}
+        #: Set when this process is to end; ``fenced_by`` says whether it was overtaken.
+        self.ending = asyncio.Event()
+        self.fenced_by: str | None = None
+        self._planner = planner
+        self._run = options.run
+        self._submitting = asyncio.Lock()
+        self._services = JobServices(
+            clock=clock,
+            gateway=self.sessions,
+            pool=SlotPool(),
+            planner=planner,
+            journal_of=self._journal_of,
+            fenced=self._fenced,
+            jitter=lambda: random.uniform(-1, 1),
+            blocking=blocking,
+        )
+
+    # ---- sessions -----------------------------------------------------------------------------------------------
+
+    async def serve_session(self, link: TaskManagerLink) -> None:
+        """Hold one TaskManager's session."""
+        await self.sessions.serve(link)
+
+    def worker_started(self, task_manager: TaskManagerId, info: WorkerInfo) -> None:
+        self._services.pool.add(info.worker, task_manager)
+
+    def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
+        self._services.pool.remove(worker)
+        for job in list(self.jobs.values()):
+            job.worker_lost(worker, failure)
+
+    def worker_said(self, worker: WorkerId, message: FromWorkerMessage) -> None:
+        job = self.jobs.get(message.execution.job_id)
+        if job is not None:
+            job.hear(worker, message)
+
+    # ---- clients ------------------------------------------------------------------------------------------------
+
+    async def answer(self, request: Request) -> Answer:
+        """Carry a client's call out. Raises ``WeirError`` for what is refused."""
+        match request:
+            case requests.Submit():
+                return requests.Submitted(job_id=await self.submit(request))
+            case requests.GetStatus():
+                return requests.StatusAnswer(status=self._find(request.job).status())
+            case requests.Suspend():
+                await self._stop(request.job, StopKind.SUSPEND)
+            case requests.Cancel():
+                await self._stop(request.job, StopKind.CANCEL)
+            case requests.GetCluster():
+                return requests.ClusterAnswer(
+                    task_managers=self.sessions.statuses(self._services.pool.free),
+                    jobs=tuple(job.status() for job in self.jobs.values()),
+                )
+            case requests.Shutdown():
+                await self.shutdown()
+        return requests.Done()
+
+    async def submit(self, request: requests.Submit) -> JobId:
+        """Plan a job, find its id and start it. What is wrong with its code is told by its status."""
+        spec = request.job
+        async with self._submitting:
+            for job in self.jobs.values():
+                if (job.spec.namespace, job.spec.name) == (spec.namespace, spec.name) and not job.is_settled:
+                    raise WeirError(f"job {spec.name!r} runs here already, as {job.job_id}; cancel it first")
+            planner, planned = await self._plan(spec)
+            job_id, note = await self._job_id(request, planned)
+            services = replace(self._services, planner=planner)
+            job = Job(job_id, spec, services, recovering=request.recovering, note=note)
+            self.jobs[job_id] = job
+            log.info("job submitted", job=job_id, name=spec.name, note=note)
+            job.start()
+        return job_id
+
+    async def shutdown(self) -> None:
+        """Suspend all jobs, dismiss the TaskManagers, then let the process end."""
+        for job in self.jobs.values():
+            job.stop_nowait(StopKind.SUSPEND)
+        await asyncio.gather(*(job.settled.wait() for job in self.jobs.values()))
+        await self.sessions.dismiss_all("the cluster shuts down")
+        asyncio.get_running_loop().call_later(0.1, self.ending.set)  # the answer leaves first
+
+    async def _plan(self, spec: JobSpec) -> tuple[Planner, PlannedJob | None]:
+        """Plan once, before the job's id is known: only its settings say where its earlier life is."""
+        try:
+            planned = await self._planner(spec)
+        except PlanningError as error:
+            return _answering(error), None
+        return _answering(planned), planned
+
+    async def _job_id(self, request: requests.Submit, planned: PlannedJob | None) -> tuple[JobId, str]:
+        if request.job_id is not None:
+            return request.job_id, ""
+        root = None if planned is None else checkpoint_root(planned)
+        if root is None:
+            return new_job_id(), ""
+        found, note = await self._services.blocking(choose_job, request.job, root)
+        return found or new_job_id(), note
+
+    def _find(self, job: str) -> Job:
+        """By id, or the newest of that name."""
+        for known in reversed(self.jobs.values()):
+            if job in (known.job_id, known.spec.name):
+                return known
+        names = ", ".join(sorted({known.spec.name for known in self.jobs.values()})) or "none"
+        raise WeirError(f"no job {job!r} here; there are: {names}")
+
+    async def _stop(self, name: str, kind: StopKind) -> None:
+        job = self._find(name)
+        job.stop_nowait(kind)
+        await job.settled.wait()
+
+    # ---- services of jobs ---------------------------------------------------------------------------------------
+
+    def _journal_of(self, planned: PlannedJob, job: JobId) -> Journal:
+        root = checkpoint_root(planned)
+        if root is not None:
+            return StoredJournal(planned.spec, job, root, self._run, self._services.clock)
+        if planned.options.checkpoints.enabled:
+            raise ConfigError(
+                "execution.checkpointing.interval is set, but there is no place for checkpoints; "
+                "set storage.checkpoints (state.checkpoints.dir)"
+            )
+        return UnstoredJournal(planned.spec)
+
+    def _fenced(self, message: str) -> None:
+        log.error("fenced: another JobManager took over", reason=message)
+        self.fenced_by = message
+        self.ending.set()
+
+
+def checkpoint_root(planned: PlannedJob) -> str | None:
+    """Where the job's checkpoints go; ``None``: checkpointing is off, nothing is stored."""
+    options = planned.options.checkpoints
+    if not options.enabled:
+        return None
+    return options.directory or planned.spec.checkpoint_storage
+
+
+def _answering(outcome: PlannedJob | PlanningError) -> Callable[[JobSpec], Awaitable[PlannedJob]]:
+    async def plan(_spec: JobSpec) -> PlannedJob:
+        if isinstance(outcome, PlanningError):
+            raise outcome
+        return outcome
+
+    return plan
