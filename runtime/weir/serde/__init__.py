@@ -6,6 +6,7 @@ Used by the state room for snapshots. Only workers decode: nothing here is calle
 from weir.serde.base import Description, Serializer
 from weir.serde.compatibility import check_compatible
 from weir.serde.dynamic import DynamicSerializer
+from weir.serde.keys import KeySerializer
 from weir.serde.pickled import PickleSerializer
 from weir.serde.registry import serializer_for, serializer_from_description
 from weir.serde.typed import TypedSerializer
@@ -13,6 +14,7 @@ from weir.serde.typed import TypedSerializer
 __all__ = [
     "Description",
     "DynamicSerializer",
+    "KeySerializer",
     "PickleSerializer",
     "Serializer",
     "TypedSerializer",

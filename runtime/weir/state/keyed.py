@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar, overload
 
 from weir import keygroups
 from weir.errors import SerializationError, SnapshotCorrupt, StateAccessError
-from weir.serde import Serializer, serializer_for
+from weir.serde import KeySerializer, Serializer, serializer_for
 from weir.state import statefile
 from weir.state.columns import Codec, FlatCodec, chunked, codec_for
 from weir.state.descriptors import (
@@ -60,8 +60,8 @@ class _Registered(NamedTuple):
 class KeyedStateStore:
     """All keyed state and timers of one operator in one subtask.
 
-    ``key_groups`` are the groups that the subtask owns; ``key_type`` declares the type of the keys when they
-    are not builtin values (a NamedTuple, an Enum, a frozen dataclass).
+    ``key_groups`` are the groups that the subtask owns; ``key_type`` declares the type of the keys, which makes
+    them compact and checked. Without it, keys are stored with the names of their classes.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class KeyedStateStore:
         self._max_parallelism = max_parallelism
         self._key_groups = key_groups
         self._operator = operator_name
-        self._key_serializer: Serializer = serializer_for(key_type)
+        self._key_serializer: Serializer = KeySerializer() if key_type is None else serializer_for(key_type)
         self._registered: dict[str, _Registered] = {}
         self._restored = RestoredSections(max_parallelism, key_groups, self._key_serializer, operator_name)
         self._frozen = False

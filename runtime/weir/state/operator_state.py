@@ -10,7 +10,6 @@ round-robin, the broadcast copy.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch, StateAccessError
@@ -18,6 +17,7 @@ from weir.serde import Description, check_compatible
 from weir.state import statefile
 from weir.state.descriptors import ListStateDescriptor, MapStateDescriptor, StateDescriptor
 from weir.state.handles import ListState, MapState, State
+from weir.state.operator_handles import OperatorListState, OperatorMapState
 from weir.state.statefile import Chunk, Section, SectionHeader
 
 T = TypeVar("T")
@@ -31,101 +31,6 @@ class OperatorStateMode(enum.StrEnum):
     SPLIT = "split-list"
     UNION = "union-list"
     BROADCAST = "broadcast"
-
-
-class OperatorListState(ListState[T]):
-    """One list for the whole instance."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self) -> None:
-        self._items: list[T] = []
-
-    def get(self) -> list[T]:
-        return self._items.copy()
-
-    def add(self, value: T) -> None:
-        self._items.append(value)
-
-    def add_all(self, values: Iterable[T]) -> None:
-        self._items.extend(values)
-
-    def update(self, values: Iterable[T]) -> None:
-        self._items = list(values)
-
-    def clear(self) -> None:
-        self._items = []
-
-
-class OperatorMapState(MapState[K, V]):
-    """One map for the whole instance; the broadcast side writes it."""
-
-    __slots__ = ("_entries",)
-
-    def __init__(self, entries: dict[K, V]) -> None:
-        self._entries = entries
-
-    def get(self, key: K) -> V | None:
-        return self._entries.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._entries[key] = value
-
-    def put_all(self, entries: Mapping[K, V]) -> None:
-        self._entries.update(entries)
-
-    def remove(self, key: K) -> None:
-        self._entries.pop(key, None)
-
-    def contains(self, key: K) -> bool:
-        return key in self._entries
-
-    def keys(self) -> Iterable[K]:
-        return list(self._entries)
-
-    def values(self) -> Iterable[V]:
-        return list(self._entries.values())
-
-    def items(self) -> Iterable[tuple[K, V]]:
-        return list(self._entries.items())
-
-    def is_empty(self) -> bool:
-        return not self._entries
-
-    def clear(self) -> None:
-        self._entries.clear()
-
-    def read_only(self, name: str) -> MapState[K, V]:
-        """A view for the side that must not write."""
-        return _ReadOnlyMapState(self._entries, name)
-
-
-class _ReadOnlyMapState(OperatorMapState[K, V]):
-    """What the non-broadcast side is handed."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, entries: dict[K, V], name: str) -> None:
-        super().__init__(entries)
-        self._name = name
-
-    def _refuse(self) -> StateAccessError:
-        return StateAccessError(
-            f"broadcast state {self._name!r} is written where it can only be read; write it in "
-            "process_broadcast_element, which sees the same elements in every instance"
-        )
-
-    def put(self, key: K, value: V) -> None:
-        raise self._refuse()
-
-    def put_all(self, entries: Mapping[K, V]) -> None:
-        raise self._refuse()
-
-    def remove(self, key: K) -> None:
-        raise self._refuse()
-
-    def clear(self) -> None:
-        raise self._refuse()
 
 
 class _Registered(NamedTuple):

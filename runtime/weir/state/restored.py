@@ -8,7 +8,7 @@ every entry still belongs to exactly one subtask.
 
 from __future__ import annotations
 
-from itertools import compress
+from itertools import chain, compress
 from typing import Any, Final
 
 from weir import keygroups
@@ -33,6 +33,8 @@ class RestoredSections:
         self._key_serializer = key_serializer
         self._operator = operator
         self._sections: dict[tuple[str, str], list[Section]] = {}
+        #: What nobody took, reduced; ``None`` when something was added or taken since.
+        self._carried: list[Section] | None = None
 
     def add(self, data: bytes) -> None:
         """Take one state file; files of several old subtasks are added in the order of their index.
@@ -45,6 +47,7 @@ class RestoredSections:
                 f"expected a file of keyed state, got {header.content} state of {header.operator!r}"
             )
         self._check_header(header)
+        self._carried = None
         for section in sections:
             self._sections.setdefault((section.header.kind, section.header.name), []).append(section)
 
@@ -62,19 +65,20 @@ class RestoredSections:
                     f"declared as {kind} state; keep the kind, or give the new state another name"
                 )
         sections = self._sections.pop((kind, name), [])
+        self._carried = None
         for section in sections:
             self._check_types(section, signature)
         return [self._decode(name, chunk, codec) for section in sections for chunk in section.chunks]
 
     def carried(self) -> list[Section]:
         """The sections that nobody took, reduced to chunks with entries of this subtask."""
-        sections = []
-        for group in self._sections.values():
-            for section in group:
+        if self._carried is None:
+            self._carried = []
+            for section in chain.from_iterable(self._sections.values()):
                 chunks = [carried for chunk in section.chunks if (carried := self._carry(chunk))]
                 if chunks:
-                    sections.append(Section(section.header, chunks))
-        return sections
+                    self._carried.append(Section(section.header, chunks))
+        return self._carried
 
     def names(self) -> list[str]:
         """Names of the states that nobody took, for messages."""
@@ -103,8 +107,8 @@ class RestoredSections:
                 )
 
     def _decode(self, name: str, chunk: Chunk, codec: Codec) -> tuple[list[Any], list[Any]]:
+        keys = self._keys(chunk)
         try:
-            keys = self._key_serializer.decode(chunk.columns[0])
             values = codec.unpack(chunk.columns[1:])
         except (SerializationError, ValueError) as error:
             raise SnapshotMismatch(
@@ -120,9 +124,16 @@ class RestoredSections:
             return keys, values
         return list(compress(keys, mine)), list(compress(values, mine))
 
+    def _keys(self, chunk: Chunk) -> list[Any]:
+        try:
+            return self._key_serializer.decode(chunk.columns[0])
+        except SerializationError as error:
+            raise SnapshotMismatch(
+                f"keys of operator {self._operator!r} cannot be decoded: {error}"
+            ) from error
+
     def _carry(self, chunk: Chunk) -> Chunk | None:
-        keys = self._key_serializer.decode(chunk.columns[0])
-        mine = self._ownership(keys, chunk)
+        mine = self._ownership(self._keys(chunk), chunk)
         if mine is None:
             return chunk
         if not any(mine):

@@ -262,12 +262,15 @@ class Sensor:
     ],
     ids=str,
 )
-def test_keys_of_a_declared_type_come_back_as_that_type(key_type, keys):
+@pytest.mark.parametrize("declared", [True, False])
+def test_keys_of_a_class_come_back_as_that_class_declared_or_not(key_type, keys, declared):
+    expected = key_type
+    key_type = key_type if declared else None
     data = filled(keys, store=store_of(key_type=key_type)).snapshot()
     tables = [table_of(store_of(2, index, [data], key_type=key_type)) for index in range(2)]
     restored = [key for table in tables for key in table]
     assert sorted(restored, key=repr) == sorted(keys, key=repr)
-    assert {type(key) for key in restored} == {key_type}
+    assert {type(key) for key in restored} == {expected}
 
 
 def test_another_type_of_the_current_key_is_refused():

@@ -1,0 +1,145 @@
+"""Serializer of keys whose type nobody declared: builtin values, and the classes that may be keys.
+
+A key selector may return an Enum member, a NamedTuple, a frozen dataclass or a frozen Struct without saying so
+anywhere. Their columns carry a table of classes by module and name; a reader finds these among the modules
+that the job has loaded and never imports one. Instances are written as lists, which no key can contain.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import sys
+from typing import Any, Final
+
+from weir.errors import SerializationError
+from weir.serde.base import Description
+from weir.serde.dynamic import DynamicSerializer
+from weir.serde.naming import type_name
+
+_BUILTIN: Final = b"\x00"
+_CLASSES: Final = b"\x01"
+
+
+class KeySerializer:
+    """Exact for everything that ``keygroups.canonical_bytes`` accepts, classes defined in functions excepted."""
+
+    __slots__ = ("_dynamic",)
+    name: Final = "keys"
+    version: Final = 1
+
+    def __init__(self) -> None:
+        self._dynamic = DynamicSerializer()
+
+    def encode(self, values: list[Any]) -> bytes:
+        """Raises ``SerializationError`` naming the type of a key that cannot be stored."""
+        try:
+            return _BUILTIN + self._dynamic.encode(values)
+        except SerializationError:
+            classes: dict[type, int] = {}
+            lowered = [_lowered(value, classes) for value in values]
+            table = [[cls.__module__, cls.__qualname__, _fields(cls)] for cls in classes]
+            return _CLASSES + self._dynamic.encode([table, lowered])
+
+    def decode(self, data: bytes) -> list[Any]:
+        """Raises ``SerializationError`` when a class was renamed, moved, or has other fields."""
+        values = self._dynamic.decode(data[1:])
+        if data[:1] == _BUILTIN:
+            return values
+        if data[:1] != _CLASSES:
+            raise SerializationError(
+                f"no form of keys begins with {data[:1]!r}; was it written by a newer Weir?"
+            )
+        table, lowered = values
+        classes = [_found(*entry) for entry in table]
+        return [_raised(value, classes) for value in lowered]
+
+    def describe(self) -> Description:
+        return {"serializer": self.name, "version": self.version}
+
+    def __repr__(self) -> str:
+        return "KeySerializer()"
+
+
+def _lowered(value: Any, classes: dict[type, int]) -> Any:
+    """``value`` with instances of classes as lists: index of the class, then fields (Enum: the member's name)."""
+    cls = type(value)
+    if cls is tuple:
+        return tuple(_lowered(item, classes) for item in value)
+    fields = _fields(cls)
+    if fields is None:
+        return value
+    if "<locals>" in cls.__qualname__:
+        raise SerializationError(
+            f"a key of type {type_name(cls)} cannot be found again after a restart, since the class is defined "
+            "inside a function; define it at the top of its module"
+        )
+    index = classes.setdefault(cls, len(classes))
+    if isinstance(value, enum.Enum):
+        return [index, value.name]
+    return [index, *(_lowered(getattr(value, field), classes) for field in fields)]
+
+
+def _raised(value: Any, classes: list[type]) -> Any:
+    """The inverse of :func:`_lowered`. No ``__init__`` runs: the key was valid when it was written."""
+    if type(value) is tuple:
+        return tuple(_raised(item, classes) for item in value)
+    if type(value) is not list:
+        return value
+    cls, *items = classes[value[0]], *value[1:]
+    if issubclass(cls, enum.Enum):
+        return _member(cls, items[0])
+    items = [_raised(item, classes) for item in items]
+    if issubclass(cls, tuple):
+        return tuple.__new__(cls, items)
+    fields = _fields(cls) or []
+    if hasattr(cls, "__struct_fields__"):
+        return cls(**dict(zip(fields, items, strict=True)))
+    instance = object.__new__(cls)
+    for field, item in zip(fields, items, strict=True):
+        object.__setattr__(instance, field, item)
+    return instance
+
+
+def _fields(cls: type) -> list[str] | None:
+    """Names of the fields of a class that may be a key, empty for an Enum; ``None`` for other types."""
+    if issubclass(cls, enum.Enum):
+        return []
+    if issubclass(cls, tuple):
+        return list(getattr(cls, "_fields", ())) or None
+    if dataclasses.is_dataclass(cls):
+        frozen = cls.__dataclass_params__.frozen  # type: ignore[attr-defined]  # not in the stubs
+        return [field.name for field in dataclasses.fields(cls)] if frozen else None
+    config = getattr(cls, "__struct_config__", None)
+    if config is not None and config.frozen:
+        fields: tuple[str, ...] = cls.__struct_fields__  # type: ignore[attr-defined]  # a Struct has it
+        return list(fields)
+    return None
+
+
+def _member(cls: type[enum.Enum], name: str) -> enum.Enum:
+    member = cls.__members__.get(name)
+    if member is None:
+        raise SerializationError(
+            f"{type_name(cls)} has no member {name!r} any more, which is a key in the snapshot"
+        )
+    return member
+
+
+def _found(module: str, qualname: str, fields: list[str] | None) -> type:
+    """The class among the loaded modules, if it still has these fields."""
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, type):
+        raise SerializationError(
+            f"keys of class {qualname} of module {module} are in the snapshot, and the job has no such class now; "
+            "keep its module and name"
+        )
+    now = _fields(found)
+    if now != fields:
+        raise SerializationError(
+            f"class {type_name(found)} of keys in the snapshot had the fields {fields}, it now has {now}; "
+            "fields of keys cannot change while state is kept"
+        )
+    return found
