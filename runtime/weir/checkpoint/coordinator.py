@@ -15,8 +15,8 @@ from weir.checkpoint import events, retention
 from weir.checkpoint.events import AckResult, Event, Instruction, PublishFault, TriggerRequested
 from weir.checkpoint.history import CheckpointStats, History, Status, stats_of
 from weir.checkpoint.metadata import SnapshotKind
-from weir.checkpoint.options import CheckpointOptions
 from weir.checkpoint.pending import JobFacts, PendingCheckpoint, Phase, unknown_operators
+from weir.config import CheckpointOptions
 from weir.errors import CheckpointFailureReason as Reason
 from weir.ids import AttemptId, CheckpointId, SubtaskId
 
@@ -46,6 +46,8 @@ class CheckpointCoordinator:
         self.history = History()
         self._facts = facts
         self._options = options
+        #: A pause between snapshots implies one at a time.
+        self._concurrent = 1 if options.min_pause > 0 else options.max_concurrent
         self._next_id = next_id
         self._completed = list(completed)
         self._attempt: AttemptId | None = None  # None: no tasks run
@@ -85,13 +87,13 @@ class CheckpointCoordinator:
     def next_deadline(self) -> float | None:
         """When a ``Tick`` is due, monotonic seconds; None: not before another event."""
         deadlines = [
-            pending.triggered_at + self._options.timeout_s
+            pending.triggered_at + self._options.timeout
             for pending in self._pending.values()
             if pending.phase is Phase.COLLECTING
         ]
         deadlines += [p.retry_at for p in self._pending.values() if p.retry_at is not None]
         periodic = self._periodic_due()
-        if periodic is not None and len(self._pending) < self._options.concurrent:
+        if periodic is not None and len(self._pending) < self._concurrent:
             deadlines.append(periodic)
         return min(deadlines, default=None)
 
@@ -127,14 +129,14 @@ class CheckpointCoordinator:
     def _advance(self, now: float, wall_ms: int, out: list[Instruction]) -> None:
         """What is due whatever the event was: expire, publish, trigger."""
         for pending in list(self._pending.values()):
-            expires = pending.triggered_at + self._options.timeout_s
+            expires = pending.triggered_at + self._options.timeout
             if (
                 pending.phase is Phase.COLLECTING
                 and now >= expires
                 and pending.checkpoint_id in self._pending
             ):
                 missing = ", ".join(str(subtask) for subtask in sorted(pending.missing)[:5])
-                message = f"not complete after {self._options.timeout_s:g} s; no answer of {missing}"
+                message = f"not complete after {self._options.timeout:g} s; no answer of {missing}"
                 self._fail(pending, Reason.EXPIRED, message, now, out)
         self._publish_next(now, out)
         while self._attempt is not None and self._subtasks and self._may_trigger():
@@ -160,7 +162,7 @@ class CheckpointCoordinator:
         self._subtasks, self._gone, self._trigger_at = event.subtasks, frozenset(), event.trigger_at
         self._final_done = False
         self._failures = 0
-        self._periodic_at = now + (self._options.interval_s or 0.0)
+        self._periodic_at = now + (self._options.interval or 0.0)
 
     def _requested(self, request: TriggerRequested, out: list[Instruction]) -> None:
         open_requests = [*self._requests, *(p.request for p in self._pending.values() if p.request)]
@@ -176,25 +178,25 @@ class CheckpointCoordinator:
 
     def _may_trigger(self) -> bool:
         last = self._final_done or any(pending.final for pending in self._pending.values())
-        return not last and len(self._pending) < self._options.concurrent
+        return not last and len(self._pending) < self._concurrent
 
     def _periodic_due(self) -> float | None:
         """When the next periodic checkpoint may begin, if there is to be one."""
-        if self._attempt is None or self._options.interval_s is None or self._final_done:
+        if self._attempt is None or self._options.interval is None or self._final_done:
             return None
         requests = [*self._requests, *(p.request for p in self._pending.values() if p.request)]
         if any(request.final for request in requests):
             return None
         if self._last_end is None:
             return self._periodic_at
-        return max(self._periodic_at, self._last_end + self._options.min_pause_s)
+        return max(self._periodic_at, self._last_end + self._options.min_pause)
 
     def _trigger(
         self, request: TriggerRequested | None, now: float, wall_ms: int, out: list[Instruction]
     ) -> None:
         assert self._attempt is not None
         if request is None:
-            interval = self._options.interval_s or 0.0
+            interval = self._options.interval or 0.0
             on_time = now < self._periodic_at + interval
             self._periodic_at = (self._periodic_at if on_time else now) + interval
         number = self._next_id
@@ -296,7 +298,7 @@ class CheckpointCoordinator:
             self._fail(older, Reason.SUBSUMED, f"checkpoint {event.checkpoint_id} was faster", now, out)
         if not pending.savepoint:
             self._completed.append(event.checkpoint_id)
-            dropped = retention.subsumed(self._completed, self._options.retained)
+            dropped = retention.subsumed(self._completed, self._options.num_retained)
             if dropped:
                 self._completed = self._completed[len(dropped) :]
                 out.append(events.DeleteCheckpoints(dropped))

@@ -70,6 +70,8 @@ class Ack:
     attempt: AttemptId
     subtask: SubtaskId
     states: Mapping[OperatorId, OperatorSubtaskState] = field(default_factory=dict)
+    #: The subtask had reached the end of its input.
+    finished: bool = False
     stats: AckStats = AckStats()
 
 

@@ -123,14 +123,12 @@ class PendingCheckpoint:
         )
 
     def _operator(self, info: OperatorInfo) -> OperatorState:
-        states = [
-            ack.states[info.operator_id] for ack in self.acks.values() if info.operator_id in ack.states
-        ]
-        states += [
-            OperatorSubtaskState(subtask=gone.index, finished=True)
-            for gone in self.gone
-            if gone.vertex == info.vertex
-        ]
+        acks = [ack for subtask, ack in self.acks.items() if subtask.vertex == info.vertex]
+        states = [ack.states[info.operator_id] for ack in acks if info.operator_id in ack.states]
+        # An end of input is remembered without any state, too, or it would be repeated after a restore.
+        ended = [ack.subtask.index for ack in acks if ack.finished and info.operator_id not in ack.states]
+        ended += [gone.index for gone in self.gone if gone.vertex == info.vertex]
+        states += [OperatorSubtaskState(subtask=index, finished=True) for index in ended]
         return OperatorState(
             operator_id=info.operator_id,
             uid=info.uid,

@@ -12,7 +12,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from weir.checkpoint import paths
-from weir.checkpoint.options import OnCancel
 from weir.ids import CheckpointId, Epoch
 
 
@@ -30,13 +29,13 @@ def subsumed(completed: Sequence[CheckpointId], retained: int) -> tuple[Checkpoi
     return tuple(completed[: max(0, len(completed) - retained)])
 
 
-def deletes_checkpoints(end: JobEnd, on_cancel: OnCancel) -> bool:
+def deletes_checkpoints(end: JobEnd, *, retain_on_cancel: bool) -> bool:
     """Whether a job that ends so takes its checkpoints with it; to be done after its terminal record says so.
 
     A failed or stopped job keeps them. A finished one keeps them where a cancelled one would, so that an upgrade may
     still go on from its end.
     """
-    return end in {JobEnd.CANCELLED, JobEnd.FINISHED} and on_cancel is OnCancel.DELETE
+    return end in {JobEnd.CANCELLED, JobEnd.FINISHED} and not retain_on_cancel
 
 
 @dataclass(frozen=True)
