@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import struct
 import sys
-from typing import Any, Final
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from weir.errors import SerializationError
 from weir.serde.base import Description
@@ -19,6 +22,9 @@ from weir.serde.naming import type_name
 
 _BUILTIN: Final = b"\x00"
 _CLASSES: Final = b"\x01"
+_LENGTH: Final = struct.Struct("<I")
+#: Most fields are one of these and need no second look.
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class KeySerializer:
@@ -36,23 +42,24 @@ class KeySerializer:
         try:
             return _BUILTIN + self._dynamic.encode(values)
         except SerializationError:
-            classes: dict[type, int] = {}
+            classes: dict[type, _Class] = {}
             lowered = [_lowered(value, classes) for value in values]
-            table = [[cls.__module__, cls.__qualname__, _fields(cls)] for cls in classes]
-            return _CLASSES + self._dynamic.encode([table, lowered])
+            found = [cls for cls, known in classes.items() if known.fields is not None]
+            table = self._dynamic.encode([[c.__module__, c.__qualname__, classes[c].fields] for c in found])
+            return _CLASSES + _LENGTH.pack(len(table)) + table + self._dynamic.encode(lowered)
 
     def decode(self, data: bytes) -> list[Any]:
         """Raises ``SerializationError`` when a class was renamed, moved, or has other fields."""
-        values = self._dynamic.decode(data[1:])
         if data[:1] == _BUILTIN:
-            return values
+            return self._dynamic.decode(data[1:])
         if data[:1] != _CLASSES:
             raise SerializationError(
                 f"no form of keys begins with {data[:1]!r}; was it written by a newer Weir?"
             )
-        table, lowered = values
-        classes = [_found(*entry) for entry in table]
-        return [_raised(value, classes) for value in lowered]
+        start = 1 + _LENGTH.size
+        end = start + int(_LENGTH.unpack_from(data, 1)[0])
+        classes = [_found(*entry) for entry in self._dynamic.decode(data[start:end])]
+        return [_raised(value, classes) for value in self._dynamic.decode(data[end:])]
 
     def describe(self) -> Description:
         return {"serializer": self.name, "version": self.version}
@@ -61,23 +68,42 @@ class KeySerializer:
         return "KeySerializer()"
 
 
-def _lowered(value: Any, classes: dict[type, int]) -> Any:
-    """``value`` with instances of classes as lists: index of the class, then fields (Enum: the member's name)."""
+class _Class(NamedTuple):
+    """What is known of a type that occurs in keys; without ``fields`` it is a builtin one."""
+
+    number: int
+    fields: list[str] | None
+    #: From an instance to its fields; an Enum is written by its member's name.
+    read: Callable[[Any], tuple[Any, ...]]
+
+
+def _lowered(value: Any, classes: dict[type, _Class]) -> Any:
+    """``value`` with instances of classes as lists: index of the class, then fields."""
     cls = type(value)
+    if cls in _SCALARS:
+        return value
     if cls is tuple:
         return tuple(_lowered(item, classes) for item in value)
-    fields = _fields(cls)
-    if fields is None:
+    known = classes.get(cls)
+    if known is None:
+        known = classes[cls] = _class_of(cls, sum(other.fields is not None for other in classes.values()))
+    if known.fields is None:
         return value
-    if "<locals>" in cls.__qualname__:
+    return [known.number, *(_lowered(item, classes) for item in known.read(value))]
+
+
+def _class_of(cls: type, number: int) -> _Class:
+    fields = _fields(cls)
+    if fields is not None and "<locals>" in cls.__qualname__:
         raise SerializationError(
             f"a key of type {type_name(cls)} cannot be found again after a restart, since the class is defined "
             "inside a function; define it at the top of its module"
         )
-    index = classes.setdefault(cls, len(classes))
-    if isinstance(value, enum.Enum):
-        return [index, value.name]
-    return [index, *(_lowered(getattr(value, field), classes) for field in fields)]
+    if issubclass(cls, enum.Enum):
+        return _Class(number, fields, lambda member: (member.name,))
+    if fields and len(fields) > 1:
+        return _Class(number, fields, attrgetter(*fields))
+    return _Class(number, fields, lambda value: tuple(getattr(value, field) for field in fields or ()))
 
 
 def _raised(value: Any, classes: list[type]) -> Any:
@@ -86,10 +112,10 @@ def _raised(value: Any, classes: list[type]) -> Any:
         return tuple(_raised(item, classes) for item in value)
     if type(value) is not list:
         return value
-    cls, *items = classes[value[0]], *value[1:]
+    cls = classes[value[0]]
+    items = [item if type(item) in _SCALARS else _raised(item, classes) for item in value[1:]]
     if issubclass(cls, enum.Enum):
         return _member(cls, items[0])
-    items = [_raised(item, classes) for item in items]
     if issubclass(cls, tuple):
         return tuple.__new__(cls, items)
     fields = _fields(cls) or []

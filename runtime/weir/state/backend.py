@@ -6,20 +6,15 @@ the acknowledgement, or as a file to storage.
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
+from weir.config.options import StateBackendType
 from weir.errors import SnapshotError
+
+__all__ = ["MEMORY_LIMIT_BYTES", "StateBackendType", "check_memory_limit"]
 
 #: Flink's limit of its in-memory checkpoint storage, per operator and subtask.
 MEMORY_LIMIT_BYTES: Final = 5 * 1024 * 1024
-
-
-class StateBackendType(enum.StrEnum):
-    """``stateBackend.type`` of a StreamJob."""
-
-    MEMORY = "Memory"
-    FILE_SYSTEM = "FileSystem"
 
 
 def check_memory_limit(operator: str, subtask: int, size: int, limit: int = MEMORY_LIMIT_BYTES) -> None:
