@@ -8,7 +8,7 @@ loads no S3 client.
 from weir.connectors.collect import CollectSink
 from weir.connectors.collection import CollectionSource
 from weir.connectors.datagen import DataGeneratorSource
-from weir.connectors.files import FileSink, FileSource
+from weir.connectors.files import FileSink, FileSource, refuse_overlap
 from weir.connectors.print_sink import PrintSink
 from weir.connectors.sink import Committer, Sink, Writer, WriterContext
 from weir.connectors.source import (
@@ -42,4 +42,6 @@ __all__ = [
     "FileSink",
     "FileSource",
     "PrintSink",
+    # checks
+    "refuse_overlap",
 ]

@@ -120,7 +120,8 @@ def _plain_of(value: Any) -> Any:
     """Scalars and arrays of numpy and its like say themselves what they are in plain Python."""
     if callable(getattr(value, "tolist", None)):
         return value.tolist()
-    raise TypeError(f"{type(value).__qualname__} has no JSON form")
+    as_key = " as a dict's key" if isinstance(value, tuple | frozenset) else ""
+    raise TypeError(f"{type(value).__qualname__} has no JSON form{as_key}")
 
 
 def _is_encodable(text: str) -> bool:
