@@ -39,7 +39,7 @@ class SubtaskId(NamedTuple):
     """One parallel instance of a vertex."""
 
     vertex: VertexId
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls
 
     def __str__(self) -> str:
         return f"{self.vertex[:8]}/{self.index}"
