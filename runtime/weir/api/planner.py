@@ -1,8 +1,9 @@
 """``python -m weir.api.planner [FD]``: the short-lived child that runs ``build`` for a process that must not.
 
-Reads an encoded ``JobSpec`` (or ``LoadRequest``) on stdin and writes one framed ``LoadAnswer`` to descriptor ``FD``,
-or to stdout, which is then taken over: what user code prints goes to stderr. A crash, a hang or ``os._exit`` of user
-code is a missing answer, not a dead JobManager. The parent sets a fixed ``PYTHONHASHSEED`` and a time-out.
+Reads an encoded ``JobSpec`` (or ``LoadRequest``) on stdin and writes one framed ``LoadAnswer`` to descriptor ``FD``, or
+to stdout. What user code prints goes to stderr: stdout belongs to the answer, or to the parent's own data. A crash,
+a hang or ``os._exit`` of user code is a missing answer, not a dead JobManager. The parent sets a fixed
+``PYTHONHASHSEED`` and a time-out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def answer(request: LoadRequest) -> LoadAnswer:
 
 def main(arguments: list[str]) -> int:
     """Answer one request. Returns the exit code, 0 also when the job cannot be loaded."""
-    descriptor = int(arguments[0]) if arguments else _take_over_stdout()
+    descriptor = int(arguments[0]) if arguments else os.dup(1)
+    os.dup2(2, 1)
     # What user code starts must not hold the answer's descriptor open.
     os.set_inheritable(descriptor, False)
     request = decode_load_request(sys.stdin.buffer.read())
@@ -50,14 +52,6 @@ def main(arguments: list[str]) -> int:
     with os.fdopen(descriptor, "wb") as out:
         out.write(frame)
     return 0
-
-
-def _take_over_stdout() -> int:
-    """A descriptor of the real stdout; from now on descriptor 1 is stderr."""
-    sys.stdout.flush()
-    answers = os.dup(1)
-    os.dup2(2, 1)
-    return answers
 
 
 if __name__ == "__main__":

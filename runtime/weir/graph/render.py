@@ -27,9 +27,8 @@ def render(plan: PhysicalPlan) -> str:
         if vertex.kind is not VertexKind.ENUMERATOR
         for operator in vertex.operators
     )
-    tail = [
-        f"\n{automatic} operators have an automatic id (*): give them a uid before state must survive a change"
-    ]
+    have = "1 operator has" if automatic == 1 else f"{automatic} operators have"
+    tail = [f"\n{have} an automatic id (*); with a uid, state is found again after any change of the job"]
     return "\n".join([head, *sections, *(tail if automatic else [])]) + "\n"
 
 
