@@ -1,0 +1,259 @@
+"""The reference job: replayable partitions, a keyed counter with value and map state and timers, exactly-once files.
+
+Run by ``weir run`` as ``tests.support.reference_job:build``. What it must write is said by ``reference_rows`` and checked
+by ``oracle``. Variants change how rows reach the counter, never what must come out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.reference_rows import Reference, event_time, window_end
+from weir import (
+    Committer,
+    DataGeneratorSource,
+    FileSink,
+    KeyedBroadcastProcessFunction,
+    KeyedCoProcessFunction,
+    KeyedProcessFunction,
+    MapStateDescriptor,
+    ReaderContext,
+    Sink,
+    SplitReader,
+    StreamExecutionEnvironment,
+    ValueStateDescriptor,
+    WatermarkStrategy,
+    Writer,
+    WriterContext,
+)
+
+Row = dict[str, Any]
+RULES = MapStateDescriptor("rules", int, int)
+HOLD_POLL_S = 0.02
+
+
+class Counting:
+    """The counter itself, whatever kind of function it is part of."""
+
+    def __init__(self, mutating: bool) -> None:
+        self.mutating = mutating
+
+    def open(self, ctx: Any) -> None:
+        kind = dict[str, int] if self.mutating else int
+        self.count = ctx.get_state(ValueStateDescriptor("count", kind))
+        self.by_partition = ctx.get_map_state(MapStateDescriptor("by-partition", int, int))
+        self.windows = ctx.get_map_state(MapStateDescriptor("windows", int, int))
+
+    def next_number(self) -> int:
+        if not self.mutating:
+            number = (self.count.value() or 0) + 1
+            self.count.update(number)
+            return number
+        # What value() returned is changed before update(): a pending snapshot must not see it.
+        state = self.count.value() or {"n": 0}
+        state["n"] += 1
+        self.count.update(state)
+        return state["n"]
+
+    def row(self, value: Row, ctx: Any) -> Iterator[Row]:
+        number = self.next_number()
+        nth = (self.by_partition.get(value["p"]) or 0) + 1
+        self.by_partition.put(value["p"], nth)
+        end = window_end(ctx.timestamp())
+        self.windows.put(end, (self.windows.get(end) or 0) + 1)
+        ctx.timer_service().register_event_time_timer(end - 1)
+        yield {"kind": "row", **value, "seq": number, "nth": nth, "pid": os.getpid()}
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
+        end = timestamp + 1
+        yield {"kind": "window", "k": ctx.get_current_key(), "end": end, "rows": self.windows.get(end)}
+        self.windows.remove(end)
+
+
+class Counter(KeyedProcessFunction):
+    def __init__(self, mutating: bool = False) -> None:
+        self.counting = Counting(mutating)
+
+    def open(self, ctx):
+        self.counting.open(ctx)
+
+    def process_element(self, value, ctx):
+        return self.counting.row(value, ctx)
+
+    def on_timer(self, timestamp, ctx):
+        return self.counting.on_timer(timestamp, ctx)
+
+
+class TwoInputCounter(KeyedCoProcessFunction):
+    def __init__(self) -> None:
+        self.counting = Counting(mutating=False)
+
+    def open(self, ctx):
+        self.counting.open(ctx)
+
+    def process_element1(self, value, ctx):
+        return self.counting.row(value, ctx)
+
+    def process_element2(self, value, ctx):
+        return self.counting.row(value, ctx)
+
+    def on_timer(self, timestamp, ctx):
+        return self.counting.on_timer(timestamp, ctx)
+
+
+class RuledCounter(KeyedBroadcastProcessFunction):
+    """Each row carries how many rules its instance knew: that never falls along a key, also over a restore."""
+
+    def __init__(self) -> None:
+        self.counting = Counting(mutating=False)
+
+    def open(self, ctx):
+        self.counting.open(ctx)
+
+    def process_element(self, value, ctx):
+        rules = sum(1 for _ in ctx.get_broadcast_state(RULES))
+        for row in self.counting.row(value, ctx):
+            yield {**row, "rules": rules}
+
+    def process_broadcast_element(self, value, ctx):
+        ctx.get_broadcast_state(RULES).put(value, value)
+        return ()
+
+    def on_timer(self, timestamp, ctx):
+        return self.counting.on_timer(timestamp, ctx)
+
+
+class JournalingSource(DataGeneratorSource):
+    """Its readers note each split that they are handed, with the position that they are asked to read from."""
+
+    def __init__(self, journal: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.journal = journal
+
+    def create_reader(self, context: ReaderContext) -> SplitReader:
+        return JournalingReader(super().create_reader(context), self.journal, context.subtask_index)
+
+
+class JournalingReader(SplitReader):
+    def __init__(self, reader: SplitReader, journal: str, index: int) -> None:
+        self.reader = reader
+        self.path = Path(journal) / f"{index}-{os.getpid()}.jsonl"
+        for name in ("fetch", "finished_splits", "is_idle", "next_fetch_at", "snapshot", "close"):
+            setattr(self, name, getattr(reader, name))
+
+    def add_splits(self, splits):
+        with self.path.open("a") as lines:
+            for split in splits:
+                asked = {"at": time.time_ns(), "partition": split.index, "position": split.position}
+                lines.write(json.dumps(asked) + "\n")
+        self.reader.add_splits(splits)
+
+    # The engine's calls go straight to the inner reader (see __init__); these fulfil the contract.
+    def fetch(self, max_rows):
+        raise NotImplementedError
+
+    def finished_splits(self):
+        raise NotImplementedError
+
+    def is_idle(self):
+        raise NotImplementedError
+
+    def snapshot(self):
+        raise NotImplementedError
+
+
+class HeldSink(Sink):
+    """A file sink whose first subtask does not finish preparing while a file exists: an ack that is withheld."""
+
+    def __init__(self, sink: Sink, hold: str) -> None:
+        self.sink = sink
+        self.hold = hold
+
+    @property
+    def committable_type(self):
+        return self.sink.committable_type
+
+    def create_writer(self, context: WriterContext) -> Writer:
+        writer = self.sink.create_writer(context)
+        return HeldWriter(writer, self.hold) if context.subtask_index == 0 else writer
+
+    def create_committer(self) -> Committer:
+        return self.sink.create_committer()
+
+
+class HeldWriter(Writer):
+    def __init__(self, writer: Writer, hold: str) -> None:
+        self.writer = writer
+        self.hold = hold
+
+    def write(self, values, timestamps):
+        self.writer.write(values, timestamps)
+
+    def prepare_commit(self):
+        return self.writer.prepare_commit()
+
+    def finish_prepare(self, committables: Sequence[Any]) -> None:
+        while os.path.exists(self.hold):
+            time.sleep(HOLD_POLL_S)
+        self.writer.finish_prepare(committables)
+
+    def close(self):
+        self.writer.close()
+
+
+def source(job: Reference, numbers: range | None = None) -> DataGeneratorSource:
+    """All partitions, or those of ``numbers``; a partition is a split."""
+    if numbers is None:
+        numbers = range(job.partitions)
+    ours, first = len(numbers), numbers.start
+
+    def number_of(i: int) -> int:
+        offset, partition = divmod(i, ours)
+        return offset * job.partitions + first + partition
+
+    settings = {
+        "generator_fn": lambda i: job.row(number_of(i)),
+        "timestamp_fn": lambda i: event_time(i // ours),
+        "count": ours * job.rows,
+        "rows_per_second": job.rate * ours / job.partitions if job.rate else None,
+        "num_splits": ours,
+    }
+    return JournalingSource(job.journal, **settings) if job.journal else DataGeneratorSource(**settings)
+
+
+def by_key(row: Row) -> str:
+    return row["k"]
+
+
+def counted(env: StreamExecutionEnvironment, job: Reference) -> Any:
+    """The stream of results, by variant."""
+    times = WatermarkStrategy.for_monotonous_timestamps()
+    half = job.partitions // 2
+    if job.variant in ("two-inputs", "union"):
+        first = env.from_source(source(job, range(half)), times, "first").uid("first")
+        second = env.from_source(source(job, range(half, job.partitions)), times, "second").uid("second")
+        if job.variant == "union":
+            return first.union(second).key_by(by_key).process(Counter()).uid("count")
+        return first.key_by(by_key).connect(second.key_by(by_key)).process(TwoInputCounter()).uid("count")
+    rows = env.from_source(source(job), times, "rows").uid("rows")
+    if job.variant == "broadcast":
+        numbers = DataGeneratorSource(lambda i: i, count=200, rows_per_second=100)
+        # The rules say nothing about time, so they must not hold it back.
+        always = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(lambda _v, _t: 2**62)
+        rules = env.from_source(numbers, always, "rules").uid("rules").set_parallelism(1)
+        connected = rows.key_by(by_key).connect(rules.broadcast(RULES))
+        return connected.process(RuledCounter()).uid("count")
+    return rows.key_by(by_key).process(Counter(job.variant == "mutating")).uid("count")
+
+
+def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    job = Reference.parse(arguments)
+    sink: Sink = FileSink.for_json_lines(job.out)
+    if job.hold:
+        sink = HeldSink(sink, job.hold)
+    counted(env, job).sink_to(sink).uid("out")
