@@ -148,7 +148,7 @@ class Dispatcher:
         root = None if planned is None else checkpoint_root(planned)
         if root is None:
             return new_job_id(), ""
-        found, note = await self._services.blocking(choose_job, request.job, root)
+        found, note = await self._services.blocking(choose_job, request.job, root, request.restore_policy)
         return found or new_job_id(), note
 
     def _find(self, job: str) -> Job:

@@ -22,7 +22,7 @@ from weir.checkpoint.fence_records import LogView, RestorePoint
 from weir.checkpoint.metadata import SnapshotMetadata
 from weir.checkpoint.retention import JobEnd, deletes_checkpoints
 from weir.clock import Clock
-from weir.errors import SnapshotCorrupt, StorageError
+from weir.errors import RestoreBlocked, SnapshotCorrupt, StorageError
 from weir.ids import CheckpointId, Epoch, JobId
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
@@ -247,10 +247,11 @@ def _foreign(snapshot: store.LoadedSnapshot) -> Restore:
     return Restore(snapshot.metadata, snapshot.uri, own=False)
 
 
-def choose_job(spec: JobSpec, root: str) -> tuple[JobId | None, str]:
+def choose_job(spec: JobSpec, root: str, policy: str) -> tuple[JobId | None, str]:
     """The job that goes on when ``spec`` is started under its name, or ``None`` for a new one; and why.
 
     The newest job of that name goes on unless it finished, was taken over, or a snapshot to start from is named.
+    ``policy`` ``Fresh`` starts anew, ``Refuse`` raises ``RestoreBlocked``.
     """
     checkpoints = open_storage(root)
     found = store.jobs_of_name(checkpoints, spec.namespace, spec.name)
@@ -267,6 +268,13 @@ def choose_job(spec: JobSpec, root: str) -> tuple[JobId | None, str]:
             continue
         if isinstance(ended, records.Finished):
             return None, f"job {job} of this name finished before; this is a new run"
+        if policy == "Refuse":
+            raise RestoreBlocked(
+                f"there is state of job {job} under the name {spec.name!r} in {root}, and restore.policy is Refuse; "
+                "use Resume to go on with it, Fresh to leave it aside, or another name"
+            )
+        if policy == "Fresh":
+            return None, f"state of job {job} under this name is left aside: restore.policy is Fresh"
         return job, f"goes on with job {job}, found under this name"
     return None, ""
 

@@ -210,7 +210,8 @@ class Sessions:
         name = session.register.task_manager
         if self._sessions.get(name) is session:
             del self._sessions[name]
-        log.warning("taskmanager lost", taskmanager=name, reason=why)
+        if not self._closing:
+            log.warning("taskmanager lost", taskmanager=name, reason=why)
         for worker in list(session.workers):
             failure = Failure(
                 kind=FailureKind.WORKER_LOST, message=f"TaskManager {name} is lost: {why}", worker=worker

@@ -62,10 +62,18 @@ class JobManagerClient:
     ) -> None:
         await self._channel.close()
 
-    async def submit(self, job: JobSpec, *, recovering: bool = False, job_id: JobId | None = None) -> JobId:
-        """Hand a job in; its id. It is planned and started afterwards: ask for its status."""
-        request = Submit(job=job, recovering=recovering, job_id=job_id)
-        return (await self._ask(request, Submitted, 60.0)).job_id
+    async def submit(
+        self,
+        job: JobSpec,
+        *,
+        recovering: bool = False,
+        job_id: JobId | None = None,
+        restore_policy: str = "Resume",
+        timeout: float = 600.0,
+    ) -> JobId:
+        """Hand a job in; its id, once it is planned. How it fares after that, its status tells."""
+        request = Submit(job=job, recovering=recovering, job_id=job_id, restore_policy=restore_policy)
+        return (await self._ask(request, Submitted, timeout)).job_id
 
     async def status(self, job: str, timeout: float = 5.0) -> JobStatus:
         """The status of a job by id or name."""

@@ -220,7 +220,7 @@ class Supervisor:
             self._link.send_nowait(
                 WorkerLost(worker=process.worker, failure=failure, expected=process.was_released)
             )
-        if process.ready is not None:
+        if process.ready is not None or process.was_released:
             self._start_worker(process.slot)
             return
         self._early_deaths += 1

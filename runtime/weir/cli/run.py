@@ -1,0 +1,155 @@
+"""``weir run``: a job in the foreground, on a cluster of this machine.
+
+Reads the target, starts the cluster, submits, shows how the job fares, and ends with a summary. Ctrl-C suspends the job
+at its last completed checkpoint, from which the same command goes on; a second Ctrl-C ends everything at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+import msgspec
+from msgspec import structs
+
+from weir.cli import run_report
+from weir.cli.main import FAILED, INTERRUPTED
+from weir.cli.resource import JobResource, read_target
+from weir.config import options, setting_text
+from weir.errors import ConfigError
+from weir.ids import JobId
+from weir.local.cluster import LocalCluster
+from weir.rpc.messages import JobSpec
+from weir.rpc.requests import JobState, JobStatus
+from weir.storage import absolute_uri
+
+#: Where checkpoints go if nobody says.
+DEFAULT_CHECKPOINTS = ".weir/checkpoints"
+_POLL = 0.2
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("target")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option("--parallelism", type=click.IntRange(1), help="Subtasks of an operator.")
+@click.option(
+    "--slots",
+    type=click.IntRange(1),
+    help="Worker processes of each TaskManager. Default: one TaskManager with as many as the job needs.",
+)
+@click.option("--from", "restore_from", metavar="PATH", help="Checkpoint or savepoint to start from.")
+@click.option("--allow-non-restored-state", is_flag=True, help="Drop state that no operator claims.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting by its key.")
+@click.option(
+    "-o", "output", type=click.Choice(["text", "json"]), default="text", help="Form of the summary."
+)
+def run(
+    target: str,
+    args: tuple[str, ...],
+    parallelism: int | None,
+    slots: int | None,
+    restore_from: str | None,
+    allow_non_restored_state: bool,
+    settings: tuple[str, ...],
+    output: str,
+) -> int:
+    """Run TARGET on this machine: a StreamJob FILE.yaml, a script job.py, or package.module:function, with ARGS."""
+    resource = read_target(target, args)
+    flags = _flags(settings, parallelism)
+    spec = _with_flags(resource.spec, flags, restore_from, allow_non_restored_state)
+    for note in resource.notes:
+        click.echo(f"weir: {note}", err=True)
+    with _terminate_as_interrupt(), _cluster(slots or resource.slots, resource) as cluster:
+        status, interrupted = _watch(cluster, spec, resource.restore_policy)
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(status)).decode())
+    for line in run_report.summary(status, interrupted=interrupted):
+        click.echo(line, err=True)
+    if interrupted:
+        return INTERRUPTED
+    return 0 if status.state is JobState.FINISHED else FAILED
+
+
+def _watch(cluster: LocalCluster, spec: JobSpec, restore_policy: str) -> tuple[JobStatus, bool]:
+    """Submit and follow the job to its end, or to Ctrl-C; its last status."""
+    with run_report.progress() as shown:
+        job: JobId | None = None
+        try:
+            job = cluster.submit(spec, restore_policy)
+            while True:
+                status = cluster.status(job)
+                shown.update(status)
+                if status.state.is_settled:
+                    cluster.forget(job)
+                    return status, False
+                time.sleep(_POLL)
+        except KeyboardInterrupt:
+            if job is None:
+                raise
+            shown.say("weir: stopping at the last completed checkpoint (Ctrl-C again ends at once)")
+            return _suspend(cluster, job), True
+
+
+def _suspend(cluster: LocalCluster, job: JobId) -> JobStatus:
+    try:
+        cluster.suspend(job)
+        return cluster.status(job)
+    except KeyboardInterrupt:
+        cluster.close(at_once=True)
+        raise
+
+
+def _cluster(slots: int | None, resource: JobResource) -> LocalCluster:
+    environment = {"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")}
+    if resource.s3.endpoint:
+        environment["AWS_ENDPOINT_URL"] = resource.s3.endpoint
+    if resource.s3.region:
+        environment["AWS_REGION"] = resource.s3.region
+    return LocalCluster(slots=slots, environment=environment)
+
+
+def _flags(settings: tuple[str, ...], parallelism: int | None) -> dict[str, str]:
+    """Settings of the command line. Raises ``ConfigError``."""
+    found = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {setting}: expected KEY=VALUE")
+        found[key] = setting_text(key, value)
+    if parallelism is not None:
+        found[options.PARALLELISM.key] = setting_text(options.PARALLELISM.key, parallelism)
+    return found
+
+
+def _with_flags(
+    spec: JobSpec, flags: Mapping[str, str], restore_from: str | None, allow_non_restored_state: bool
+) -> JobSpec:
+    changes: dict[str, Any] = {"overrides": {**spec.overrides, **flags}}
+    folder = flags.get(options.CHECKPOINT_DIRECTORY.key) or spec.checkpoint_storage or DEFAULT_CHECKPOINTS
+    changes["checkpoint_storage"] = absolute_uri(folder)
+    if options.CHECKPOINT_DIRECTORY.key in flags:
+        changes["overrides"][options.CHECKPOINT_DIRECTORY.key] = changes["checkpoint_storage"]
+    if restore_from is not None:
+        changes["restore_from"] = absolute_uri(restore_from)
+    if allow_non_restored_state:
+        changes["allow_non_restored_state"] = True
+    return structs.replace(spec, **changes)
+
+
+@contextlib.contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """``SIGTERM`` stops the job as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

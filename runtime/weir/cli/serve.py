@@ -1,0 +1,35 @@
+"""``weir serve``: the long-running processes, as pods and scripts start them."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def serve() -> None:
+    """Serve as a JobManager or a TaskManager until SIGTERM."""
+
+
+@serve.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=6123, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--job", type=click.Path(exists=True), default=None, help="File with an encoded job to start.")
+@click.option(
+    "--run", default="local", show_default=True, help="Names the workloads that this process is in."
+)
+def jobmanager(host: str, port: int, job: str | None, run: str) -> int:
+    """Plan, schedule and checkpoint jobs."""
+    from weir.jobmanager.main import main
+
+    arguments = ["--host", host, "--port", str(port), "--run", run]
+    return main(arguments if job is None else [*arguments, "--job", job])
+
+
+@serve.command()
+@click.option("--jobmanager", required=True, help="HOST:PORT of the JobManager.")
+@click.option("--slots", default=1, show_default=True, help="Worker processes.")
+def taskmanager(jobmanager: str, slots: int) -> int:
+    """Run subtasks in worker processes, one for each slot."""
+    from weir.taskmanager.__main__ import main
+
+    return main(["--jobmanager", jobmanager, "--slots", str(slots)])
