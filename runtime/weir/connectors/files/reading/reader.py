@@ -174,7 +174,7 @@ def _preads(descriptor: int, path: str) -> Callable[[int, int], bytes]:
 def _storage_error(path: str, error: OSError) -> StorageError:
     if isinstance(error, PermissionError):
         return StorageDenied(
-            f"cannot read {path}: {error.strerror} for user id {os.getuid()}; check its owner and mode"
+            f"cannot read {path}: {error.strerror} for user id {os.geteuid()}; check its owner and mode"
         )
     return StorageError(f"cannot read {path}: {error.strerror}")
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -82,12 +83,23 @@ class CsvEncoder(RowEncoder):
     def __init__(self, header: tuple[str, ...], delimiter: str) -> None:
         self._header = header
         self._delimiter = delimiter
+        self._get = operator.itemgetter(*header)
 
     @property
     def head(self) -> bytes:
         return self._written([self._header])
 
     def encode(self, values: list[Any]) -> bytes:
+        kinds = set(map(type, values))
+        width = len(self._header)
+        plain = width > 1 and kinds <= {dict, tuple, list} and set(map(len, values)) == {width}
+        if plain and dict not in kinds:
+            return self._written(values)
+        if plain and len(kinds) == 1:
+            try:
+                return self._written(list(map(self._get, values)))
+            except KeyError:
+                pass  # named below
         return self._written([self._cells(value) for value in values])
 
     def _cells(self, value: Any) -> tuple[Any, ...]:
@@ -106,7 +118,7 @@ class CsvEncoder(RowEncoder):
             f"CSV with the header {list(self._header)}", value, fault, "map it to such rows first"
         )
 
-    def _written(self, rows: list[tuple[Any, ...]]) -> bytes:
+    def _written(self, rows: Sequence[Sequence[Any]]) -> bytes:
         out = io.StringIO(newline="")
         csv.writer(out, delimiter=self._delimiter, lineterminator="\n").writerows(rows)
         try:
