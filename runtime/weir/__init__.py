@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         DataGeneratorSource,
         EnumeratorContext,
         Fetched,
+        FileSink,
         FileSource,
         PrintSink,
         ReaderContext,
@@ -112,7 +113,7 @@ _HOMES = {
     "state.handles": "AggregatingState ListState MapState ReducingState ValueState",
     "windows.watermark_strategy": "WatermarkGenerator WatermarkStrategy",
     "connectors": "Assignment CollectSink CollectionSource Committer DataGeneratorSource EnumeratorContext Fetched "
-    "FileSource PrintSink ReaderContext Sink Source SplitEnumerator SplitReader Writer WriterContext",
+    "FileSink FileSource PrintSink ReaderContext Sink Source SplitEnumerator SplitReader Writer WriterContext",
     "errors": "ConfigError GraphError JobFailed JobLoadError RestoreBlocked SnapshotError StorageError UserError "
     "WeirError",
 }
@@ -179,6 +180,7 @@ __all__ = [
     "WatermarkGenerator",
     # connectors
     "FileSource",
+    "FileSink",
     "CollectionSource",
     "DataGeneratorSource",
     "CollectSink",
