@@ -187,6 +187,18 @@ def test_a_quote_that_never_ends_is_given_up_at_a_limit(monkeypatch):
         decoder.take(10)
 
 
+def test_the_limit_is_on_a_record_and_not_on_the_file(monkeypatch):
+    monkeypatch.setattr("weir.connectors.files.reading.csv_rows.MAX_RECORD_BYTES", 100)
+    decoder = CsvDecoder(BrokenRows("f", skip=False), CsvShape(("a",), ",", multi_line=True))
+    decoder.load(Chunk(0, b"1\n" * 80))
+    assert len(decoder.take(1000)) == 80
+    decoder.load(Chunk(160, b'"x\n'))
+    assert decoder.take(1000) == []
+    decoder.load(Chunk(163, b'y"\n'))
+    assert decoder.take(1000) == [{"a": "x\ny"}]
+    assert decoder.position == 166
+
+
 def test_a_file_that_was_cut_short_since_it_was_found_is_an_error():
     with pytest.raises(UserError, match=r"memory://in/a ends at byte 4, but had 9 or more bytes"):
         rows_of(reader_of(TextLines(), b"a\nb\n", splits=[FileSplit("memory://in", "a", 0, 9)]))

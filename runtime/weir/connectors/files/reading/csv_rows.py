@@ -58,7 +58,7 @@ class CsvDecoder:
         if offset == 0 and data.startswith(BOM):
             offset, data = len(BOM), data[len(BOM) :]
         if not self._open:
-            self.position = offset
+            self.position, self._open_bytes, self._parse_at = offset, 0, 0
         self._open.append(data)
         self._open_bytes += len(data)
         if self._open_bytes >= self._parse_at:
