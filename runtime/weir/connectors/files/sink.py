@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from weir import crashpoints
-from weir.config.values import parse_size
+from weir.config import parse_size
 from weir.connectors.files.writing import part_names
 from weir.connectors.files.writing.encoders import CsvEncoder, JsonLinesEncoder, RowEncoder, TextLinesEncoder
 from weir.connectors.files.writing.local_parts import LocalParts

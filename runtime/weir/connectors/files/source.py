@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from weir.config.values import Duration, parse_duration, parse_size
+from weir.config import Duration, parse_duration, parse_size
 from weir.connectors.files.reading.enumerator import EnumeratorState, FileEnumerator, input_files
 from weir.connectors.files.reading.formats import CsvRows, Format, JsonLines, TextLines
 from weir.connectors.files.reading.reader import FileReader
