@@ -225,7 +225,7 @@ def _function(module: ModuleType, module_name: str, function_name: str) -> Calla
         raise JobLoadError(f"{place}module {module_name} has no function {function_name}{hint}") from None
     if not callable(build):
         raise JobLoadError(
-            f"{place}{module_name}:{function_name} is a {type(build).__name__}, not a function build(env, args)"
+            f"{place}{module_name}:{function_name} is of type {type(build).__name__}, not a function build(env, args)"
         )
     if inspect.iscoroutinefunction(build) or inspect.isgeneratorfunction(build):
         raise JobLoadError(

@@ -260,6 +260,8 @@ def _check_parallelism(found: dict[str, Entry], faults: list[Fault]) -> None:
 
 # ---- reading
 
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
 
 def _listed(path: str, faults: list[Fault]) -> str:
     lines = [f"{path}:{fault.line}: {fault.text}" for fault in sorted(faults, key=lambda fault: fault.line)]
@@ -275,16 +277,14 @@ def _document(path: str) -> Entry:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         documents = [_entry(loader, node, path) for node in _nodes(loader)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    finally:
-        loader.dispose()
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     documents = [document for document in documents if document.value is not None]
     if len(documents) != 1:
         places = ", ".join(f"line {document.line}" for document in documents)
@@ -311,6 +311,8 @@ def _nodes(loader: yaml.SafeLoader) -> list[yaml.Node]:
 
 def _entry(loader: yaml.SafeLoader, node: yaml.Node, path: str) -> Entry:
     line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+        raise ConfigError(f"{path}:{line}: not YAML: the tag {node.tag} is not allowed")
     if isinstance(node, yaml.MappingNode):
         _check_twice(loader, node, path)
         loader.flatten_mapping(node)
@@ -328,6 +330,8 @@ def _check_twice(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str) -> 
     """A key that is written twice; YAML would silently take the last."""
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key, at = str(loader.construct_object(key_node, deep=True)), key_node.start_mark.line + 1
         if key in seen:
             raise ConfigError(f"{path}:{at}: {key} is there twice, first in line {seen[key]}")
