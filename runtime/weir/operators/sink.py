@@ -6,7 +6,8 @@ crash at any line leads to the same commit again. Commits run off the data threa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -44,6 +45,9 @@ class SinkOperator(Operator):
         self._committer: Committer[Any] | None = None
         #: Encoded committables by the checkpoint they belong to, oldest first.
         self._pending: dict[int, list[bytes]] = {}
+        #: Prepared, but not known to be durable; by checkpoint. Emptied on I/O threads, under the lock.
+        self._unfinished: dict[int, list[Any]] = {}
+        self._finishing = threading.Lock()
         self._committing = False
         self._completed = 0
         self._swept = False
@@ -81,18 +85,30 @@ class SinkOperator(Operator):
         crashpoints.hit("worker.sink.prepared")
         if prepared:
             self._pending[checkpoint_id] = [self._encode(item) for item in prepared]
+            self._unfinished[checkpoint_id] = prepared
         store = OperatorStateStore(self.context.label)
         everything = [item for items in self._pending.values() for item in items]
         store.get_list_state(_PENDING).update(everything)
 
-        def finish() -> None:
-            crashpoints.hit("worker.sink.before-finish-prepare")
-            self._writer.finish_prepare(prepared)
-            crashpoints.hit("worker.sink.after-finish-prepare")
-
         return OperatorSnapshot(
-            operator=store.snapshot(), has_commits=bool(everything), finish=finish if prepared else None
+            operator=store.snapshot(),
+            has_commits=bool(everything),
+            finish=self._finish_up_to(checkpoint_id) if self._unfinished else None,
         )
+
+    def _finish_up_to(self, checkpoint_id: int) -> Callable[[], None]:
+        """The slow half of this barrier's prepare, and of earlier ones whose checkpoint was declined."""
+
+        def finish() -> None:
+            with self._finishing:
+                for checkpoint in sorted(self._unfinished):
+                    if checkpoint <= checkpoint_id:
+                        crashpoints.hit("worker.sink.before-finish-prepare")
+                        self._writer.finish_prepare(self._unfinished[checkpoint])
+                        del self._unfinished[checkpoint]
+                        crashpoints.hit("worker.sink.after-finish-prepare")
+
+        return finish
 
     def notify_complete(self, checkpoint_id: int) -> None:
         self._completed = max(self._completed, checkpoint_id)
