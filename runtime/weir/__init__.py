@@ -228,8 +228,9 @@ class _LocalCluster:
     """Runs the job of a script on a cluster of this machine."""
 
     def execute(self, job: JobCode) -> JobExecutionResult:
-        result: JobExecutionResult = importlib.import_module("weir.local").execute_script(job, job.graph.name)
-        return result
+        from weir.local import execute_script
+
+        return execute_script(job, job.graph.name)
 
 
 def _local_cluster() -> Executor:
