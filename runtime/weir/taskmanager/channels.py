@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Protocol
 
 from weir.records import RowBatch, StreamElement
@@ -17,8 +18,9 @@ from weir.taskmanager import wire
 
 #: Bytes that may be on their way or queued in one channel.
 WINDOW_BYTES = 512 * 1024
-#: Rows that a remote channel gathers while an earlier message is under way.
+#: Rows, and estimated bytes, that a remote channel gathers while an earlier message is under way.
 GATHER_ROWS = 1000
+GATHER_BYTES = 64 * 1024
 
 
 class Upstream(Protocol):
@@ -36,7 +38,17 @@ class Upstream(Protocol):
 class InputChannel:
     """Receiving end: elements in order, still encoded if they came from another process."""
 
-    __slots__ = ("blocked", "ended", "gate", "index", "input_index", "queue", "queued_bytes", "upstream")
+    __slots__ = (
+        "backlog",
+        "blocked",
+        "ended",
+        "gate",
+        "index",
+        "input_index",
+        "queue",
+        "queued_bytes",
+        "upstream",
+    )
 
     def __init__(self, index: int, input_index: int, upstream: Upstream | None = None) -> None:
         self.index = index
@@ -46,6 +58,8 @@ class InputChannel:
         self.queue: deque[tuple[int, Any, int]] = deque()
         self.queued_bytes = 0
         self.blocked = False
+        #: Elements at the head of the queue that were held back and go before those of other channels.
+        self.backlog = 0
         self.ended = False
         #: Called when the queue was empty and is not any more.
         self.gate: Callable[[InputChannel], None] = lambda _: None
@@ -136,6 +150,7 @@ class RemoteChannel:
     __slots__ = (
         "_credit",
         "_credit_gate",
+        "_gathered_bytes",
         "_keys",
         "_rows",
         "_send",
@@ -155,30 +170,36 @@ class RemoteChannel:
         self._rows: list[Any] = []
         self._stamps: list[int] | None = None
         self._keys: list[Any] | None = None
+        self._gathered_bytes = 0
         self.bytes_out = 0
         self.on_split_request: Callable[[], None] | None = None
 
     def send_rows(self, batch: RowBatch) -> None:
-        rows = self._rows
-        if not rows:
+        if not self._rows:
             if self._credit >= WINDOW_BYTES or len(batch.values) >= GATHER_ROWS:
                 self._send_batch(batch)
                 return
             self._rows = list(batch.values)
             self._stamps = None if batch.timestamps is None else list(batch.timestamps)
             self._keys = None if batch.keys is None else list(batch.keys)
-            return
-        if (self._stamps is None) != (batch.timestamps is None):
+            self._gathered_bytes = 0
+        elif (self._stamps is None) != (batch.timestamps is None):
             self._send_gathered()
             self.send_rows(batch)
             return
-        rows.extend(batch.values)
+        else:
+            self._gather(batch)
+        # Large rows must not gather: they would be memory that no credit counts.
+        self._gathered_bytes += estimated_bytes(batch)
+        if len(self._rows) >= GATHER_ROWS or self._gathered_bytes >= GATHER_BYTES:
+            self._send_gathered()
+
+    def _gather(self, batch: RowBatch) -> None:
+        self._rows.extend(batch.values)
         if self._stamps is not None and batch.timestamps is not None:
             self._stamps.extend(batch.timestamps)
         if self._keys is not None and batch.keys is not None:
             self._keys.extend(batch.keys)
-        if len(rows) >= GATHER_ROWS:
-            self._send_gathered()
 
     def send_control(self, element: StreamElement) -> None:
         if self._rows:
@@ -211,6 +232,9 @@ class RemoteChannel:
         self._credit = before + amount
         if before <= 0 < self._credit:
             self._credit_gate.exhausted -= 1
+        if self._rows and self._credit >= WINDOW_BYTES:
+            # Nothing is under way: no later credit would take these along, and a busy task never flushes.
+            self._send_gathered()
 
 
 def estimated_bytes(batch: RowBatch) -> int:
@@ -223,10 +247,35 @@ def estimated_bytes(batch: RowBatch) -> int:
     return count * largest
 
 
-def _row_bytes(row: Any) -> int:
-    size = sys.getsizeof(row)
+#: Their size is all that ``getsizeof`` says.
+_FLAT = frozenset({int, float, bool, str, bytes, type(None)})
+#: Items of a long container that are looked at, and how deep.
+_SAMPLE = 16
+_DEPTH = 4
+
+
+def _row_bytes(row: Any, depth: int = _DEPTH) -> int:
+    """What a row holds, also inside objects; of long containers by a sample."""
+    kind = row.__class__
+    if kind in _FLAT:
+        return sys.getsizeof(row)
     if isinstance(row, (tuple, list)):
-        return size + sum(map(sys.getsizeof, row))
+        if len(row) <= _SAMPLE and _FLAT.issuperset(map(type, row)):
+            return sys.getsizeof(row) + sum(map(sys.getsizeof, row))
+        return sys.getsizeof(row) + _parts_bytes(row, len(row), depth)
+    size = sys.getsizeof(row, 64)
     if isinstance(row, dict):
-        return size + sum(map(sys.getsizeof, row.values()))
-    return size
+        return size + _parts_bytes(row.keys(), len(row), depth) + _parts_bytes(row.values(), len(row), depth)
+    if isinstance(row, (set, frozenset)):
+        return size + _parts_bytes(row, len(row), depth)
+    names: Any = getattr(kind, "__struct_fields__", None) or getattr(kind, "__slots__", ())
+    parts = [getattr(row, name, None) for name in ((names,) if isinstance(names, str) else names)]
+    parts.extend(getattr(row, "__dict__", {}).values())
+    return size + _parts_bytes(parts, len(parts), depth)
+
+
+def _parts_bytes(parts: Iterable[Any], count: int, depth: int) -> int:
+    if depth == 0 or not count:
+        return 0
+    sizes = [_row_bytes(part, depth - 1) for part in islice(parts, _SAMPLE)]
+    return sum(sizes) * count // len(sizes)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import grpc.aio
 
-from weir.ids import WorkerId
+from weir.ids import AttemptId, Epoch, WorkerId
 from weir.rpc import messages
 from weir.rpc.wire import OPTIONS
 from weir.taskmanager.network import Endpoints, PeerLink
@@ -166,8 +166,8 @@ class DataPlane:
             )
         execution = messages.Execution(
             job_id=metadata["job"],
-            epoch=int(metadata["epoch"]),
-            attempt=int(metadata["attempt"]),
+            epoch=Epoch(int(metadata["epoch"])),
+            attempt=AttemptId(int(metadata["attempt"])),
         )
         endpoints = await self._registered(execution)
         outbox = Outbox(self._loop)

@@ -85,6 +85,8 @@ class EnumeratorTask:
         def done(result: Any, error: BaseException | None) -> None:
             if isinstance(error, Exception):
                 raise operator_failure(error, self._label) from error
+            if error is not None:
+                raise error
             then(result)
 
         self._lane(work, done)
@@ -162,7 +164,7 @@ class EnumeratorTask:
             finished=False,
             watermark=MIN_TIMESTAMP,
         )
-        where = {"execution": request.execution, "vertex": self.identity.vertex.id, "index": 0}
+        where: Any = {"execution": request.execution, "vertex": self.identity.vertex.id, "index": 0}
 
         def done(states: Any, error: BaseException | None) -> None:
             if error is not None:

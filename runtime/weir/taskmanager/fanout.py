@@ -1,4 +1,7 @@
-"""A batch for several consumers: rows go by reference, so every consumer but the first gets copies of mutable ones."""
+"""A batch for several consumers: rows go by reference, so every consumer but the first gets copies of mutable ones.
+
+All copies are made before the first consumer is given its own: it may run, and change rows, at once.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +43,10 @@ def independent(batch: RowBatch) -> RowBatch:
     except Exception:  # noqa: BLE001  rows that cannot be pickled may still be copied
         values = copy.deepcopy(batch.values)
     return RowBatch(values, batch.timestamps, batch.keys, batch.tag)
+
+
+def shares(batch: RowBatch, consumers: int) -> list[RowBatch]:
+    """One batch for each of ``consumers``; none sees what another does to its rows."""
+    if consumers == 1 or is_immutable(batch.values):
+        return [batch] * consumers
+    return [independent(batch) for _ in range(consumers - 1)] + [batch]

@@ -1,4 +1,7 @@
-"""The input of a task: its channels, in turn, leaving out those that are blocked. Hot path."""
+"""The input of a task: its channels, in turn, leaving out those that are blocked. Hot path.
+
+What a channel held back while it was blocked goes first when it is read again, before anything newer of the others.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +17,47 @@ class InputGate:
 
     def __init__(self, channels: list[InputChannel]) -> None:
         self.channels = channels
-        #: Channels that have something; may hold blocked ones, which are dropped when met.
+        #: All and only the channels that have something and are not blocked, each once.
         self._ready: deque[InputChannel] = deque()
         for channel in channels:
-            channel.gate = self._ready.append
+            channel.gate = self._arrived
+
+    def _arrived(self, channel: InputChannel) -> None:
+        """The channel was empty and is not any more."""
+        if not channel.blocked:
+            self._ready.append(channel)
 
     def next(self) -> tuple[InputChannel, StreamElement] | None:
         """The next element of a channel that is not blocked."""
         ready = self._ready
-        while ready:
-            channel = ready.popleft()
-            if channel.blocked or not channel.queue:
-                continue
-            element = channel.take()
-            if channel.queue:
+        if not ready:
+            return None
+        channel = ready.popleft()
+        element = channel.take()
+        if channel.backlog:
+            channel.backlog -= 1
+        if channel.queue:
+            if channel.backlog:
+                ready.appendleft(channel)
+            else:
                 ready.append(channel)
-            return channel, element
-        return None
-
-    def has_input(self) -> bool:
-        """Whether ``next`` would give something."""
-        return any(channel.queue and not channel.blocked for channel in self._ready)
+        return channel, element
 
     def block(self, channel: InputChannel) -> None:
         """Read nothing more of it; what arrives stays queued and its credit withheld."""
         channel.blocked = True
+        channel.backlog = 0
+        if channel.queue:
+            self._ready.remove(channel)
 
     def unblock(self, indices: Iterable[int]) -> None:
-        """Read these again; what they held back goes first."""
+        """Read these again; what they held back goes first. Channels that were not blocked stay in their place."""
         for index in sorted(indices, reverse=True):
             channel = self.channels[index]
+            if not channel.blocked:
+                continue
             channel.blocked = False
+            channel.backlog = len(channel.queue)
             if channel.queue:
                 self._ready.appendleft(channel)
 

@@ -83,27 +83,31 @@ class DataLoop:
         """Everything posted, then one step of each task; whether there was any work."""
         worked = self._drain()
         now = self._clock.monotonic()
-        for task in self.tasks:
+        tasks = self.tasks
+        for task in tasks:
             if not task.started:
                 continue
             try:
                 self._label(task)
                 stepped = task.step(now)
+                if not stepped:
+                    task.flush()
+                    continue
             except BaseException as error:
                 self.on_failure(task, error)
                 if isinstance(error, KeyboardInterrupt):
                     raise
                 return True
-            if stepped:
-                worked = True
-                after = self._clock.monotonic()
-                task.busy_seconds += after - now
-                now = after
-                time.sleep(0)
-                if self._mailbox:
-                    self._drain()
-            else:
-                task.flush()
+            worked = True
+            after = self._clock.monotonic()
+            task.busy_seconds += after - now
+            now = after
+            time.sleep(0)
+            if self._mailbox:
+                self._drain()
+                if self.tasks is not tasks:
+                    # Deployed, stopped or failed meanwhile: the others of the old list are closed.
+                    return True
         self.after_round()
         return worked
 

@@ -17,7 +17,7 @@ from weir.operators.failures import OperatorFailure, operator_failure
 from weir.operators.job_code import EdgeCode
 from weir.records import RowBatch, StreamElement
 from weir.taskmanager.channels import LocalChannel, OutputChannel
-from weir.taskmanager.fanout import independent
+from weir.taskmanager.fanout import shares
 
 
 class EdgeOutput(ABC):
@@ -71,13 +71,14 @@ class BroadcastOutput(EdgeOutput):
     """Every row to every channel."""
 
     def send(self, batch: RowBatch) -> None:
-        shared = False
-        for channel in self.channels:
-            if isinstance(channel, LocalChannel):
-                channel.send_rows(independent(batch) if shared else batch)
-                shared = True
-            else:
-                channel.send_rows(batch)
+        by_reference = [channel for channel in self.channels if isinstance(channel, LocalChannel)]
+        encoded = [channel for channel in self.channels if not isinstance(channel, LocalChannel)]
+        # Remote channels may gather rows for a while, but nobody changes theirs: one copy serves all of them.
+        copies = shares(batch, len(by_reference) + bool(encoded))
+        for channel in encoded:
+            channel.send_rows(copies[-1])
+        for channel, own in zip(by_reference, copies, strict=False):
+            channel.send_rows(own)
 
 
 class RoutedOutput(EdgeOutput):

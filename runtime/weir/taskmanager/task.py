@@ -78,7 +78,7 @@ class Task:
         #: A run that was paused for lack of credit.
         self._run: Iterator[None] | None = None
         self._timers_checked = 0.0
-        self._alignment_began = 0.0
+        self._alignment_began: float | None = None
         self._completed = 0
         self._with_commits: set[int] = set()
         self._commits_checked = 0.0
@@ -98,10 +98,10 @@ class Task:
         if marks:
             self._watermarks.current = max(marks)
         crashpoints.hit("worker.task.opened")
-        if restored and all(state is not None and state.finished for state in restored):
-            self._end(repeat=True)
         self.started = True
         self._report(messages.TaskRunning)
+        if restored and all(state is not None and state.finished for state in restored):
+            self._end(repeat=True)
 
     def close(self) -> None:
         """Close all operators; the first error is raised after all were closed."""
@@ -171,7 +171,9 @@ class Task:
             self._drive(self.chain.run(Watermark(watermark)))
 
     def _on_status(self, channel: InputChannel, status: StreamStatus) -> None:
-        watermark, idle = self._watermarks.on_status(channel.index, status.idle)
+        self._on_merged_status(*self._watermarks.on_status(channel.index, status.idle))
+
+    def _on_merged_status(self, watermark: int | None, idle: bool | None) -> None:
         elements: list[StreamElement] = []
         if watermark is not None and not self.ended:
             elements.append(Watermark(watermark))
@@ -190,9 +192,9 @@ class Task:
             return
         channel.ended = True
         self._open_channels -= 1
-        merged = self._watermarks.on_end(channel.index)
+        merged, idle = self._watermarks.on_end(channel.index)
         if self._open_channels:
-            self._on_merged(merged)
+            self._on_merged_status(merged, idle)
         elif not self.ended:
             self._end(merged=merged)
 
@@ -248,13 +250,13 @@ class Task:
         decision = self._alignment.on_barrier(channel.index, barrier.checkpoint_id)
         if decision.block:
             self._gate.block(channel)
-            if self._alignment_began == 0.0 or decision.abandoned is not None:
+            if self._alignment_began is None or decision.abandoned is not None:
                 self._alignment_began = self._env.clock.monotonic()
         if decision.unblock:
             self._gate.unblock(decision.unblock)
         if decision.outcome is Outcome.COMPLETE:
-            began, self._alignment_began = self._alignment_began, 0.0
-            aligned = self._env.clock.monotonic() - began if began else 0.0
+            began, self._alignment_began = self._alignment_began, None
+            aligned = 0.0 if began is None else self._env.clock.monotonic() - began
             self._snapshot(barrier, aligned)
 
     def _snapshot(self, barrier: Barrier, aligned: float) -> None:
@@ -357,7 +359,7 @@ class Task:
         """The checkpoint will not complete."""
         unblock = self._alignment.abort(checkpoint_id)
         if unblock:
-            self._alignment_began = 0.0
+            self._alignment_began = None
             self._gate.unblock(unblock)
 
     # ---- reports -----------------------------------------------------------------------------------------
