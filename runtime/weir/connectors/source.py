@@ -4,7 +4,8 @@ Three parts, as in Flink's FLIP-27. ``Source`` is the description that a job hol
 source finds splits and hands them to readers; it runs in a worker, on a thread of its own, so it may block
 (list a bucket). One ``SplitReader`` per subtask reads them; it runs on the data thread, so it must not.
 
-Splits are ``msgspec.Struct`` values (the source names their type), so that they can be sent and stored.
+Splits are ``msgspec.Struct`` values (the source names their type), so that they can be sent and stored. Each has a
+``split_id``, a string that is unique within the source: watermarks are kept by it.
 """
 
 from __future__ import annotations

@@ -63,7 +63,20 @@ class SourceOperator(Operator):
         """Splits from the enumerator, encoded; ``no_more``: the last ones."""
         self._no_more = self._no_more or no_more
         if splits:
-            self._reader.add_splits([self._decode(split) for split in splits])
+            decoded = [self._decode(split) for split in splits]
+            self._reader.add_splits(decoded)
+            for split in decoded:
+                # From now on it holds the watermark back: its rows may be older than those of the others.
+                self._stamper_of(split.split_id)
+
+    def _stamper_of(self, split_id: str) -> BatchStamper | None:
+        if self._strategy is None:
+            return None
+        stamper = self._stampers.get(split_id)
+        if stamper is None:
+            stamper = self._stampers[split_id] = BatchStamper(self._strategy)
+            stamper.active_at = self._monotonic()
+        return stamper
 
     def wants_splits(self) -> bool:
         """Everything assigned is read, and more may come."""
@@ -82,17 +95,12 @@ class SourceOperator(Operator):
         fetched = self._reader.fetch(FETCH_ROWS)
         if fetched is None:
             return None
-        if not fetched.values:
-            self._end_splits()
-            return iter(())
-        return self._emit(fetched)
+        return self._emit(fetched) if fetched.values else self._advance()
 
     def _emit(self, fetched: Fetched) -> Iterator[StreamElement]:
         timestamps = fetched.timestamps
-        if self._strategy is not None:
-            stamper = self._stampers.get(fetched.split_id)
-            if stamper is None:
-                stamper = self._stampers[fetched.split_id] = BatchStamper(self._strategy)
+        stamper = self._stamper_of(fetched.split_id)
+        if stamper is not None:
             timestamps = stamper.stamp(fetched.values, timestamps)
             stamper.active_at = self._monotonic()
         if self._idle:
@@ -103,20 +111,17 @@ class SourceOperator(Operator):
 
     def _advance(self) -> Iterator[StreamElement]:
         """Ended splits no longer hold the watermark back; the smallest of the others is it."""
-        self._end_splits()
-        if not self._stampers:
-            return
-        active = self._active()
-        watermark = min((stamper.watermark() for stamper in active), default=MIN_TIMESTAMP)
+        ended = self._end_splits()
+        holding = self._active() if self._stampers else ended
+        watermark = min((stamper.watermark() for stamper in holding), default=MIN_TIMESTAMP)
         if watermark > self._sent:
             self._sent = watermark
             yield Watermark(watermark)
 
-    def _end_splits(self) -> None:
-        for split in self._reader.finished_splits():
-            # The last split's watermark stays until another one speaks, or the input ends.
-            if len(self._stampers) > 1:
-                self._stampers.pop(split, None)
+    def _end_splits(self) -> list[BatchStamper]:
+        """Forget the splits that ended since the last call; what they said last."""
+        ended = [self._stampers.pop(split, None) for split in self._reader.finished_splits()]
+        return [stamper for stamper in ended if stamper is not None]
 
     def _active(self) -> list[BatchStamper]:
         limit = None if self._strategy is None else self._strategy.idleness_seconds
