@@ -77,9 +77,9 @@ class _Reader:
         try:
             return option.kind.parse(text)
         except ValueError:
-            self.faults.append(
-                f"{option.key}: got {text!r}{self._origins.get(option.key, '')}, expected {option.kind.accepted}"
-            )
+            fault = f"{option.key}: got {text!r}{self._origins.get(option.key, '')}, expected {option.kind.accepted}"
+            if fault not in self.faults:
+                self.faults.append(fault)
             return option.default
 
     def finish(self) -> None:
@@ -206,6 +206,7 @@ class JobOptions:
         Raises ``ConfigError`` with one line for each unknown key (and the nearest one) and each wrong value.
         """
         reader = _Reader(settings)
+        _refuse_later_features(reader)
         checkpoints = _checkpoints(reader)
         made = cls(
             checkpoints=checkpoints,
@@ -218,6 +219,18 @@ class JobOptions:
         )
         reader.finish()
         return made
+
+
+def _refuse_later_features(reader: _Reader) -> None:
+    """What is part of the contract but not of this version is refused, never silently something else."""
+    if reader.get(options.STATE_BACKEND) is StateBackendType.ROCKSDB:
+        reader.faults.append(
+            f"{options.STATE_BACKEND.key}: RocksDB is not part of this version; use Memory or FileSystem"
+        )
+    if reader.get(options.UNALIGNED):
+        reader.faults.append(
+            f"{options.UNALIGNED.key}: unaligned checkpoints are not part of this version; set it to false"
+        )
 
 
 def _checkpoints(reader: _Reader) -> CheckpointOptions:

@@ -109,3 +109,27 @@ def test_environment_variables_set_known_keys_only():
     assert settings_from_environment(environ) == {"heartbeat.interval": "3s"}
     with pytest.raises(ConfigError, match=r"heartbeat.interval: got 'x'"):
         settings_from_environment({"WEIR_HEARTBEAT_INTERVAL": "x"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"state.backend.type": "RocksDB"},
+            "state.backend.type: RocksDB is not part of this version; use Memory or",
+        ),
+        (
+            {"execution.checkpointing.unaligned.enabled": "true"},
+            "unaligned checkpoints are not part of this version",
+        ),
+    ],
+)
+def test_what_comes_later_is_refused_and_never_silently_something_else(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        JobOptions.from_settings(settings)
+
+
+def test_a_wrong_value_is_told_once():
+    with pytest.raises(ConfigError) as caught:
+        JobOptions.from_settings({"state.backend.type": "Disk"})
+    assert len(str(caught.value).splitlines()) == 1
