@@ -257,8 +257,8 @@ class CoordinatorModel(RuleBasedStateMachine):
     @rule(index=st.integers(0, 2))
     def a_subtask_is_gone(self, index):
         subtask = sorted(SUBTASKS)[index]
-        self.say(events.SubtaskFinished(subtask))
         self.subtasks -= {subtask}
+        self.say(events.SubtaskFinished(subtask))
 
     @invariant()
     def what_it_shows_is_what_happened(self):
@@ -271,5 +271,5 @@ class CoordinatorModel(RuleBasedStateMachine):
         assert len(set(self.answered)) == len(self.answered)
 
 
-CoordinatorModel.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+CoordinatorModel.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestCoordinatorModel = CoordinatorModel.TestCase

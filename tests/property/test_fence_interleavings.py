@@ -31,7 +31,7 @@ class JobManager:
     def run(self, storage):
         fence = FenceLog(storage, self.writer, ManualClock())
         try:
-            started = self._until_answered(lambda: fence.start(self.writer, base_of))
+            started = self._until_answered(lambda: fence.start("run", base_of))
         except Fenced:
             self.fenced = True
             return
@@ -91,7 +91,7 @@ def check_log(storage, managers):
     return view
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_interleaved_job_managers_leave_one_linear_log(data):
     storage = MemoryStorage()
