@@ -29,7 +29,7 @@ class Listener:
         self.pids: dict[WorkerId, int] = {}
         self.lost: dict[WorkerId, messages.Failure] = {}
         self.said: list[messages.FromWorkerMessage] = []
-        self.changed = asyncio.Condition()
+        self.changed = asyncio.Event()
 
     def worker_started(self, task_manager: TaskManagerId, info: messages.WorkerInfo) -> None:
         self.started.append(info.worker)
@@ -45,15 +45,13 @@ class Listener:
         self._notify()
 
     def _notify(self) -> None:
-        async def notify() -> None:
-            async with self.changed:
-                self.changed.notify_all()
-
-        asyncio.ensure_future(notify())
+        self.changed.set()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        async with self.changed:
-            await asyncio.wait_for(self.changed.wait_for(condition), 30)
+        async with asyncio.timeout(30):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
 
 
 class Service:
