@@ -1,7 +1,7 @@
 """The slow half of a snapshot: bytes into storage, described by handles; and the way back at a restore.
 
 Runs on I/O threads. With the ``Memory`` backend the bytes travel inside the acknowledgement and end up in the
-metadata; with ``FileSystem`` everything above ``INLINE_BYTES`` is an object of its own.
+metadata; with ``FileSystem`` everything above ``store.INLINE_BYTES`` is an object of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from weir import crashpoints
-from weir.checkpoint import paths
+from weir.checkpoint import paths, store
 from weir.config import StateBackendType
 from weir.graph.physical import ChainedOperator
 from weir.ids import CheckpointId, OperatorId
@@ -17,11 +17,8 @@ from weir.operators.base import OperatorSnapshot, RestoredState
 from weir.records import MIN_TIMESTAMP
 from weir.rpc import messages
 from weir.state.backend import check_memory_limit
-from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle, object_handle
+from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle
 from weir.storage.base import Storage
-
-#: Smaller pieces of state lie in the metadata (Flink's ``data-inline-threshold``).
-INLINE_BYTES = 20 * 1024
 
 
 class SnapshotWriter:
@@ -69,13 +66,7 @@ class SnapshotWriter:
         if self._backend is StateBackendType.MEMORY:
             check_memory_limit(name.operator.name, name.subtask, len(data))
             return inline_handle(data)
-        if len(data) <= INLINE_BYTES:
-            return inline_handle(data)
-        handle = object_handle(name.path(kind), data)
-        crashpoints.hit("worker.state.before-write")
-        self._storage.write(name.path(kind), data)
-        crashpoints.hit("worker.state.after-write")
-        return handle
+        return store.write_state(self._storage, name.path(kind), data)
 
 
 class _StateNames:
@@ -121,9 +112,8 @@ class SnapshotReader:
         )
 
     def _bytes(self, handle: StateHandle) -> bytes:
-        if handle.data is not None:
-            return handle.checked(handle.data, "inline state")
-        assert handle.path is not None
-        if self._storage is None:
+        if self._storage is not None:
+            return store.read_state(self._storage, handle)
+        if handle.data is None:
             raise ValueError(f"state object {handle.path} is needed, but no checkpoint storage is set")
-        return handle.checked(self._storage.read(handle.path), f"{self._storage.uri}/{handle.path}")
+        return handle.checked(handle.data, "inline state")

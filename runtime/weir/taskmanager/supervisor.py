@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from weir import crashpoints
 from weir.clock import Clock
 from weir.config import JobOptions
 from weir.ids import TaskManagerId, WorkerId
@@ -26,11 +27,13 @@ from weir.rpc.messages import (
     FromWorker,
     Goodbye,
     JobManagerHeartbeat,
+    NotifyComplete,
     Register,
     Registered,
     ReleaseWorker,
     TaskManagerHeartbeat,
     ToWorker,
+    TriggerCheckpoint,
     WorkerInfo,
     WorkerLost,
     WorkerReady,
@@ -108,7 +111,9 @@ class Supervisor:
         link = await self._connect(self._options.jobmanager, CONNECT_TIMEOUT)
         used = False
         try:
+            crashpoints.hit("supervisor.session.before-register")
             registered = await self._register(link)
+            crashpoints.hit("supervisor.session.registered")
             used = True
             self._link = link
             for process in self._workers.values():
@@ -183,7 +188,13 @@ class Supervisor:
         inner = codec.decode_to_worker(message.payload)
         if isinstance(inner, Deploy):
             process.stall_timeout = JobOptions.from_settings(inner.settings).process.stall_timeout
+            crashpoints.hit("supervisor.deploy.before-pass")
+        elif isinstance(inner, TriggerCheckpoint):
+            crashpoints.hit("supervisor.trigger.before-pass")
+        elif isinstance(inner, NotifyComplete):
+            crashpoints.hit("supervisor.notify.before-pass")
         process.send(message.payload)
+        crashpoints.hit("supervisor.message.after-pass")
 
     # ---- the workers ---------------------------------------------------------------------------------------
 
@@ -203,12 +214,14 @@ class Supervisor:
 
     def _on_ready(self, process: WorkerProcess, ready: WorkerReady) -> None:
         self._early_deaths = 0
+        crashpoints.hit("supervisor.worker.ready")
         if self._link is not None:
             self._link.send_nowait(WorkerStarted(info=_info(process, ready)))
 
     def _on_said(self, process: WorkerProcess, payload: bytes) -> None:
         # What a worker of an earlier session says goes nowhere: it is being killed.
         if self._link is not None and self._workers.get(process.slot) is process:
+            crashpoints.hit("supervisor.said.before-pass")
             self._link.send_nowait(FromWorker(worker=process.worker, payload=payload))
 
     def _on_ended(self, process: WorkerProcess, failure: Failure) -> None:
@@ -216,6 +229,7 @@ class Supervisor:
             self._ending.discard(process)
             return
         del self._workers[process.slot]
+        crashpoints.hit("supervisor.worker.before-lost")
         if self._link is not None and process.ready is not None:
             self._link.send_nowait(
                 WorkerLost(worker=process.worker, failure=failure, expected=process.was_released)
