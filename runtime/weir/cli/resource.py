@@ -2,8 +2,8 @@
 
 A file is checked strictly and as a whole: all faults at once, each with line, path and the nearest known key. Set
 fields become settings above the job's code, ``spec.config`` and ``WEIR_*`` variables settings below it. What only a
-cluster has is ignored and said in ``notes``. Relative folders under ``storage`` and a relative script are looked for
-beside the file; ``args`` stay as typed, so relative ones belong to the working folder.
+cluster has is ignored and said in ``notes``. A relative script is looked for beside the file first; relative
+folders under ``storage`` belong to the working folder, as ``args`` do.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def read_resource(path: str, environ: Mapping[str, str] | None = None) -> JobRes
 def _resource(
     folder: str, values: dict[str, Any], defaults: dict[str, str], overrides: dict[str, str]
 ) -> JobResource:
-    checkpoints = _uri(folder, values.get("spec.storage.checkpoints"))
-    savepoints = _uri(folder, values.get("spec.storage.savepoints"))
+    checkpoints = _uri(values.get("spec.storage.checkpoints"))
+    savepoints = _uri(values.get("spec.storage.savepoints"))
     for uri, option in (
         (checkpoints, options.CHECKPOINT_DIRECTORY),
         (savepoints, options.SAVEPOINT_DIRECTORY),
@@ -165,7 +165,7 @@ def _resource(
         overrides=overrides,
         checkpoint_storage=checkpoints or defaults.get(options.CHECKPOINT_DIRECTORY.key),
         allow_non_restored_state=values.get("spec.job.allowNonRestoredState", False),
-        restore_from=_uri(folder, values.get("spec.restore.from")),
+        restore_from=_uri(values.get("spec.restore.from")),
     )
     return JobResource(
         spec=spec,
@@ -179,11 +179,11 @@ def _resource(
     )
 
 
-def _uri(folder: str, uri: str | None) -> str | None:
-    """A relative folder is one beside the file; a URI stays."""
+def _uri(uri: str | None) -> str | None:
+    """A relative folder is one of the working folder, as with ``args``; a URI stays."""
     if uri is None or "://" in uri:
         return uri
-    return absolute_uri(os.path.join(folder, uri))
+    return absolute_uri(os.path.join(os.getcwd(), uri))
 
 
 def _notes(values: dict[str, Any]) -> tuple[str, ...]:
