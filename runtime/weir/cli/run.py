@@ -24,6 +24,8 @@ from weir.config import options, setting_text
 from weir.errors import ConfigError
 from weir.ids import JobId
 from weir.local.cluster import LocalCluster
+from weir.local.one_process import run_in_one_process
+from weir.rpc.logs import log_to_stderr
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState, JobStatus
 from weir.storage import absolute_uri
@@ -46,6 +48,9 @@ _POLL = 0.2
 @click.option("--allow-non-restored-state", is_flag=True, help="Drop state that no operator claims.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting by its key.")
 @click.option(
+    "--one-process", is_flag=True, help="Run everything in this process, for a debugger; no restarts."
+)
+@click.option(
     "-o", "output", type=click.Choice(["text", "json"]), default="text", help="Form of the summary."
 )
 def run(
@@ -56,6 +61,7 @@ def run(
     restore_from: str | None,
     allow_non_restored_state: bool,
     settings: tuple[str, ...],
+    one_process: bool,
     output: str,
 ) -> int:
     """Run TARGET on this machine: a StreamJob FILE.yaml, a script job.py, or package.module:function, with ARGS."""
@@ -64,8 +70,13 @@ def run(
     spec = _with_flags(resource.spec, flags, restore_from, allow_non_restored_state)
     for note in resource.notes:
         click.echo(f"weir: {note}", err=True)
-    with _terminate_as_interrupt(), _cluster(slots or resource.slots, resource) as cluster:
-        status, interrupted = _watch(cluster, spec, resource.restore_policy)
+    if one_process:
+        os.environ.update(_environment(resource))
+        log_to_stderr()
+        status, interrupted = run_in_one_process(spec, restore_policy=resource.restore_policy), False
+    else:
+        with _terminate_as_interrupt(), _cluster(slots or resource.slots, resource) as cluster:
+            status, interrupted = _watch(cluster, spec, resource.restore_policy)
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(status)).decode())
     for line in run_report.summary(status, interrupted=interrupted):
@@ -105,12 +116,17 @@ def _suspend(cluster: LocalCluster, job: JobId) -> JobStatus:
 
 
 def _cluster(slots: int | None, resource: JobResource) -> LocalCluster:
+    return LocalCluster(slots=slots, environment=_environment(resource))
+
+
+def _environment(resource: JobResource) -> dict[str, str]:
+    """What the processes of the job find in their environment."""
     environment = {"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")}
     if resource.s3.endpoint:
         environment["AWS_ENDPOINT_URL"] = resource.s3.endpoint
     if resource.s3.region:
         environment["AWS_REGION"] = resource.s3.region
-    return LocalCluster(slots=slots, environment=environment)
+    return environment
 
 
 def _flags(settings: tuple[str, ...], parallelism: int | None) -> dict[str, str]:
@@ -143,9 +159,10 @@ def _with_flags(
 
 @contextlib.contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """``SIGTERM`` stops the job as Ctrl-C does."""
+    """The first ``SIGTERM`` stops the job as Ctrl-C does; `timeout` and others send it more than once."""
 
-    def interrupt(_number: int, _frame: object) -> None:
+    def interrupt(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -8,25 +8,45 @@ from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
 
 from weir.api.executor import JobExecutionResult
 from weir.config import settings_from_environment
 from weir.errors import JobFailed, JobLoadError
 from weir.local.cluster import LocalCluster
+from weir.local.one_process import run_in_one_process
 from weir.operators.job_code import JobCode
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState, JobStatus
 
 
-def execute(_job: JobCode, name: str) -> JobExecutionResult:
+def execute(job: JobCode, name: str) -> JobExecutionResult:
     """Run the running script's job to its end. Raises ``JobFailed``, or ``JobLoadError`` where there is no script."""
     spec = script_spec(name)
+    if is_debugged() or os.environ.get("WEIR_ONE_PROCESS"):
+        # Breakpoints are to be met here, not in worker processes.
+        return _result(run_in_one_process(spec, job))
     with LocalCluster(environment={"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")}) as cluster:
-        status = cluster.wait(cluster.submit(spec))
+        return _result(cluster.wait(cluster.submit(spec)))
+
+
+def _result(status: JobStatus) -> JobExecutionResult:
     if status.state is not JobState.FINISHED:
         raise JobFailed(reason_of(status))
     duration = (status.ended_at_ms or status.started_at_ms) - status.started_at_ms
     return JobExecutionResult(status.job_id, status.name, duration)
+
+
+def is_debugged() -> bool:
+    """Whether a debugger runs this thread: it traces, or (``python -m pdb``) its own frames are on the stack."""
+    if sys.gettrace() is not None or "pydevd" in sys.modules:
+        return True
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") in ("bdb", "pdb"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def script_spec(name: str) -> JobSpec:
