@@ -6,6 +6,7 @@ before that call happens there too, and what comes after it happens once, here, 
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from types import FrameType
@@ -41,7 +42,7 @@ def is_debugged() -> bool:
     """Whether a debugger runs this thread: it traces, or (``python -m pdb``) its own frames are on the stack."""
     if sys.gettrace() is not None or "pydevd" in sys.modules:
         return True
-    frame: FrameType | None = sys._getframe()
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         if frame.f_globals.get("__name__") in ("bdb", "pdb"):
             return True
