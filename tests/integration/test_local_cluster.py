@@ -48,7 +48,7 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 def wait_for(cluster: LocalCluster, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         status = cluster.status(job)
         if condition(status):
@@ -75,7 +75,7 @@ def assert_exact(status: JobStatus, folder: Path) -> None:
 
 def test_an_undisturbed_job_finishes_and_leaves_no_process(tmp_path: Path) -> None:
     with LocalCluster(environment=FAST) as cluster:
-        status = cluster.wait(cluster.submit(spec(tmp_path)), timeout=60)
+        status = cluster.wait(cluster.submit(spec(tmp_path)), timeout=120)
         pids = [cluster.jobmanager_pid, *cluster.taskmanager_pids]
         pids += [worker for tm in cluster.taskmanager_pids for worker in workers_of(tm)]
     assert_exact(status, tmp_path)
@@ -90,7 +90,7 @@ def test_a_killed_worker_costs_nothing(cluster: LocalCluster, tmp_path: Path) ->
     job = cluster.submit(spec(tmp_path))
     wait_for(cluster, job, completed(2))
     os.kill(workers_of(cluster.taskmanager_pids[0])[1], signal.SIGKILL)
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     assert status.restarts == 1
     assert "SIGKILL" in status.failures[0].failure.message
     assert_exact(status, tmp_path)
@@ -100,7 +100,7 @@ def test_a_killed_taskmanager_costs_nothing(cluster: LocalCluster, tmp_path: Pat
     job = cluster.submit(spec(tmp_path))
     wait_for(cluster, job, completed(2))
     os.kill(cluster.taskmanager_pids[0], signal.SIGKILL)
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     assert status.restarts == 1
     assert_exact(status, tmp_path)
 
@@ -110,7 +110,7 @@ def test_a_killed_jobmanager_is_replaced_and_recovers_the_job(cluster: LocalClus
     wait_for(cluster, job, completed(2))
     assert cluster.jobmanager_pid is not None
     os.kill(cluster.jobmanager_pid, signal.SIGKILL)
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     assert status.job_id == job
     assert status.epoch == 2
     assert status.checkpoints.restored is not None
@@ -122,7 +122,7 @@ def test_a_frozen_taskmanager_is_replaced(cluster: LocalCluster, tmp_path: Path)
     wait_for(cluster, job, completed(2))
     frozen = cluster.taskmanager_pids[0]
     os.kill(frozen, signal.SIGSTOP)
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     assert status.restarts == 1
     assert "no heartbeat" in status.failures[0].failure.message
     assert frozen not in cluster.taskmanager_pids
@@ -138,7 +138,7 @@ def test_a_suspended_job_goes_on_under_the_same_name(tmp_path: Path) -> None:
     assert faults(tmp_path / "out", ROWS) != [], "it was stopped on its way"
     with LocalCluster(environment=FAST) as cluster:
         again = cluster.submit(spec(tmp_path))
-        status = cluster.wait(again, timeout=60)
+        status = cluster.wait(again, timeout=120)
     assert again == job
     assert status.epoch == 2
     assert_exact(status, tmp_path)
@@ -164,7 +164,7 @@ def test_user_code_that_misbehaves_once_costs_a_restart(
     job = cluster.submit(spec(tmp_path, **{"task.stall-timeout": "1s"}))
     wait_for(cluster, job, completed(2))
     (tmp_path / "out.trouble").write_text(trouble)
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     failure = status.failures[0].failure
     assert message in failure.message
     assert failure.kind == kind
@@ -180,7 +180,7 @@ def test_without_checkpoints_the_first_failure_fails_the_job(cluster: LocalClust
     job = cluster.submit(spec(tmp_path, **settings))
     wait_for(cluster, job, lambda status: status.records_in > 1000)
     (tmp_path / "out.trouble").write_text("raise")
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     assert status.state is JobState.FAILED
     assert status.restarts == 0
     assert "a row that cannot be counted" in status.failures[-1].failure.message
@@ -193,7 +193,7 @@ def test_restarts_end_when_their_strategy_gives_up_and_checkpoints_stay(
     job = cluster.submit(spec(tmp_path, **{"restart-strategy.fixed-delay.attempts": "2"}))
     wait_for(cluster, job, completed(2))
     (tmp_path / "out.trouble").write_text("always-raise")
-    status = cluster.wait(job, timeout=60)
+    status = cluster.wait(job, timeout=120)
     assert status.state is JobState.FAILED
     assert status.restarts == 2
     assert len(status.failures) == 3

@@ -48,7 +48,7 @@ class Listener:
         self.changed.set()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()

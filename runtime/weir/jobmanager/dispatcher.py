@@ -131,7 +131,7 @@ class Dispatcher:
         for job in self.jobs.values():
             job.stop_nowait(StopKind.SUSPEND)
         await asyncio.gather(*(job.settled.wait() for job in self.jobs.values()))
-        await self.sessions.dismiss_all("the cluster shuts down")
+        self.sessions.end_all("the cluster shuts down", dismiss=True)
         asyncio.get_running_loop().call_later(0.1, self.ending.set)  # the answer leaves first
 
     async def _plan(self, spec: JobSpec) -> tuple[Planner, PlannedJob | None]:

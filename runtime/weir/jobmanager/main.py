@@ -78,7 +78,8 @@ async def serve(options: JobManagerOptions) -> int:
         await dispatcher.ending.wait()
     finally:
         watching.cancel()
-        await server.stop(0.5)
+        dispatcher.sessions.end_all("the JobManager ends", dismiss=False)
+        await server.stop(1.0)
     if dispatcher.fenced_by is not None:
         sys.stderr.write(f"weir: this JobManager was overtaken and stops: {dispatcher.fenced_by}\n")
         return FENCED_EXIT

@@ -101,8 +101,9 @@ async def _load(spec: JobSpec, timeout: float) -> graph_codec.LoadAnswer:
         # Started on the main thread: the child's lifeline follows the thread that made it.
         process, answers = _start(errors)
         talking = asyncio.ensure_future(asyncio.to_thread(_talk, process, answers, codec.encode(spec)))
+        ending = asyncio.ensure_future(asyncio.to_thread(process.wait))
         try:
-            output = await asyncio.wait_for(asyncio.shield(talking), timeout)
+            await asyncio.wait_for(asyncio.shield(ending), timeout)
         except TimeoutError as error:
             message = (
                 f"{spec.entrypoint}: loading the job did not end within {timeout:g} s (job.load-timeout); its code hangs "
@@ -110,8 +111,10 @@ async def _load(spec: JobSpec, timeout: float) -> graph_codec.LoadAnswer:
             )
             raise _failed(message, errors) from error
         finally:
+            # Also what its code forked: that would keep the pipe open.
             _end(process)
-            await asyncio.wait({talking}, timeout=_PATIENCE)
+            done, _ = await asyncio.wait({talking, ending}, timeout=_PATIENCE)
+        output = talking.result() if talking in done else b""
         sys.stderr.write(_tail(errors))
         answer = graph_codec.parse_load_answer(output)
         if answer is None:
@@ -142,9 +145,7 @@ def _talk(process: subprocess.Popen[bytes], answers: IO[bytes], request: bytes) 
     with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
         stdin.write(request)
     with answers:
-        output = answers.read()
-    process.wait()
-    return output
+        return answers.read()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

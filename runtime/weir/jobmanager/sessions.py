@@ -119,12 +119,12 @@ class Sessions:
         ]
         return tuple(sorted([*present, *gone], key=lambda status: status.id))
 
-    async def dismiss_all(self, reason: str) -> None:
-        """Tell every TaskManager to end, and refuse new ones."""
-        self._closing = True
+    def end_all(self, reason: str, *, dismiss: bool) -> None:
+        """End every session and refuse new ones; ``dismiss``: the TaskManagers end too, else they come back."""
+        self._closing = dismiss
         for session in list(self._sessions.values()):
-            session.link.send_nowait(Goodbye(reason=reason, shutdown=True))
-            session.over.set()
+            session.link.send_nowait(Goodbye(reason=reason, shutdown=dismiss))
+            self._close(session, reason)
 
     # ---- one session ----------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Sessions:
 
     def _close(self, session: _Session, why: str) -> None:
         """The session is dead: nothing of it is heard any more, its workers are lost."""
-        if session.over.is_set() and self._sessions.get(session.register.task_manager) is not session:
+        if session.over.is_set():
             return
         session.over.set()
         name = session.register.task_manager

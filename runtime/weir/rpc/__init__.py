@@ -6,4 +6,9 @@ two ends of a session look like to everybody else; ``lifeline`` ends a process w
 the modules: nothing heavy is loaded with this package.
 """
 
+import os
+
+# What gRPC logs by itself repeats, in its own words, what we report as errors.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 __all__: list[str] = []

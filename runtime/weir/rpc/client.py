@@ -129,14 +129,14 @@ class _ClientLink(wire.StreamLink[SessionDown, SessionUp]):
     async def _read_stream(self) -> bytes | None:
         try:
             data = await self._stream.read()
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+        except Exception as error:  # gRPC has many words for it
             raise links.SessionEnded("the connection to the JobManager broke") from error
         return None if data is grpc.aio.EOF else bytes(data)
 
     async def _write_stream(self, data: bytes) -> None:
         try:
             await self._stream.write(data)
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+        except Exception as error:  # gRPC has many words for it
             raise links.SessionEnded("the connection to the JobManager broke") from error
 
 

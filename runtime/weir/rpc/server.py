@@ -74,6 +74,8 @@ def _handlers(service: ControlService) -> grpc.GenericRpcHandler:
         link = _link(context)
         try:
             await service.serve_session(link)
+        except asyncio.CancelledError:
+            pass  # the supervisor hung up, or the server stops
         finally:
             await link.close()
 
@@ -93,14 +95,14 @@ def _link(context: Any) -> wire.StreamLink[SessionUp, SessionDown]:
     async def read() -> bytes | None:
         try:
             data = await context.read()
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+        except Exception as error:  # gRPC has many words for it
             raise links.SessionEnded("the supervisor's connection broke") from error
         return None if data is grpc.aio.EOF else bytes(data)
 
     async def write(data: bytes) -> None:
         try:
             await context.write(data)
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
+        except Exception as error:  # gRPC has many words for it
             raise links.SessionEnded("the supervisor's connection broke") from error
 
     return wire.StreamLink(read, write, codec.decode_session_up)

@@ -1,0 +1,133 @@
+"""A JobManager that froze in the middle of a checkpoint wakes after its successor started: it changes nothing and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.counting_job import faults
+from weir.ids import JobId
+from weir.jobmanager.main import FENCED_EXIT
+from weir.rpc.client import JobManagerClient, Unreachable
+from weir.rpc.messages import JobSpec
+from weir.rpc.requests import JobState, JobStatus
+
+ROOT = Path(__file__).parent.parent.parent
+ROWS = 8000
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def spec(folder: Path) -> JobSpec:
+    return JobSpec(
+        name="counting",
+        entrypoint="tests.support.counting_job:build",
+        args=(str(ROWS), "4000", str(folder / "out")),
+        python_path=(str(ROOT),),
+        overrides={"execution.checkpointing.interval": "200ms"},
+        checkpoint_storage=f"file://{folder}/checkpoints",
+    )
+
+
+@contextlib.contextmanager
+def started(module: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    settings = {
+        "WEIR_HEARTBEAT_INTERVAL": "200ms",
+        "WEIR_HEARTBEAT_TIMEOUT": "1500ms",
+        "WEIR_LOG_LEVEL": "ERROR",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], env={**os.environ, **settings, **environment}
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.wait()
+
+
+def ask(port: int, call):
+    """One call, repeated until a JobManager answers."""
+
+    async def asking():
+        async with JobManagerClient(f"127.0.0.1:{port}") as client:
+            deadline = time.monotonic() + 120
+            while True:
+                try:
+                    return await call(client)
+                except Unreachable:
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.1)
+
+    return asyncio.run(asking())
+
+
+def wait_status(port: int, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        status = ask(port, lambda client: client.status(job))
+        if condition(status):
+            return status
+        time.sleep(0.05)
+    raise AssertionError(status)
+
+
+def wait_stopped(pid: int) -> None:
+    deadline = time.monotonic() + 120
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "jobmanager.publish.before-metadata",
+        "jobmanager.publish.after-metadata",
+        "jobmanager.fence.before-record",
+        "jobmanager.fence.after-record",
+        "jobmanager.checkpoint.before-notify",
+        "jobmanager.checkpoint.after-notify",
+    ],
+)
+def test_a_frozen_jobmanager_that_wakes_publishes_nothing(tmp_path: Path, point: str) -> None:
+    first, second = free_port(), free_port()
+    freeze = {"WEIR_CRASH_POINT": f"{point}:3", "WEIR_CRASH_SIGNAL": "STOP"}
+    with contextlib.ExitStack() as stack:
+        frozen = stack.enter_context(started("weir.jobmanager", "--port", str(first), **freeze))
+        stack.enter_context(started("weir.taskmanager", "--jobmanager", f"127.0.0.1:{first}"))
+        job = ask(first, lambda client: client.submit(spec(tmp_path)))
+        wait_stopped(frozen.pid)
+
+        stack.enter_context(started("weir.jobmanager", "--port", str(second)))
+        stack.enter_context(started("weir.taskmanager", "--jobmanager", f"127.0.0.1:{second}"))
+        ask(second, lambda client: client.submit(spec(tmp_path), recovering=True, job_id=job))
+        wait_status(second, job, lambda status: status.checkpoints.completed >= 1)
+        frozen.send_signal(signal.SIGCONT)
+        status = wait_status(second, job, lambda status: status.state.is_settled)
+
+        assert status.state is JobState.FINISHED, status.failures
+        assert status.epoch == 2
+        assert faults(tmp_path / "out", ROWS) == []
+        assert frozen.wait(timeout=120) == FENCED_EXIT
+        records = sorted((tmp_path / "checkpoints" / job / "fence").iterdir())
+        epochs = [
+            int(text.partition('"epoch":')[2].partition(",")[0]) for text in map(Path.read_text, records)
+        ]
+        assert epochs == sorted(epochs), "nothing of epoch 1 came after epoch 2 began"
