@@ -346,5 +346,6 @@ def callable_of(function: Any, method: str, base: type) -> Callable[..., Any]:
         bound: Callable[..., Any] = getattr(function, method)
         return bound
     if callable(function):
-        return function
+        plain: Callable[..., Any] = function
+        return plain
     raise TypeError(f"expected a callable or a {base.__name__}, got {type(function).__name__}: {function!r}")

@@ -33,7 +33,10 @@ class OperatorContext:
     max_parallelism: int
     epoch: int
     attempt: int
+    #: Its rows come with keys: it is the head of a chain behind a ``key_by``.
     keyed: bool
+    #: ``file:line`` where the user made it; for messages.
+    location: str = ""
     clock: Clock = field(default_factory=SystemClock)
     #: Thread-safe: asks for the subtask to be looked at again soon.
     wake: Callable[[], None] = lambda: None
@@ -103,6 +106,9 @@ class Operator(ABC):
     def on_processing_time(self, now_ms: int) -> Iterator[StreamElement]:
         """Fire what is due at ``now_ms``."""
         return iter(())
+
+    def on_paused(self, seconds: float) -> None:
+        """No row could come for that long, since an output had no credit; such time is no idleness."""
 
     def end_input(self) -> Iterator[StreamElement]:
         """All inputs ended. Emit what is still held."""

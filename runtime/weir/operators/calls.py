@@ -13,18 +13,22 @@ from typing import Any
 
 from weir.operators.base import MAX_BATCH_ROWS
 from weir.operators.contexts import ElementContext
-from weir.operators.user_function import not_iterable
+from weir.operators.user_function import not_iterable, takes_out
 from weir.records import RowBatch
+from weir.state.keyed import KeyCell
 
 #: One step over (part of) a batch: yields main-output batches.
 Call = Callable[[ElementContext, Iterable[Any], list[Any], "list[int] | None"], Iterator[RowBatch]]
 
 
-def make_call(method: Callable[..., Any], with_out: bool, label: str) -> Call:
-    """The loop for a ``process_element``-like ``method``; ``with_out``: it appends to ``out``."""
-    if with_out:
+def make_call(method: Callable[..., Any]) -> Call:
+    """The loop for a ``process_element``-like ``method(value, ctx)``, or ``method(value, ctx, out)``.
+
+    Raises ``UserCodeError`` for another number of parameters.
+    """
+    if takes_out(method, 2):
         return _appending(method)
-    returning = _returning(method, label)
+    returning = _returning(method)
     return _yielding(method, returning) if inspect.isgeneratorfunction(method) else returning
 
 
@@ -64,20 +68,20 @@ def _yielding(method: Callable[..., Any], stamped: Call) -> Call:
             return
         ctx.ts = None
         rows = iter(values)
-        results = chain.from_iterable(map(method, _keyed(ctx, keys, rows), repeat(ctx)))
+        results = chain.from_iterable(map(method, keyed_rows(ctx, keys, rows), repeat(ctx)))
         while out := list(islice(results, MAX_BATCH_ROWS)):
             yield RowBatch(out)
 
     return call
 
 
-def _keyed(ctx: ElementContext, keys: Iterable[Any], rows: Iterator[Any]) -> Iterator[Any]:
-    """The rows, each with its key set in ``ctx`` before it is given."""
-    for row, ctx.key in zip(rows, keys):  # noqa: B905  keys may be repeat()
+def keyed_rows(cell: KeyCell, keys: Iterable[Any], rows: Iterator[Any]) -> Iterator[Any]:
+    """The rows, each with its key set in ``cell`` before it is given."""
+    for row, cell.key in zip(rows, keys):  # noqa: B905  keys may be repeat()
         yield row
 
 
-def _returning(method: Callable[..., Any], label: str) -> Call:
+def _returning(method: Callable[..., Any]) -> Call:
     """Functions that return an iterable or ``None``, and generator functions over rows with event times."""
 
     def call(
@@ -93,7 +97,7 @@ def _returning(method: Callable[..., Any], label: str) -> Call:
             try:
                 results = iter(results)
             except TypeError:
-                raise not_iterable(method, results, label) from None
+                raise not_iterable(method, results) from None
             extend(islice(results, MAX_BATCH_ROWS))
             if out_stamps is not None:
                 out_stamps.extend([ctx.ts] * (len(out) - len(out_stamps)))  # type: ignore[list-item]

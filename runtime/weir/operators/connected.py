@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
 from weir.operators.base import OperatorContext, RestoredState
-from weir.operators.calls import Call, make_call
+from weir.operators.calls import make_call
 from weir.operators.contexts import ElementContext, UnkeyedTimers
 from weir.operators.process import TimedOperator
-from weir.operators.stateless import FlatMapOperator, MapOperator, UserFunctionOperator
-from weir.operators.user_function import takes_out
+from weir.operators.stateless import (
+    FlatMapOperator,
+    MapOperator,
+    RowWiseOperator,
+    UserFunctionOperator,
+)
 from weir.records import RowBatch, StreamElement, Watermark
 from weir.state.descriptors import MapStateDescriptor
 from weir.state.keyed import NO_KEY
 
 
-class CoMapOperator(UserFunctionOperator):
+class _TwoSides(UserFunctionOperator):
+    """A row-wise operator for each input, of one function with one state."""
+
+    by_key = True
+
+    def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
+        super().open(context, restored)
+        self._sides = self._make_sides()
+        for side in self._sides:
+            side.context = context
+            side.share_key(self._cell)
+
+    @abstractmethod
+    def _make_sides(self) -> list[RowWiseOperator]: ...
+
+    def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
+        return self._sides[input_index].process(batch, 0)
+
+
+class CoMapOperator(_TwoSides):
     """``map1`` and ``map2`` of one function over two inputs."""
 
-    def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
-        super().open(context, restored)
-        self._sides = [MapOperator(self._function.map1), MapOperator(self._function.map2)]
-        for side in self._sides:
-            side.context = context
-
-    def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
-        return self._sides[input_index].process(batch, 0)
+    def _make_sides(self) -> list[RowWiseOperator]:
+        return [MapOperator(self._function.map1), MapOperator(self._function.map2)]
 
 
-class CoFlatMapOperator(UserFunctionOperator):
+class CoFlatMapOperator(_TwoSides):
     """``flat_map1`` and ``flat_map2`` of one function over two inputs."""
 
-    def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
-        super().open(context, restored)
-        self._sides = [FlatMapOperator(self._function.flat_map1), FlatMapOperator(self._function.flat_map2)]
-        for side in self._sides:
-            side.context = context
-
-    def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
-        return self._sides[input_index].process(batch, 0)
-
-
-def _calls(methods: Sequence[Callable[..., Any]], label: str) -> list[Call]:
-    return [make_call(method, takes_out(method, 2), label) for method in methods]
+    def _make_sides(self) -> list[RowWiseOperator]:
+        return [FlatMapOperator(self._function.flat_map1), FlatMapOperator(self._function.flat_map2)]
 
 
 class CoProcessOperator(UserFunctionOperator):
@@ -54,7 +62,7 @@ class CoProcessOperator(UserFunctionOperator):
         super().open(context, restored)
         self._timers = UnkeyedTimers(context.clock, context.label)
         self._ctx = ElementContext(self._timers, self._operator_state)
-        self._calls = _calls(self._methods(), context.label)
+        self._calls = list(map(make_call, self._methods()))
         if restored is not None and restored.watermark is not None:
             self._timers.watermark = restored.watermark
 
@@ -97,7 +105,7 @@ class KeyedCoProcessOperator(TimedOperator):
 
     def _register(self) -> None:
         super()._register()
-        self._calls = _calls(self._methods(), self.context.label)
+        self._calls = list(map(make_call, self._methods()))
 
     def _methods(self) -> list[Callable[..., Any]]:
         return [self._function.process_element1, self._function.process_element2]

@@ -13,6 +13,7 @@ from typing import Any
 
 from weir.errors import UserCodeError
 from weir.operators.contexts import ElementContext
+from weir.operators.user_function import WrongUse
 from weir.state.keyed import NO_KEY
 
 _WEIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -21,7 +22,7 @@ _EXCERPT = 200
 
 
 class OperatorFailure(UserCodeError):
-    """A user function of ``operator`` raised; ``__cause__`` is what it raised."""
+    """A user function of ``operator`` raised; ``__cause__`` is what it raised, or what an operator found."""
 
     def __init__(self, message: str, operator: str, trace: str) -> None:
         super().__init__(message)
@@ -64,12 +65,15 @@ def user_trace(error: BaseException) -> str:
     return "".join(lines + traceback.format_list(frames) + traceback.format_exception_only(error))
 
 
-def operator_failure(error: BaseException, operator: str) -> OperatorFailure:
-    """Wrap what a user function of ``operator`` raised."""
+def operator_failure(error: BaseException, operator: str, location: str = "") -> OperatorFailure:
+    """Wrap what a user function of ``operator`` raised.
+
+    ``location``: where the user made the operator; it stands in when no frame is the user's (a builtin as function).
+    """
     if isinstance(error, OperatorFailure):
         return error
-    place = user_location(error.__traceback__)
-    where = f"{place}: " if place else ""
+    place = error.place if isinstance(error, WrongUse) else user_location(error.__traceback__)
+    where = f"{place or location}: " if place or location else ""
     subject = _subject(error.__traceback__)
     message = f"{where}{type(error).__name__}: {error} (in operator {operator}{subject})"
     failure = OperatorFailure(message, operator, user_trace(error))
@@ -91,10 +95,10 @@ def _subject(trace: TracebackType | None) -> str:
 
 
 def _element(ctx: ElementContext, names: dict[str, Any]) -> dict[str, Any]:
-    """Record and key of the call that failed, from the locals of the loop that made it."""
+    """Record (or timer) and key of the call that failed, from the locals of the loop that made it."""
     found: dict[str, Any] = {}
     if "value" in names:
-        found["record"] = names["value"]
+        found["record" if ctx.domain is None else "timer"] = names["value"]
     elif (rows := names.get("rows")) is not None:
         position = len(names["values"]) - rows.__length_hint__() - 1
         if position >= 0:

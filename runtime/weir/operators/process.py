@@ -18,7 +18,13 @@ from weir.functions import (
     callable_of,
 )
 from weir.keygroups import key_group_range
-from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
+from weir.operators.base import (
+    MAX_BATCH_ROWS,
+    Operator,
+    OperatorContext,
+    OperatorSnapshot,
+    RestoredState,
+)
 from weir.operators.calls import make_call
 from weir.operators.contexts import ElementContext, KeyedTimers, UnkeyedTimers
 from weir.operators.stateless import UserFunctionOperator
@@ -26,7 +32,6 @@ from weir.operators.user_function import (
     StreamingRuntimeContext,
     close_function,
     open_function,
-    takes_out,
 )
 from weir.records import RowBatch, StreamElement, Watermark
 from weir.state.descriptors import ReducingStateDescriptor
@@ -43,7 +48,7 @@ class ProcessOperator(UserFunctionOperator):
         self._timers = UnkeyedTimers(context.clock, context.label)
         self._ctx = ElementContext(self._timers)
         method = callable_of(self._function, "process_element", ProcessFunction)
-        self._call = make_call(method, takes_out(method, 2), context.label)
+        self._call = make_call(method)
         if restored is not None and restored.watermark is not None:
             self._timers.watermark = restored.watermark
 
@@ -121,6 +126,7 @@ class KeyedBase(Operator):
         """Fire what is due, a bucket at a time."""
         ctx = self._ctx
         ctx.domain = domain
+        ctx.writable = False
         for timestamp, keys in queue.pop_due(until):
             yield from self._fire_bucket(timestamp, keys)
         ctx.domain = None
@@ -141,16 +147,19 @@ class TimedOperator(KeyedBase):
         method = getattr(self._function, "on_timer", None)
         self._on_timer = None
         if method is not None:
-            self._on_timer = make_call(method, takes_out(method, 2), self.context.label)
+            self._on_timer = make_call(method)
 
     def _fire_bucket(self, timestamp: int, keys: list[Any]) -> Iterator[StreamElement]:
         if self._on_timer is None:
             return
-        rows = [timestamp] * len(keys)
-        for out in self._on_timer(self._ctx, keys, rows, rows):
-            yield out
+        # In slices, since what is appended to out or to side outputs is handed on after a call only.
+        for start in range(0, len(keys), MAX_BATCH_ROWS):
+            part = keys[start : start + MAX_BATCH_ROWS]
+            rows = [timestamp] * len(part)
+            for out in self._on_timer(self._ctx, part, rows, rows):
+                yield out
+                yield from self._ctx.take_side_outputs()
             yield from self._ctx.take_side_outputs()
-        yield from self._ctx.take_side_outputs()
 
 
 class KeyedProcessOperator(TimedOperator):
@@ -159,7 +168,7 @@ class KeyedProcessOperator(TimedOperator):
     def _register(self) -> None:
         super()._register()
         method = callable_of(self._function, "process_element", KeyedProcessFunction)
-        self._call = make_call(method, takes_out(method, 2), self.context.label)
+        self._call = make_call(method)
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         ctx = self._ctx
@@ -198,7 +207,7 @@ class ReduceOperator(KeyedBase):
         yield RowBatch(out, batch.timestamps)
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:
-        return {name: frame[name] for name in ("key", "value") if name in frame}
+        return {"record": frame["value"], "key": frame["key"]} if "key" in frame else {}
 
 
 _ABSENT = object()

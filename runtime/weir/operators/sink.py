@@ -144,7 +144,7 @@ class SinkOperator(Operator):
                     del self._pending[checkpoint]
                 self._commit_next()
             elif not (isinstance(error, WeirError) and error.retryable):
-                raise operator_failure(error, self.context.label) from error
+                raise operator_failure(error, self.context.label, self.context.location) from error
             # A retryable fault is tried again with the next completed checkpoint or end-of-job poll.
 
         self._committing = True

@@ -40,6 +40,8 @@ class SourceOperator(Operator):
         self._stampers: dict[str, BatchStamper] = {}
         self._sent = MIN_TIMESTAMP
         self._idle = False
+        #: Monotonic seconds of the last row or assignment, less the time in which none could come.
+        self._active_at = self._monotonic()
         self._no_more = False
         if restored is not None:
             self._restore(restored)
@@ -75,7 +77,7 @@ class SourceOperator(Operator):
         stamper = self._stampers.get(split_id)
         if stamper is None:
             stamper = self._stampers[split_id] = BatchStamper(self._strategy)
-            stamper.active_at = self._monotonic()
+            stamper.active_at = self._active_at = self._monotonic()
         return stamper
 
     def wants_splits(self) -> bool:
@@ -102,7 +104,7 @@ class SourceOperator(Operator):
         stamper = self._stamper_of(fetched.split_id)
         if stamper is not None:
             timestamps = stamper.stamp(fetched.values, timestamps)
-            stamper.active_at = self._monotonic()
+            stamper.active_at = self._active_at = self._monotonic()
         if self._idle:
             self._idle = False
             yield StreamStatus(idle=False)
@@ -135,14 +137,19 @@ class SourceOperator(Operator):
 
     def next_timer(self) -> int | None:
         limit = None if self._strategy is None else self._strategy.idleness_seconds
-        if limit is None or self._idle or not self._stampers:
+        if limit is None or self._idle:
             return None
-        oldest = max(stamper.active_at for stamper in self._stampers.values())
-        wait = max(0.0, limit - (self._monotonic() - oldest))
-        return self.context.clock.wall_ms() + int(wait * 1000) + 1
+        wait: float = max(0.0, limit - (self._monotonic() - self._active_at))
+        return self.context.clock.wall_ms() + int(wait * 1000) + (wait > 0)
+
+    def on_paused(self, seconds: float) -> None:
+        self._active_at += seconds
+        for stamper in self._stampers.values():
+            stamper.active_at += seconds
 
     def on_processing_time(self, now_ms: int) -> Iterator[StreamElement]:
-        if self._stampers and not self._idle and not self._active():
+        limit = None if self._strategy is None else self._strategy.idleness_seconds
+        if limit is not None and not self._idle and self._monotonic() - self._active_at >= limit:
             self._idle = True
             yield StreamStatus(idle=True)
         else:

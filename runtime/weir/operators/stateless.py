@@ -1,6 +1,7 @@
 """``map``, ``flat_map`` and ``filter``: a user function over a batch, driven from C. Hot path.
 
-The position of the iterator over the rows tells, after an exception, which row it was.
+The position of the iterator over the rows tells, after an exception, which row it was. On a keyed stream a rich function
+may keep state by key: then the rows come with their keys set.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from itertools import chain, compress, islice
 from typing import Any
 
 from weir.functions import FilterFunction, FlatMapFunction, Function, MapFunction, callable_of
+from weir.keygroups import key_group_range
 from weir.operators.base import (
     MAX_BATCH_ROWS,
     Operator,
@@ -18,18 +20,26 @@ from weir.operators.base import (
     OperatorSnapshot,
     RestoredState,
 )
+from weir.operators.calls import keyed_rows
 from weir.operators.user_function import (
     StreamingRuntimeContext,
     close_function,
     not_iterable,
     open_function,
+    stopped_early,
 )
 from weir.records import RowBatch, StreamElement
+from weir.state.keyed import NO_KEY, KeyCell, KeyedStateStore
 from weir.state.operator_state import OperatorStateStore
 
 
 class UserFunctionOperator(Operator):
     """An operator around one user function that may be rich and may hold operator state."""
+
+    #: Whether the function may keep state by key on a keyed stream.
+    by_key = False
+    _cell: KeyCell | None = None
+    _store: KeyedStateStore | None = None
 
     def __init__(self, function: Any) -> None:
         self._function = function
@@ -45,13 +55,24 @@ class UserFunctionOperator(Operator):
                 own_only=restored.own_only,
             )
         if isinstance(self._function, Function):
-            runtime = StreamingRuntimeContext(context, None, self._operator_state)
+            if self.by_key and context.keyed:
+                self._keep_keys(context, restored)
+            runtime = StreamingRuntimeContext(context, self._store, self._operator_state)
             open_function(self._function, runtime)
             runtime.opened()
 
+    def _keep_keys(self, context: OperatorContext, restored: RestoredState | None) -> None:
+        groups = key_group_range(context.max_parallelism, context.parallelism, context.subtask_index)
+        self._cell = KeyCell()
+        self._store = KeyedStateStore(self._cell, context.max_parallelism, groups, context.label)
+        if restored is not None and restored.keyed:
+            self._store.restore(restored.keyed)
+
     def snapshot(self, checkpoint_id: int) -> OperatorSnapshot:
         return OperatorSnapshot(
-            operator=self._operator_state.snapshot(), split_only=self._operator_state.split_only
+            keyed=None if self._store is None else self._store.snapshot(),
+            operator=self._operator_state.snapshot(),
+            split_only=self._operator_state.split_only,
         )
 
     def close(self) -> None:
@@ -59,7 +80,9 @@ class UserFunctionOperator(Operator):
 
 
 class RowWiseOperator(UserFunctionOperator):
-    """Calls a plain callable per row, without keys, timers or side outputs."""
+    """Calls a plain callable per row, without timers or side outputs."""
+
+    by_key = True
 
     def __init__(self, function: Any, method: str, base: type) -> None:
         super().__init__(function)
@@ -67,19 +90,33 @@ class RowWiseOperator(UserFunctionOperator):
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         rows = iter(batch.values)
-        yield from self._apply(batch, rows)
+        cell = self._cell
+        if cell is None or batch.keys is None:
+            yield from self._apply(batch, rows)
+        else:
+            yield from self._apply(batch, keyed_rows(cell, batch.keys, rows))
+            cell.key = NO_KEY
+
+    def share_key(self, cell: KeyCell | None) -> None:
+        """Use the key of another operator, whose function this one calls."""
+        self._cell = cell
 
     @abstractmethod
     def _apply(self, batch: RowBatch, rows: Iterator[Any]) -> Iterator[StreamElement]:
-        """Run over ``rows``, the iterator over ``batch.values``."""
+        """Run over ``rows``, an iterator over ``batch.values``."""
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:
         """What failed, from the locals of ``process``: the row before the iterator's position."""
         rows, batch = frame.get("rows"), frame.get("batch")
-        if rows is None or batch is None:
+        if batch is None or rows is None or not hasattr(rows, "__length_hint__"):
             return {}
         position = len(batch.values) - rows.__length_hint__() - 1
-        return {"record": batch.values[position]} if position >= 0 else {}
+        if position < 0:
+            return {}
+        found = {"record": batch.values[position]}
+        if self._cell is not None and batch.keys is not None:
+            found["key"] = batch.keys[position]
+        return found
 
 
 class MapOperator(RowWiseOperator):
@@ -89,7 +126,10 @@ class MapOperator(RowWiseOperator):
         super().__init__(function, "map", MapFunction)
 
     def _apply(self, batch: RowBatch, rows: Iterator[Any]) -> Iterator[StreamElement]:
-        yield RowBatch(list(map(self._call, rows)), batch.timestamps)
+        values = list(map(self._call, rows))
+        if len(values) != len(batch.values):
+            raise stopped_early(self._call)
+        yield RowBatch(values, batch.timestamps)
 
 
 class FilterOperator(RowWiseOperator):
@@ -100,6 +140,8 @@ class FilterOperator(RowWiseOperator):
 
     def _apply(self, batch: RowBatch, rows: Iterator[Any]) -> Iterator[StreamElement]:
         keep = list(map(self._call, rows))
+        if len(keep) != len(batch.values):
+            raise stopped_early(self._call)
         values = list(compress(batch.values, keep))
         if values:
             stamps = batch.timestamps
@@ -128,11 +170,14 @@ class FlatMapOperator(RowWiseOperator):
         return code is None or not code.co_flags & 0x20
 
     def _results(self, row: Any) -> Any:
-        found = self._call(row)
+        try:
+            found = self._call(row)
+        except StopIteration:
+            raise stopped_early(self._call) from None
         if found is None:
             return ()
         if not hasattr(found, "__iter__"):
-            raise not_iterable(self._call, found, self.context.label)
+            raise not_iterable(self._call, found)
         return found
 
     def _stamped(self, timestamps: list[int], rows: Iterator[Any]) -> Iterator[StreamElement]:

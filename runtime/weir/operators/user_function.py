@@ -20,6 +20,15 @@ from weir.state.keyed import KeyedStateStore
 from weir.state.operator_state import OperatorStateStore
 
 
+class WrongUse(UserCodeError):
+    """A user function has the wrong form or result; ``place`` is ``file:line`` of its definition."""
+
+    def __init__(self, function: object, message: str) -> None:
+        super().__init__(message)
+        code = getattr(function, "__code__", None)
+        self.place = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+
+
 class StreamingRuntimeContext(RuntimeContext):
     """The runtime context of one operator of one subtask."""
 
@@ -124,20 +133,29 @@ def takes_out(method: Callable[..., Any], plain: int) -> bool:
         return len(required) == plain + 1
     if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()) or len(required) < plain:
         return False
-    raise UserCodeError(
+    raise WrongUse(
+        method,
         f"{getattr(method, '__qualname__', method)!s} takes {len(required)} parameters; the engine gives it "
-        f"{plain} (or {plain + 1}, with out)"
+        f"{plain} (or {plain + 1}, with out)",
     )
 
 
-def not_iterable(function: Any, result: object, operator: str) -> UserCodeError:
+def not_iterable(function: Any, result: object) -> UserCodeError:
     """The error for a function that returned something that cannot be iterated."""
     name = getattr(function, "__qualname__", repr(function))
-    code = getattr(function, "__code__", None) or getattr(
-        getattr(function, "__func__", None), "__code__", None
+    return WrongUse(
+        function,
+        f"{name} returned {type(result).__name__} {result!r:.200}; expected an iterable of results (yield them, or "
+        "return a list) or None",
     )
-    where = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
-    return UserCodeError(
-        f"{where}{name} of operator {operator} returned {type(result).__name__} {result!r:.200}; expected an "
-        "iterable of results (yield them, or return a list) or None"
+
+
+def stopped_early(function: Callable[..., Any]) -> UserCodeError:
+    """The error for a function that raised ``StopIteration``, which ends the loops that call it from C.
+
+    Nothing shows in a traceback then: the callers compare the number of results with the number of rows.
+    """
+    name = getattr(function, "__qualname__", repr(function))
+    return WrongUse(
+        function, f"{name} raised StopIteration; give next(...) a default, or catch it in the function"
     )

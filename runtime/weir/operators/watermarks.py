@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from weir.errors import UserCodeError
 from weir.operators.base import Operator, OperatorContext, RestoredState
+from weir.operators.user_function import WrongUse, stopped_early
 from weir.records import MAX_TIMESTAMP, MIN_TIMESTAMP, RowBatch, StreamElement, StreamStatus, Watermark
 
 if TYPE_CHECKING:
@@ -30,10 +33,12 @@ class BatchStamper:
         """Event times of a batch, which is also taken into account for the watermark."""
         assign = self._assign
         if assign is not None:
-            if timestamps is None:
-                timestamps = [assign(value, None) for value in values]
-            else:
-                timestamps = list(map(assign, values, timestamps))
+            known = repeat(None) if timestamps is None else timestamps
+            timestamps = list(map(assign, values, known))
+            if len(timestamps) != len(values):
+                raise stopped_early(assign)
+            if not _INT.issuperset(map(type, timestamps)):
+                raise _no_timestamp(assign, timestamps)
         if timestamps:
             self._generator.on_batch(timestamps)
         return timestamps
@@ -41,6 +46,18 @@ class BatchStamper:
     def watermark(self) -> int:
         """The watermark after all batches so far."""
         return self._generator.watermark()
+
+
+_INT = frozenset({int})
+
+
+def _no_timestamp(assign: Callable[..., Any], timestamps: list[Any]) -> UserCodeError:
+    wrong = next(timestamp for timestamp in timestamps if type(timestamp) is not int)
+    return WrongUse(
+        assign,
+        f"the timestamp assigner returned {type(wrong).__name__} {wrong!r:.80}; expected an int of milliseconds "
+        "since the epoch",
+    )
 
 
 class TimestampsAndWatermarksOperator(Operator):
@@ -82,7 +99,10 @@ class TimestampsAndWatermarksOperator(Operator):
         if limit is None or self._idle:
             return None
         waited = self.context.clock.monotonic() - self._stamper.active_at
-        return self.context.clock.wall_ms() + int(max(0.0, limit - waited) * 1000) + 1
+        return self.context.clock.wall_ms() + int(max(0.0, limit - waited) * 1000) + (waited < limit)
+
+    def on_paused(self, seconds: float) -> None:
+        self._stamper.active_at += seconds
 
     def on_processing_time(self, now_ms: int) -> Iterator[StreamElement]:
         limit = self._strategy.idleness_seconds

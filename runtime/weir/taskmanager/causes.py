@@ -34,7 +34,7 @@ def failure_of(error: BaseException, worker: WorkerId, subtask: int | None) -> F
     """The report of ``error``."""
     cause = error.__cause__ if isinstance(error, OperatorFailure) and error.__cause__ else error
     return Failure(
-        kind=_kind(cause),
+        kind=_kind(error, cause),
         message=_message(error),
         operator=error.operator if isinstance(error, OperatorFailure) else None,
         subtask=subtask,
@@ -44,14 +44,17 @@ def failure_of(error: BaseException, worker: WorkerId, subtask: int | None) -> F
     )
 
 
-def _kind(cause: BaseException) -> FailureKind:
+def _kind(error: BaseException, cause: BaseException) -> FailureKind:
     if isinstance(cause, PeerLost):
         return FailureKind.WORKER_LOST
     if isinstance(cause, StorageError):
         return FailureKind.STORAGE
-    if isinstance(cause, UserError) or user_location(cause.__traceback__) is not None:
+    if isinstance(cause, (UserError, SystemExit, KeyboardInterrupt)):
         return FailureKind.USER
-    if isinstance(cause, (SystemExit, KeyboardInterrupt)):
+    if user_location(cause.__traceback__) is not None:
+        return FailureKind.USER
+    # Builtins as user functions (int, itemgetter) leave no frame; our own faults are told by their types.
+    if isinstance(error, OperatorFailure) and not isinstance(cause, (WeirError, AssertionError)):
         return FailureKind.USER
     return FailureKind.ENGINE
 
@@ -59,7 +62,8 @@ def _kind(cause: BaseException) -> FailureKind:
 def _message(error: BaseException) -> str:
     if isinstance(error, WeirError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    place = user_location(error.__traceback__)
+    return f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
 
 
 def _trace(error: BaseException) -> str:

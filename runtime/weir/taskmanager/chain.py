@@ -6,7 +6,7 @@ output has no credit; nothing else of the engine pauses in the middle of an elem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from weir.errors import WeirError
@@ -14,8 +14,12 @@ from weir.graph.physical import PhysicalVertex
 from weir.operators.base import Operator
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import EndOfInput, RowBatch, StreamElement, StreamStatus, Watermark
-from weir.taskmanager.fanout import independent
+from weir.taskmanager.fanout import shares
 from weir.taskmanager.outputs import EdgeOutput
+
+#: Outputs and chained positions that read one output (main or side) of an operator.
+_Consumers = tuple[list[EdgeOutput], list[int]]
+_NOBODY: _Consumers = ([], [])
 
 
 class Chain:
@@ -26,21 +30,22 @@ class Chain:
         vertex: PhysicalVertex,
         operators: list[Operator],
         outputs: list[tuple[int, str | None, EdgeOutput]],
+        locations: Mapping[int, str] | None = None,
     ) -> None:
+        """``locations``: where the user made each operator, by node; for messages."""
         self.operators = operators
         self.rows_in = [0] * len(operators)
         self.labels = [f"'{op.name}'" + (f" (uid {op.uid})" if op.uid else "") for op in vertex.operators]
         self.outputs = [output for _, _, output in outputs]
-        #: Consumers by position and side tag: outputs, then chained positions.
-        self._outputs: list[dict[str | None, list[EdgeOutput]]] = [{} for _ in operators]
-        self._children: list[dict[str | None, list[int]]] = [{} for _ in operators]
-        self._all_children: list[list[int]] = [[] for _ in operators]
+        self._locations = [(locations or {}).get(op.node, "") for op in vertex.operators]
+        #: By position and side tag.
+        self._consumers: list[dict[str | None, _Consumers]] = [{} for _ in operators]
         for position, tag, output in outputs:
-            self._outputs[position].setdefault(tag, []).append(output)
+            self._consumers[position].setdefault(tag, ([], []))[0].append(output)
         for position, operator in enumerate(vertex.operators):
             if operator.upstream is not None:
-                self._children[operator.upstream].setdefault(operator.side_tag, []).append(position)
-                self._all_children[operator.upstream].append(position)
+                consumers = self._consumers[operator.upstream]
+                consumers.setdefault(operator.side_tag, ([], []))[1].append(position)
         #: Position that runs now; for progress reports and failure messages.
         self.running = 0
 
@@ -55,10 +60,11 @@ class Chain:
             for out in elements:
                 yield from self._emit(position, out)
                 self.running = position
-        except OperatorFailure:
-            raise
         except Exception as error:
-            raise self._failure(error, position) from error
+            failure = self._failure(error, position)
+            if failure is error:
+                raise
+            raise failure from error
 
     def end_input(self) -> Iterator[None]:
         """Each operator in turn gives what it still held; then nothing but barriers may follow."""
@@ -69,13 +75,13 @@ class Chain:
 
     def _push(self, position: int, element: StreamElement, input_index: int) -> Iterator[None]:
         operator = self.operators[position]
-        if element.__class__ is RowBatch:
-            self.rows_in[position] += len(element.values)  # type: ignore[union-attr]
+        if isinstance(element, RowBatch):
+            self.rows_in[position] += len(element.values)
             elements = self._guarded(position, operator, element, input_index)
-        elif element.__class__ is Watermark:
-            elements = operator.on_watermark(element)  # type: ignore[arg-type]
-        elif element.__class__ is StreamStatus:
-            elements = operator.on_status(element)  # type: ignore[arg-type]
+        elif isinstance(element, Watermark):
+            elements = operator.on_watermark(element)
+        elif isinstance(element, StreamStatus):
+            elements = operator.on_status(element)
         else:
             raise TypeError(f"{element!r} cannot run through a chain")
         return self.emit_from(position, elements)
@@ -88,29 +94,34 @@ class Chain:
         try:
             return operator.process(batch, input_index)
         except Exception as error:
-            raise self._failure(error, position) from error
+            failure = self._failure(error, position)
+            if failure is error:
+                raise
+            raise failure from error
 
     def _emit(self, position: int, element: StreamElement) -> Iterator[None]:
-        if element.__class__ is RowBatch:
-            tag = element.tag  # type: ignore[union-attr]
-            shared = False
-            for output in self._outputs[position].get(tag, ()):
-                output.rows_out += len(element.values)  # type: ignore[union-attr]
-                output.send(independent(element) if shared else element)  # type: ignore[arg-type]
-                shared = True
-            if shared:
+        if isinstance(element, RowBatch):
+            outputs, children = self._consumers[position].get(element.tag, _NOBODY)
+            copies = iter(shares(element, len(outputs) + len(children)))
+            for output in outputs:
+                output.rows_out += len(element.values)
+                output.send(next(copies))
+            if outputs:
                 yield
-            for child in self._children[position].get(tag, ()):
-                yield from self._push(child, independent(element) if shared else element, 0)  # type: ignore[arg-type]
-                shared = True
+            for child in children:
+                yield from self._push(child, next(copies), 0)
             return
-        for outputs in self._outputs[position].values():
+        for outputs, children in self._consumers[position].values():
             for output in outputs:
                 output.control(element)
-        for child in self._all_children[position]:
-            yield from self._push(child, element, 0)
+            for child in children:
+                yield from self._push(child, element, 0)
 
     def _failure(self, error: Exception, position: int) -> Exception:
         if isinstance(error, WeirError) and error.retryable:
             return error
-        return operator_failure(error, self.labels[position])
+        return self.failure(error, position)
+
+    def failure(self, error: Exception, position: int) -> OperatorFailure:
+        """What the operator at ``position`` raised, as a message to people."""
+        return operator_failure(error, self.labels[position], self._locations[position])

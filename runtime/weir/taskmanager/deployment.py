@@ -28,7 +28,8 @@ from weir.taskmanager.environment import TaskEnvironment
 from weir.taskmanager.loop import AnyTask
 from weir.taskmanager.network import ChannelNumbers, Endpoints, Network
 from weir.taskmanager.outputs import EdgeOutput, make_output
-from weir.taskmanager.task import ReaderTask, Task, TaskIdentity
+from weir.taskmanager.reader import ReaderTask
+from weir.taskmanager.task import Task, TaskIdentity
 
 #: Reads the blobs of one restored operator.
 ReadState = Callable[[messages.RestoredOperator], RestoredState]
@@ -76,6 +77,7 @@ class Builder:
         self._options = JobOptions.from_settings(deploy.settings)
         self._numbers = ChannelNumbers(deploy.plan)
         self._where = {(ref.vertex, ref.index): ref for ref in deploy.placement}
+        self._locations = {node.id: node.location for node in code.graph.nodes}
         self._endpoints = Endpoints()
         self._inputs: dict[_Subtask, list[InputChannel]] = {}
         #: Input ends whose sender is in this worker, by channel number.
@@ -131,7 +133,7 @@ class Builder:
             position, edge = next((i, e) for i, e in enumerate(self._plan.edges) if e.source == vertex.id)
             return EnumeratorTask(identity, source, self._senders(position, edge, index, credit), self._env)
         operators = [self._code.factories[op.node]() for op in vertex.operators]
-        chain = Chain(vertex, operators, self._outputs(vertex, index, credit))
+        chain = Chain(vertex, operators, self._outputs(vertex, index, credit), self._locations)
         channels = self._inputs[(vertex.id, index)]
         kind = ReaderTask if vertex.kind is VertexKind.READER else Task
         return kind(identity, chain, channels, self._alignment(len(channels)), credit, self._env)
@@ -154,6 +156,7 @@ class Builder:
                 self._senders(position, edge, index, credit),
                 self._code.edges.get(edge.id, EdgeCode()),
                 label=f"'{target.operators[0].name}'",
+                location=self._locations[target.operators[0].node],
                 max_parallelism=target.max_parallelism,
                 subtask=index,
             )
@@ -190,10 +193,13 @@ class Builder:
             max_parallelism=vertex.max_parallelism,
             epoch=execution.epoch,
             attempt=execution.attempt,
-            keyed=any(
-                edge.target == vertex.id and edge.partitioning is Partitioning.HASH
+            keyed=position == 0
+            and all(
+                edge.partitioning is Partitioning.HASH
                 for edge in self._plan.edges
+                if edge.target == vertex.id
             ),
+            location=self._locations[operator.node],
             clock=self._env.clock,
             wake=self._env.wake,
             run_async=self._env.run_async,

@@ -25,6 +25,8 @@ from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
 from weir.taskmanager.task import TaskIdentity, snapshot_bytes
 
 _STATE = ListStateDescriptor("_enumerator", bytes)
+#: Number of readers, then the indexes of those that were told that nothing more comes.
+_TOLD = ListStateDescriptor("_told", int)
 
 
 class EnumeratorTask:
@@ -51,6 +53,7 @@ class EnumeratorTask:
         self._enumerator: SplitEnumerator[Any] | None = None
         self._discover_at: float | None = None
         self._label = f"'{identity.vertex.operators[0].name}'"
+        self._location = ""
         for reader, channel in enumerate(readers):
             handler = self._request_handler(reader)
             if isinstance(channel, LocalChannel):
@@ -61,16 +64,22 @@ class EnumeratorTask:
     def open(self, contexts: list[OperatorContext], restored: list[RestoredState | None]) -> None:
         """Create or restore the enumerator on its lane."""
         state = restored[0]
+        self._label, self._location = contexts[0].label, contexts[0].location
+
+        saved, told = _saved(state, contexts[0])
 
         def create() -> list[Assignment]:
             context = EnumeratorContext(parallelism=len(self._readers))
-            saved = _saved_state(state, contexts[0])
             if saved is None:
                 self._enumerator = self._source.create_enumerator(context)
             else:
                 self._enumerator = self._source.restore_enumerator(context, saved)
             return self._enumerator.start()
 
+        # A reader that had read everything does not ask again after a restore.
+        if told and (told[0] == len(self._readers) or len(told) - 1 == told[0]):
+            everybody = range(len(self._readers))
+            self._told = set(told[1:] if told[0] == len(self._readers) else everybody)
         self._on_lane(create, self._opened)
 
     def _opened(self, assignments: list[Assignment]) -> None:
@@ -84,7 +93,7 @@ class EnumeratorTask:
     def _on_lane(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def done(result: Any, error: BaseException | None) -> None:
             if isinstance(error, Exception):
-                raise operator_failure(error, self._label) from error
+                raise operator_failure(error, self._label, self._location) from error
             if error is not None:
                 raise error
             then(result)
@@ -150,6 +159,7 @@ class EnumeratorTask:
         crashpoints.hit("worker.enumerator.barrier-sent")
         store = OperatorStateStore(self._label)
         store.get_list_state(_STATE).update([state])
+        store.get_list_state(_TOLD).update([len(self._readers), *sorted(self._told)])
         request = SnapshotRequest(
             execution=self.identity.execution,
             checkpoint_id=barrier.checkpoint_id,
@@ -205,11 +215,11 @@ class EnumeratorTask:
         return messages.TaskMetrics(vertex=self.identity.vertex.id, index=0)
 
 
-def _saved_state(restored: RestoredState | None, context: OperatorContext) -> bytes | None:
-    """The enumerator's own bytes out of its operator state."""
+def _saved(restored: RestoredState | None, context: OperatorContext) -> tuple[bytes | None, list[int]]:
+    """The enumerator's own bytes and ``_TOLD`` out of its operator state."""
     if restored is None or not restored.operator:
-        return None
+        return None, []
     store = OperatorStateStore(context.label)
     store.restore(list(restored.operator), 0, 1, own_only=True)
-    found = list(store.get_list_state(_STATE).get())
-    return found[0] if found else None
+    found = store.get_list_state(_STATE).get()
+    return (found[0] if found else None), store.get_list_state(_TOLD).get()

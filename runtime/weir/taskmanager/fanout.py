@@ -47,6 +47,6 @@ def independent(batch: RowBatch) -> RowBatch:
 
 def shares(batch: RowBatch, consumers: int) -> list[RowBatch]:
     """One batch for each of ``consumers``; none sees what another does to its rows."""
-    if consumers == 1 or is_immutable(batch.values):
+    if consumers <= 1 or is_immutable(batch.values):
         return [batch] * consumers
     return [independent(batch) for _ in range(consumers - 1)] + [batch]

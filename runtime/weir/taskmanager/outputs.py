@@ -15,6 +15,7 @@ from weir.graph.logical import Partitioning
 from weir.keygroups import KeyRouter
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.operators.job_code import EdgeCode
+from weir.operators.user_function import WrongUse, stopped_early
 from weir.records import RowBatch, StreamElement
 from weir.taskmanager.channels import LocalChannel, OutputChannel
 from weir.taskmanager.fanout import shares
@@ -85,16 +86,23 @@ class RoutedOutput(EdgeOutput):
     """Each row to the channel that its key says."""
 
     def __init__(
-        self, channels: Sequence[OutputChannel], key_selector: Callable[[Any], Any], label: str
+        self,
+        channels: Sequence[OutputChannel],
+        key_selector: Callable[[Any], Any],
+        label: str,
+        location: str = "",
     ) -> None:
         super().__init__(channels)
         self._key_selector = key_selector
         self._label = label
+        self._location = location
 
     def send(self, batch: RowBatch) -> None:
         rows = iter(batch.values)
         try:
             keys = list(map(self._key_selector, rows))
+            if len(keys) != len(batch.values):
+                raise stopped_early(self._key_selector)
             if len(self.channels) == 1:
                 targets = None
                 self._check(keys)
@@ -103,17 +111,17 @@ class RoutedOutput(EdgeOutput):
         except OperatorFailure:
             raise
         except Exception as error:
-            raise operator_failure(error, self._label) from error
+            raise operator_failure(error, self._label, self._location) from error
         if targets is None:
             self.channels[0].send_rows(RowBatch(batch.values, batch.timestamps, keys))
         else:
             self._split(batch, keys, targets)
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:
-        """The row that the key selector failed on."""
+        """The row that the key selector failed on, or the key that the partitioner did."""
         rows, batch = frame.get("rows"), frame.get("batch")
-        if rows is None or batch is None:
-            return {}
+        if rows is None or batch is None or "keys" in frame:
+            return {"key": frame["key"]} if "key" in frame else {}
         position = len(batch.values) - rows.__length_hint__() - 1
         return {"record": batch.values[position]} if position >= 0 else {}
 
@@ -151,18 +159,19 @@ class HashOutput(RoutedOutput):
         channels: Sequence[OutputChannel],
         key_selector: Callable[[Any], Any],
         label: str,
+        location: str,
         max_parallelism: int,
     ) -> None:
-        super().__init__(channels, key_selector, label)
+        super().__init__(channels, key_selector, label, location)
         self._router = KeyRouter(max_parallelism, len(channels))
 
     def _targets(self, keys: list[Any]) -> list[int]:
-        return list(map(self._router.__getitem__, keys))
+        return self._router.route(keys)
 
     def _check(self, keys: list[Any]) -> None:
         # The memo refuses keys without a stable hash; a batch of known keys costs a dict look-up each.
-        for kind in set(map(type, keys)) - _PLAIN_KEYS:
-            self._router[next(key for key in keys if type(key) is kind)]
+        if not _PLAIN_KEYS.issuperset(map(type, keys)):
+            self._router.route(keys)
 
 
 _PLAIN_KEYS = frozenset({int, str, bytes, bool, type(None)})
@@ -171,20 +180,20 @@ _PLAIN_KEYS = frozenset({int, str, bytes, bool, type(None)})
 class CustomOutput(RoutedOutput):
     """As the user's partitioner says."""
 
-    def __init__(self, channels: Sequence[OutputChannel], code: EdgeCode, label: str) -> None:
+    def __init__(self, channels: Sequence[OutputChannel], code: EdgeCode, label: str, location: str) -> None:
         assert code.key_selector is not None
         assert code.partitioner is not None
-        super().__init__(channels, code.key_selector, label)
+        super().__init__(channels, code.key_selector, label, location)
         self._partitioner = code.partitioner
 
     def _targets(self, keys: list[Any]) -> list[int]:
         count = len(self.channels)
         targets = [self._partitioner(key, count) for key in keys]
-        for key, target in zip(keys, targets, strict=True):
+        for key, target in zip(keys, targets, strict=True):  # noqa: B007  the failure's message finds it here
             if target.__class__ is not int or not 0 <= target < count:
-                raise UserCodeError(
-                    f"the partitioner of {self._label} answered {target!r} for key {key!r}; "
-                    f"expected an int from 0 to {count - 1}"
+                raise WrongUse(
+                    self._partitioner,
+                    f"the partitioner answered {target!r}; expected an int from 0 to {count - 1}",
                 )
         return targets
 
@@ -197,14 +206,15 @@ def make_output(
     label: str,
     max_parallelism: int,
     subtask: int,
+    location: str = "",
 ) -> EdgeOutput:
-    """The output for an edge; ``label`` names its target in messages."""
+    """The output for an edge; ``label`` names its target in messages, ``location`` is where the user made that."""
     if partitioning is Partitioning.HASH:
         if code.key_selector is None:
             raise UserCodeError(f"the keyed edge to {label} has no key selector")
-        return HashOutput(channels, code.key_selector, label, max_parallelism)
+        return HashOutput(channels, code.key_selector, label, location, max_parallelism)
     if partitioning is Partitioning.CUSTOM:
-        return CustomOutput(channels, code, label)
+        return CustomOutput(channels, code, label, location)
     if partitioning is Partitioning.BROADCAST:
         return BroadcastOutput(channels)
     if len(channels) == 1 or partitioning is Partitioning.GLOBAL:

@@ -3,7 +3,7 @@
 ``step`` takes the next element, runs the chain over it and pauses the run when an output has no credit. Barriers go
 to the alignment; on its word the subtask sends the barrier on, snapshots every operator and has the result made
 durable beside the processing. After the end of its input a subtask stays: it still forwards barriers, acknowledges
-them and commits. Hot path. ``ReaderTask`` and ``EnumeratorTask`` (enumerators) are the two special kinds.
+them and commits. Hot path. ``ReaderTask`` (reader) and ``EnumeratorTask`` (enumerators) are the two special kinds.
 """
 
 from __future__ import annotations
@@ -16,14 +16,11 @@ from weir import crashpoints
 from weir.graph.physical import PhysicalVertex
 from weir.ids import OperatorId
 from weir.keygroups import key_group_range
-from weir.operators.base import OperatorContext, OperatorSnapshot, RestoredState
-from weir.operators.failures import operator_failure
+from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.sink import SinkOperator
-from weir.operators.source import SourceOperator
 from weir.records import (
     Barrier,
     EndOfInput,
-    SplitsAssigned,
     StreamElement,
     StreamStatus,
     Watermark,
@@ -83,6 +80,8 @@ class Task:
         self._with_commits: set[int] = set()
         self._commits_checked = 0.0
         self._waiting_since: float | None = None
+        #: Operators that want to know when they could not run.
+        self._pausing = [op for op in chain.operators if type(op).on_paused is not Operator.on_paused]
 
     # ---- life --------------------------------------------------------------------------------------------
 
@@ -93,7 +92,7 @@ class Task:
             try:
                 self.chain.operators[position].open(contexts[position], restored[position])
             except Exception as error:
-                raise operator_failure(error, self.chain.labels[position]) from error
+                raise self.chain.failure(error, position) from error
         marks = [state.watermark for state in restored if state is not None and state.watermark is not None]
         if marks:
             self._watermarks.current = max(marks)
@@ -123,8 +122,10 @@ class Task:
                 self._waiting_since = now
             return False
         if self._waiting_since is not None:
-            self.backpressured_seconds += now - self._waiting_since
-            self._waiting_since = None
+            waited, self._waiting_since = now - self._waiting_since, None
+            self.backpressured_seconds += waited
+            for operator in self._pausing:
+                operator.on_paused(waited)
         if self._run is not None:
             self._drive(self._run)
             return True
@@ -291,7 +292,7 @@ class Task:
         try:
             return self.chain.operators[position].snapshot(checkpoint_id)
         except Exception as error:
-            raise operator_failure(error, self.chain.labels[position]) from error
+            raise self.chain.failure(error, position) from error
 
     def _key_groups(self) -> tuple[int, int] | None:
         vertex = self.identity.vertex
@@ -366,8 +367,11 @@ class Task:
 
     def flush(self) -> None:
         """Nothing more to do now: what the outputs gathered may go."""
-        for output in self.chain.outputs:
-            output.flush()
+        try:
+            for output in self.chain.outputs:
+                output.flush()
+        except Exception as error:
+            raise self.chain.failure(error, len(self.chain.operators) - 1) from error
 
     def _report(self, kind: Any, **fields: Any) -> None:
         self._env.report(
@@ -396,76 +400,6 @@ class Task:
                 for operator, rows in zip(self.identity.vertex.operators, chain.rows_in, strict=True)
             },
         )
-
-
-class ReaderTask(Task):
-    """A subtask whose head reads splits; its only channel comes from the source's enumerator."""
-
-    def open(self, contexts: list[OperatorContext], restored: list[RestoredState | None]) -> None:
-        head = self.chain.operators[0]
-        assert isinstance(head, SourceOperator)
-        self._source = head
-        self._asked = False
-        super().open(contexts, restored)
-
-    def _work(self) -> bool:
-        found = self._gate.next()
-        if found is not None:
-            self._handle(*found)
-            return True
-        if self.ended:
-            return False
-        return self._poll()
-
-    def _poll(self) -> bool:
-        chain = self.chain
-        chain.running = 0
-        try:
-            elements = self._source.poll()
-        except Exception as error:
-            raise operator_failure(error, chain.labels[0]) from error
-        if elements is not None:
-            self._drive(self._emit_rows(elements))
-            return True
-        if self._source.exhausted():
-            self._end()
-            return True
-        if not self._asked and self._source.wants_splits():
-            self._asked = True
-            upstream = self._gate.channels[0].upstream
-            assert upstream is not None
-            upstream.request_splits()
-        return False
-
-    def _emit_rows(self, elements: Iterator[StreamElement]) -> Iterator[None]:
-        return self.chain.emit_from(0, self._counted(elements))
-
-    def _counted(self, elements: Iterator[StreamElement]) -> Iterator[StreamElement]:
-        for element in elements:
-            if isinstance(element, Watermark):
-                self._watermarks.current = element.timestamp
-            else:
-                self.chain.rows_in[0] += len(getattr(element, "values", ()))
-            yield element
-
-    def _handle(self, channel: InputChannel, element: StreamElement) -> None:
-        if element.__class__ is SplitsAssigned:
-            self._asked = False
-            self._source.add_splits(element.splits, element.no_more)  # type: ignore[union-attr]
-        else:
-            super()._handle(channel, element)
-
-    def _on_channel_end(self, channel: InputChannel) -> None:
-        """The enumerator ends by ``no_more``; its end says nothing more."""
-
-    def next_deadline(self, now: float) -> float | None:
-        deadline = super().next_deadline(now)
-        if self.credit.exhausted or self.ended:
-            return deadline
-        fetch_at = self._source.next_fetch_at()
-        if fetch_at is None:
-            return deadline
-        return fetch_at if deadline is None else min(deadline, fetch_at)
 
 
 def snapshot_bytes(states: Mapping[OperatorId, OperatorSubtaskState]) -> int:
