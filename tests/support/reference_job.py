@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support.reference_rows import Reference, event_time, window_end
+from tests.support.reference_rows import GATE_SHARE, Reference, event_time, window_end
 from weir import (
     Committer,
     DataGeneratorSource,
@@ -40,14 +40,16 @@ HOLD_POLL_S = 0.02
 class Counting:
     """The counter itself, whatever kind of function it is part of."""
 
-    def __init__(self, mutating: bool) -> None:
+    def __init__(self, mutating: bool, ballast: int = 0) -> None:
         self.mutating = mutating
+        self.ballast = ballast
 
     def open(self, ctx: Any) -> None:
         kind = dict[str, int] if self.mutating else int
         self.count = ctx.get_state(ValueStateDescriptor("count", kind))
         self.by_partition = ctx.get_map_state(MapStateDescriptor("by-partition", int, int))
         self.windows = ctx.get_map_state(MapStateDescriptor("windows", int, int))
+        self.kept = ctx.get_state(ValueStateDescriptor("kept", str))
 
     def next_number(self) -> int:
         if not self.mutating:
@@ -62,6 +64,8 @@ class Counting:
 
     def row(self, value: Row, ctx: Any) -> Iterator[Row]:
         number = self.next_number()
+        if self.ballast and number == 1:
+            self.kept.update(value["k"][0] * self.ballast)
         nth = (self.by_partition.get(value["p"]) or 0) + 1
         self.by_partition.put(value["p"], nth)
         end = window_end(ctx.timestamp())
@@ -76,8 +80,8 @@ class Counting:
 
 
 class Counter(KeyedProcessFunction):
-    def __init__(self, mutating: bool = False) -> None:
-        self.counting = Counting(mutating)
+    def __init__(self, mutating: bool = False, ballast: int = 0) -> None:
+        self.counting = Counting(mutating, ballast)
 
     def open(self, ctx):
         self.counting.open(ctx)
@@ -128,43 +132,86 @@ class RuledCounter(KeyedBroadcastProcessFunction):
         return self.counting.on_timer(timestamp, ctx)
 
 
-class JournalingSource(DataGeneratorSource):
-    """Its readers note each split that they are handed, with the position that they are asked to read from."""
+class ReferenceSource(DataGeneratorSource):
+    """The generator, with readers that note what they are asked for and wait at the gate, if the job says so."""
 
-    def __init__(self, journal: str, **settings: Any) -> None:
+    def __init__(self, job: Reference, **settings: Any) -> None:
         super().__init__(**settings)
-        self.journal = journal
+        self.job = job
 
     def create_reader(self, context: ReaderContext) -> SplitReader:
-        return JournalingReader(super().create_reader(context), self.journal, context.subtask_index)
+        reader = super().create_reader(context)
+        if self.job.journal:
+            reader = JournalingReader(reader, self.job.journal, context.subtask_index)
+        if self.job.gate:
+            limit = int(self.job.rows * GATE_SHARE)
+            reader = GatedReader(reader, self.job.gate, limit, context.monotonic)
+        return reader
 
 
-class JournalingReader(SplitReader):
-    def __init__(self, reader: SplitReader, journal: str, index: int) -> None:
+class Delegating(SplitReader):
+    """Passes every call on."""
+
+    def __init__(self, reader: SplitReader) -> None:
         self.reader = reader
+
+    def add_splits(self, splits):
+        self.reader.add_splits(splits)
+
+    def fetch(self, max_rows):
+        return self.reader.fetch(max_rows)
+
+    def finished_splits(self):
+        return self.reader.finished_splits()
+
+    def is_idle(self):
+        return self.reader.is_idle()
+
+    def next_fetch_at(self):
+        return self.reader.next_fetch_at()
+
+    def snapshot(self):
+        return self.reader.snapshot()
+
+    def close(self):
+        self.reader.close()
+
+
+class JournalingReader(Delegating):
+    """Notes each split that it is handed, with the position that it is asked to read from."""
+
+    def __init__(self, reader: SplitReader, journal: str, index: int) -> None:
+        super().__init__(reader)
         self.path = Path(journal) / f"{index}-{os.getpid()}.jsonl"
-        for name in ("fetch", "finished_splits", "is_idle", "next_fetch_at", "snapshot", "close"):
-            setattr(self, name, getattr(reader, name))
 
     def add_splits(self, splits):
         with self.path.open("a") as lines:
             for split in splits:
                 asked = {"at": time.time_ns(), "partition": split.index, "position": split.position}
                 lines.write(json.dumps(asked) + "\n")
-        self.reader.add_splits(splits)
+        super().add_splits(splits)
 
-    # The engine's calls go straight to the inner reader (see __init__); these fulfil the contract.
+
+class GatedReader(Delegating):
+    """Holds at a number of rows until a file exists: the test decides when the end may come."""
+
+    def __init__(self, reader: SplitReader, gate: str, limit: int, monotonic: Callable[[], float]) -> None:
+        super().__init__(reader)
+        self.gate = gate
+        self.limit = limit
+        self.monotonic = monotonic
+        self.open = False
+
+    def held(self) -> bool:
+        if not self.open:
+            self.open = os.path.exists(self.gate)
+        return not self.open and any(split.position >= self.limit for split in self.reader.snapshot())
+
     def fetch(self, max_rows):
-        raise NotImplementedError
+        return None if self.held() else super().fetch(min(max_rows, 50))
 
-    def finished_splits(self):
-        raise NotImplementedError
-
-    def is_idle(self):
-        raise NotImplementedError
-
-    def snapshot(self):
-        raise NotImplementedError
+    def next_fetch_at(self):
+        return self.monotonic() + HOLD_POLL_S if self.held() else super().next_fetch_at()
 
 
 class HeldSink(Sink):
@@ -216,14 +263,14 @@ def source(job: Reference, numbers: range | None = None) -> DataGeneratorSource:
         offset, partition = divmod(i, ours)
         return offset * job.partitions + first + partition
 
-    settings = {
-        "generator_fn": lambda i: job.row(number_of(i)),
-        "timestamp_fn": lambda i: event_time(i // ours),
-        "count": ours * job.rows,
-        "rows_per_second": job.rate * ours / job.partitions if job.rate else None,
-        "num_splits": ours,
-    }
-    return JournalingSource(job.journal, **settings) if job.journal else DataGeneratorSource(**settings)
+    return ReferenceSource(
+        job,
+        generator_fn=lambda i: job.row(number_of(i)),
+        timestamp_fn=lambda i: event_time(i // ours),
+        count=ours * job.rows,
+        rows_per_second=job.rate * ours / job.partitions if job.rate else None,
+        num_splits=ours,
+    )
 
 
 def by_key(row: Row) -> str:
@@ -248,7 +295,7 @@ def counted(env: StreamExecutionEnvironment, job: Reference) -> Any:
         rules = env.from_source(numbers, always, "rules").uid("rules").set_parallelism(1)
         connected = rows.key_by(by_key).connect(rules.broadcast(RULES))
         return connected.process(RuledCounter()).uid("count")
-    return rows.key_by(by_key).process(Counter(job.variant == "mutating")).uid("count")
+    return rows.key_by(by_key).process(Counter(job.variant == "mutating", job.ballast)).uid("count")
 
 
 def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 #: Milliseconds of event time between two offsets of a partition, and of a window.
 STEP_MS = 10
 WINDOW_MS = 1000
+#: Of each partition's rows, before the gate.
+GATE_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,12 @@ class Reference:
     rate: int = 0  #: rows a second over all partitions; 0: as fast as it goes
     #: ``plain`` | ``mutating`` | ``two-inputs`` | ``union`` | ``broadcast``
     variant: str = "plain"
+    #: Bytes of state that each key keeps beside what it counts.
+    ballast: int = 0
     #: Folder in which readers note what they are asked for; empty: they do not.
     journal: str = ""
+    #: Readers stop at ``GATE_SHARE`` of their rows until this file exists; empty: they do not.
+    gate: str = ""
     #: While this file exists, the first sink subtask's snapshot is not acknowledged.
     hold: str = ""
 

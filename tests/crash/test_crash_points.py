@@ -1,0 +1,101 @@
+"""A process is killed at every named point of checkpoint, commit and restore; the output stays exact each time.
+
+Runs go two at a time beside pytest, in the order of the list; a test waits for its own. Nothing but ``SIGKILL`` at the
+point (and, for a restore, the kill that leads there) is done to a run: it must get to its end by itself.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.crash.points import ELSEWHERE, POINTS, Point, When
+from tests.support import oracle
+from tests.support.processes import ROOT, Run, resource
+from tests.support.reference_rows import Reference
+
+AT_A_TIME = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left."""
+
+    killed: bool  #: the point was reached, and a process died there
+    code: int
+    faults: list[str]
+    story: str
+
+
+def bring_to(point: Point, folder: Path) -> Outcome:
+    """Run the reference job through a kill at ``point``."""
+    gate, marker = folder / "gate", folder / "marker"
+    # So much state that it would not fit into the metadata, where the backend writes objects.
+    ballast = 1000 if point.backend == "FileSystem" else 0
+    out = str(folder / "out")
+    job = Reference(out, rows=500, keys=200, rate=3000, gate=str(gate), ballast=ballast)
+    described = resource(job, folder, stateBackend={"type": point.backend}, checkpoints={"interval": "100ms"})
+    environment = {
+        "WEIR_CRASH_POINT": f"{point.name}:{point.count}",
+        "WEIR_CRASH_MARKER": str(marker),
+        "WEIR_HEARTBEAT_INTERVAL": "300ms",
+        "WEIR_HEARTBEAT_TIMEOUT": "5s",
+    }
+    if point.when is not When.FIRST_START:
+        folder.mkdir(parents=True)
+        marker.touch()
+    with Run(folder, described, environment) as run, oracle.Visible(job.out) as seen:
+        if point.when is not When.FIRST_START:
+            run.wait_completed(2)
+            marker.unlink()
+        if point.when is When.WORKER_LOST:
+            run.one("worker").signal(signal.SIGKILL)
+        elif point.when is When.JOBMANAGER_LOST:
+            run.one("jobmanager").signal(signal.SIGKILL)
+        if point.when is not When.END:
+            run.wait(marker.exists, f"{point.name} is reached")
+            before = len(run.completed())
+            run.wait(lambda: len(run.completed()) > before, "a checkpoint completes after the kill")
+        gate.touch()
+        code = run.finish()
+    lines = oracle.visible(job.out)
+    faults = seen.faults + oracle.complete(lines, job)
+    return Outcome(marker.exists(), code, faults, run.story())
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Point, Future[Outcome]]]:
+    """The runs of all selected points, two of them under way at any time."""
+    folder = tmp_path_factory.mktemp("points")
+    chosen = [item.callspec.params["point"] for item in request.session.items if _is_about_a_point(item)]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {point: pool.submit(bring_to, point, folder / str(point)) for point in chosen}
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_about_a_point(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.originalname == "test_output_is_exact_after_a_kill_at"
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_output_is_exact_after_a_kill_at(point: Point, outcomes: dict[Point, Future[Outcome]]) -> None:
+    outcome = outcomes[point].result()
+    assert outcome.killed, outcome.story
+    assert outcome.faults == [], outcome.story
+    assert outcome.code == 0, outcome.story
+
+
+def test_every_point_in_the_code_is_in_the_list() -> None:
+    hits = re.compile(r'crashpoints\.hit\(\s*"([a-z0-9.-]+)"')
+    sources = (ROOT / "runtime/weir").rglob("*.py")
+    in_code = {name for source in sources for name in hits.findall(source.read_text())}
+    assert {point.name for point in POINTS} | ELSEWHERE == in_code
+    assert len(in_code) >= 25
