@@ -5,21 +5,27 @@
 loads no S3 client.
 """
 
-from weir.connectors.collect import CollectSink
-from weir.connectors.collection import CollectionSource
-from weir.connectors.datagen import DataGeneratorSource
-from weir.connectors.files import FileSink, FileSource, refuse_overlap
-from weir.connectors.print_sink import PrintSink
-from weir.connectors.sink import Committer, Sink, Writer, WriterContext
-from weir.connectors.source import (
-    Assignment,
-    EnumeratorContext,
-    Fetched,
-    ReaderContext,
-    Source,
-    SplitEnumerator,
-    SplitReader,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weir.connectors.collect import CollectSink
+    from weir.connectors.collection import CollectionSource
+    from weir.connectors.datagen import DataGeneratorSource
+    from weir.connectors.files import FileSink, FileSource, refuse_overlap
+    from weir.connectors.print_sink import PrintSink
+    from weir.connectors.sink import Committer, Sink, Writer, WriterContext
+    from weir.connectors.source import (
+        Assignment,
+        EnumeratorContext,
+        Fetched,
+        ReaderContext,
+        Source,
+        SplitEnumerator,
+        SplitReader,
+    )
 
 __all__ = [
     # contracts of sources
@@ -45,3 +51,32 @@ __all__ = [
     # checks
     "refuse_overlap",
 ]
+
+#: Which module each name is loaded from, when it is first asked for: a worker needs few of them.
+_MODULES = {
+    "CollectSink": "weir.connectors.collect",
+    "CollectionSource": "weir.connectors.collection",
+    "DataGeneratorSource": "weir.connectors.datagen",
+    "FileSink": "weir.connectors.files",
+    "FileSource": "weir.connectors.files",
+    "refuse_overlap": "weir.connectors.files",
+    "PrintSink": "weir.connectors.print_sink",
+    "Committer": "weir.connectors.sink",
+    "Sink": "weir.connectors.sink",
+    "Writer": "weir.connectors.sink",
+    "WriterContext": "weir.connectors.sink",
+    "Assignment": "weir.connectors.source",
+    "EnumeratorContext": "weir.connectors.source",
+    "Fetched": "weir.connectors.source",
+    "ReaderContext": "weir.connectors.source",
+    "Source": "weir.connectors.source",
+    "SplitEnumerator": "weir.connectors.source",
+    "SplitReader": "weir.connectors.source",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a connector or contract."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'weir.connectors' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
