@@ -82,6 +82,13 @@ class ThreadBackground:
         pool.submit(work).add_done_callback(finished)
 
 
+def tame_collector() -> None:
+    """What is alive now stays: keep the cyclic collector away from it and out of the user's calls (rule 10)."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
 class WorkerRuntime:
     """A ``TaskEnvironment`` for the tasks of one deployment; see the module."""
 
@@ -94,6 +101,7 @@ class WorkerRuntime:
         *,
         clock: Clock | None = None,
         load: Callable[[messages.Deploy], JobCode] = load_code,
+        on_deployed: Callable[[], None] = tame_collector,
     ) -> None:
         """``send`` reports to the JobManager; ``network`` must be set before the first message is handled."""
         self.worker = worker
@@ -103,6 +111,7 @@ class WorkerRuntime:
         self._send = send
         self._background = background
         self._load = load
+        self._on_deployed = on_deployed
         self._execution: messages.Execution | None = None
         self._writer: SnapshotWriter | None = None
         self._endpoints: Endpoints | None = None
@@ -183,7 +192,7 @@ class WorkerRuntime:
         except BaseException as error:  # noqa: BLE001  whatever loading or opening raised fails the deployment
             self._on_failure(None, error)
             return
-        _tame_collector()
+        self._on_deployed()
 
     def _stop_tasks(self) -> None:
         """Close every function and say that nothing runs any more."""
@@ -232,10 +241,3 @@ class WorkerRuntime:
 
 def _open(uri: str | None) -> Storage | None:
     return None if uri is None else open_storage(uri)
-
-
-def _tame_collector() -> None:
-    """What is alive now stays: keep the cyclic collector away from it and out of the user's calls (rule 10)."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
