@@ -33,22 +33,39 @@ def threads(dump: str) -> list[list[Frame]]:
     return blocks
 
 
-def user_frame(dump: str, engine: str, libraries: Sequence[str]) -> Frame | None:
+def user_stack(dump: str, engine: str) -> str:
+    """The stack of the thread that shows user code, without Weir's frames; empty if there is none."""
+    for block in threads(dump):
+        frames = [frame for frame in block if not _below(frame, engine) and not frame.file.startswith("<")]
+        if frames and len(frames) < len(block) and not _below(block[0], engine):
+            lines = [f'  File "{frame.file}", line {frame.line}, in {frame.function}' for frame in frames]
+            return "\n".join(["Stack (user code, most recent call first):", *lines])
+    return ""
+
+
+def user_frame(dump: str, engine: str, stdlib: Sequence[str]) -> Frame | None:
     """The innermost frame of user code, or ``None`` if the dump shows none.
 
-    ``engine`` is Weir's folder; ``libraries`` are folders of the standard library and of installed packages. A hang
-    inside a library shows the user's call of it; user code that is itself installed is found as a last resort.
+    ``engine`` is Weir's folder, ``stdlib`` are the folders of the standard library. A hang inside a library shows the
+    user's call of it; only if there is no other code, installed code is taken for the user's.
     """
     called_by_engine = [block for block in threads(dump) if any(_below(frame, engine) for frame in block)]
-    for block in called_by_engine:
-        for frame in block:
-            if not frame.file.startswith("<") and not any(_below(frame, f) for f in (engine, *libraries)):
-                return frame
-    for block in called_by_engine:
-        if not _below(block[0], engine) and not block[0].file.startswith("<"):
-            return block[0]
-    return None
+    foreign = [
+        frame
+        for block in called_by_engine
+        for frame in block
+        if not frame.file.startswith("<") and not _below(frame, engine) and not _standard(frame, stdlib)
+    ]
+    return next((frame for frame in foreign if not _installed(frame)), foreign[0] if foreign else None)
 
 
 def _below(frame: Frame, folder: str) -> bool:
     return frame.file.startswith(folder.rstrip("/") + "/")
+
+
+def _standard(frame: Frame, stdlib: Sequence[str]) -> bool:
+    return not _installed(frame) and any(_below(frame, folder) for folder in stdlib)
+
+
+def _installed(frame: Frame) -> bool:
+    return "/site-packages/" in frame.file or "/dist-packages/" in frame.file

@@ -41,7 +41,7 @@ DRAIN_SECONDS = 1.0
 WORKER_MODULE = "weir.taskmanager.worker"
 
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_STDLIB = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib")})
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,8 @@ class WorkerProcess:
             worker=self.worker,
             label=progress.label if progress.busy else "",
             stderr=self._stderr.tail,
-            user_frame=traces.user_frame(dump, _ENGINE, _LIBRARIES),
-            dump=dump,
+            user_frame=traces.user_frame(dump, _ENGINE, _STDLIB),
+            dump=traces.user_stack(dump, _ENGINE) or dump,
         )
         if self._verdict is not None:
             return self._verdict(signs)
