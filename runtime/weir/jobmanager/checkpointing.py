@@ -111,6 +111,8 @@ class Checkpointing:
         #: Calls to the journal are made one at a time, in the order in which they were ordered.
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Numbers from here on have not been used.
+        self._next_id = claim.next_id
         #: A base outlives the first checkpoint after it.
         self._held_back: tuple[CheckpointId, ...] = ()
         self._base = claim.restore.metadata.checkpoint_id if claim.restore and claim.restore.own else None
@@ -118,8 +120,11 @@ class Checkpointing:
     # ---- what the job says ----------------------------------------------------------------------------------
 
     def start(self, execution: messages.Execution, subtasks: frozenset[SubtaskId]) -> None:
-        """All subtasks of an attempt run."""
+        """All subtasks of an attempt run: whatever else is in the folder belongs to attempts that are gone."""
         self._attempt = _Attempt(execution, {}, {}, {})
+        base = () if self._base is None else (self._base,)
+        keep = (*base, *self._coordinator.completed)
+        self._spawn(self._clean(self._journal.sweep, keep, self._next_id))
         self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at))
 
     def take_final(self, execution: messages.Execution) -> None:
@@ -232,6 +237,7 @@ class Checkpointing:
 
     def _trigger(self, trigger: events.Trigger) -> None:
         assert self._attempt is not None
+        self._next_id = CheckpointId(trigger.checkpoint_id + 1)
         crashpoints.hit("jobmanager.checkpoint.before-trigger")
         message = messages.TriggerCheckpoint(
             execution=self._attempt.execution,
@@ -335,10 +341,6 @@ class Checkpointing:
             self._fence_out(str(error))
         except WeirError as error:
             log.warning("files are left behind; the next start removes them", reason=str(error))
-
-    async def sweep(self) -> None:
-        """Remove what dead processes left; faults are only logged."""
-        await self._clean(self._journal.sweep)
 
     # ---- status -------------------------------------------------------------------------------------------------
 

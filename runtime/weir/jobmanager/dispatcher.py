@@ -58,6 +58,8 @@ class Dispatcher:
         self._planner = planner
         self._run = options.run
         self._submitting = asyncio.Lock()
+        #: By the token of the call that submitted it.
+        self._tokens: dict[str, JobId] = {}
         self._services = JobServices(
             clock=clock,
             gateway=self.sessions,
@@ -113,18 +115,31 @@ class Dispatcher:
     async def submit(self, request: requests.Submit) -> JobId:
         """Plan a job, find its id and start it. What is wrong with its code is told by its status."""
         spec = request.job
+        planner, planned = await self._plan(spec)
         async with self._submitting:
-            for job in self.jobs.values():
-                if (job.spec.namespace, job.spec.name) == (spec.namespace, spec.name) and not job.is_settled:
-                    raise WeirError(f"job {spec.name!r} runs here already, as {job.job_id}; cancel it first")
-            planner, planned = await self._plan(spec)
+            known = self._submitted_before(request)
+            if known is not None:
+                return known
             job_id, note = await self._job_id(request, planned)
             services = replace(self._services, planner=planner)
             job = Job(job_id, spec, services, recovering=request.recovering, note=note)
             self.jobs[job_id] = job
+            self._tokens[request.token] = job_id
             log.info("job submitted", job=job_id, name=spec.name, note=note)
             job.start()
         return job_id
+
+    def _submitted_before(self, request: requests.Submit) -> JobId | None:
+        """The job that an earlier call of the same request made. Raises ``WeirError`` if the name is in use."""
+        if request.token and request.token in self._tokens:
+            return self._tokens[request.token]
+        spec = request.job
+        for job in self.jobs.values():
+            if (job.spec.namespace, job.spec.name) == (spec.namespace, spec.name) and not job.is_settled:
+                if request.job_id == job.job_id:
+                    return job.job_id
+                raise WeirError(f"job {spec.name!r} runs here already, as {job.job_id}; cancel it first")
+        return None
 
     async def shutdown(self) -> None:
         """Suspend all jobs, dismiss the TaskManagers, then let the process end."""

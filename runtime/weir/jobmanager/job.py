@@ -368,7 +368,6 @@ class Job:
             self._services.blocking,
             self.job_id,
         )
-        self._spawn(self._checkpointing.sweep())
         self._post(ev.Claimed(claim.epoch))
 
     def _request_slots(self, count: int) -> None:

@@ -22,7 +22,7 @@ from weir.checkpoint.fence_records import LogView, RestorePoint
 from weir.checkpoint.metadata import SnapshotMetadata
 from weir.checkpoint.retention import JobEnd, deletes_checkpoints
 from weir.clock import Clock
-from weir.errors import RestoreBlocked, SnapshotCorrupt, StorageError
+from weir.errors import Fenced, RestoreBlocked, SnapshotCorrupt, StorageError
 from weir.ids import CheckpointId, Epoch, JobId
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
@@ -84,8 +84,8 @@ class Journal(Protocol):
         """Delete completed checkpoints. Raises ``Fenced``."""
         ...
 
-    def sweep(self) -> None:
-        """Delete what dead processes left. Raises ``Fenced``."""
+    def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
+        """Delete what dead workers and processes left of numbers under ``below``, but ``keep``. Raises ``Fenced``."""
         ...
 
     def end(self, state: JobState, reason: str, retain_on_cancel: bool) -> None:
@@ -119,7 +119,7 @@ class UnstoredJournal:
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
         pass
 
-    def sweep(self) -> None:
+    def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
         pass
 
     def end(self, state: JobState, reason: str, retain_on_cancel: bool) -> None:
@@ -137,7 +137,6 @@ class StoredJournal:
         self._folder: Storage = store.job_folder(self._checkpoints, job)
         writer = f"{socket.gethostname()}-{secrets.token_hex(8)}"
         self._fence = FenceLog(self._folder, writer, clock)
-        self._claim: Claim | None = None
         #: The log's tail before the terminal record, so that ``end`` can be repeated.
         self._ends_behind: int | None = None
 
@@ -149,6 +148,7 @@ class StoredJournal:
         if recovering:
             ended = self._fence.read().ended
             if ended is not None and not isinstance(ended, records.Stopped):
+                self._finish_deletion(ended)
                 return AlreadyEnded(_ENDED[type(ended)])
         crashpoints.hit("jobmanager.claim.before-name")
         store.mark_name(self._checkpoints, self._spec.namespace, self._spec.name, self._job)
@@ -162,8 +162,17 @@ class StoredJournal:
         highest = max(started.view.highest_checkpoint, base, *existing, 0)
         recorded = recovery.completed_oldest_first(started.view)
         completed = tuple(number for number in recorded if number in existing)
-        self._claim = Claim(started.entry.epoch, restore, CheckpointId(highest + 1), completed, note)
-        return self._claim
+        return Claim(started.entry.epoch, restore, CheckpointId(highest + 1), completed, note)
+
+    def _finish_deletion(self, ended: records.Record) -> None:
+        """A process died between its terminal record and the deletion that the record allows."""
+        deleted = isinstance(ended, records.Finished | records.Cancelled) and ended.deleted
+        left = store.existing_checkpoints(self._folder) if deleted else []
+        if left:
+            # Only the newest epoch deletes, so there must be one; the log then ends as it did.
+            self._fence.start(self._run, _Still(ended).base_of)
+            self._fence.append(ended, self._fence.tail)
+            store.delete_checkpoints(self._fence, self._folder, left)
 
     def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
         answer = publishing.answer(self._fence, self._folder, order, None)
@@ -178,9 +187,8 @@ class StoredJournal:
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
         store.delete_checkpoints(self._fence, self._folder, checkpoints)
 
-    def sweep(self) -> None:
-        assert self._claim is not None
-        found = store.sweep(self._fence, self._folder, self._claim.completed, self._claim.next_id)
+    def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
+        found = store.sweep(self._fence, self._folder, keep, below)
         if found.foreign:
             log.warning("unknown files in the job's folder are left alone", files=found.foreign[:10])
 
@@ -195,6 +203,19 @@ class StoredJournal:
         if deletes:
             store.delete_checkpoints(self._fence, self._folder, store.existing_checkpoints(self._folder))
         crashpoints.hit("jobmanager.end.after-delete")
+
+
+class _Still:
+    """Lets a start happen only while the log ends in a certain record."""
+
+    def __init__(self, ended: records.Record) -> None:
+        self._ended = ended
+
+    def base_of(self, view: LogView) -> RestorePoint | None:
+        """Nothing is restored. Raises ``Fenced``."""
+        if view.ended != self._ended:
+            raise Fenced("somebody else started the job again")
+        return None
 
 
 class _Choice:

@@ -27,6 +27,7 @@ from weir.graph import codec as graph_codec
 from weir.graph.logical import LogicalGraph
 from weir.graph.physical import PhysicalPlan
 from weir.graph.plan import plan_with, slots_required
+from weir.graph.validation import check_guarantees
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, JobSpec
 
@@ -80,6 +81,7 @@ def planned(spec: JobSpec, graph: LogicalGraph) -> PlannedJob:
     try:
         settings = merge_settings(_defaults(spec), graph.settings, spec.overrides)
         options = JobOptions.from_settings(settings)
+        check_guarantees(graph, options.checkpoints)
         plan = plan_with(graph, options.pipeline)
     except UserError as error:
         raise _refused(error) from error

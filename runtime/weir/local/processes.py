@@ -95,10 +95,11 @@ class Keeper:
         """Hand a job in, and again if the JobManager dies meanwhile. Raises what it is refused for."""
         if self._options.slots is None and not self._task_managers:
             self._start_taskmanager(slots_hint)
+        token = secrets.token_hex(8)
         while True:
             await self.wait_ready()
             try:
-                job = await self.client.submit(spec, restore_policy=restore_policy)
+                job = await self.client.submit(spec, restore_policy=restore_policy, token=token)
             except Unreachable:
                 await asyncio.sleep(LOOK_INTERVAL)
                 continue

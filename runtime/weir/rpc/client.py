@@ -69,10 +69,16 @@ class JobManagerClient:
         recovering: bool = False,
         job_id: JobId | None = None,
         restore_policy: str = "Resume",
+        token: str = "",
         timeout: float = 600.0,
     ) -> JobId:
-        """Hand a job in; its id, once it is planned. How it fares after that, its status tells."""
-        request = Submit(job=job, recovering=recovering, job_id=job_id, restore_policy=restore_policy)
+        """Hand a job in; its id, once it is planned. How it fares after that, its status tells.
+
+        Repeated with the same ``token`` or ``job_id``, it gives the same answer.
+        """
+        request = Submit(
+            job=job, recovering=recovering, job_id=job_id, restore_policy=restore_policy, token=token
+        )
         return (await self._ask(request, Submitted, timeout)).job_id
 
     async def status(self, job: str, timeout: float = 5.0) -> JobStatus:

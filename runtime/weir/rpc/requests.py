@@ -160,6 +160,8 @@ class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     #: checkpointing it fails instead of starting anew.
     recovering: bool = False
     job_id: JobId | None = None  #: ``None``: found by name, else a new one
+    #: Names the call, so that repeating it (its answer was lost) does not submit the job twice.
+    token: str = ""
     #: ``Resume``, ``Refuse`` or ``Fresh``: what to do with state that an earlier life of the name left.
     restore_policy: str = "Resume"
 

@@ -33,14 +33,15 @@ def threads(dump: str) -> list[list[Frame]]:
     return blocks
 
 
-def user_stack(dump: str, engine: str) -> str:
-    """The stack of the thread that shows user code, without Weir's frames; empty if there is none."""
+def user_stack(dump: str, engine: str, libraries: Sequence[str]) -> str:
+    """The stack of the thread that has the user's frame, without Weir's frames; the whole dump if none has."""
+    found = user_frame(dump, engine, libraries)
     for block in threads(dump):
-        frames = [frame for frame in block if not _below(frame, engine) and not frame.file.startswith("<")]
-        if frames and len(frames) < len(block) and not _below(block[0], engine):
+        if found in block:
+            frames = [frame for frame in block if not _below(frame, engine) and not frame.file.startswith("<")]
             lines = [f'  File "{frame.file}", line {frame.line}, in {frame.function}' for frame in frames]
             return "\n".join(["Stack (user code, most recent call first):", *lines])
-    return ""
+    return dump
 
 
 def user_frame(dump: str, engine: str, stdlib: Sequence[str]) -> Frame | None:

@@ -213,7 +213,7 @@ class WorkerProcess:
             label=progress.label if progress.busy else "",
             stderr=self._stderr.tail,
             user_frame=traces.user_frame(dump, _ENGINE, _STDLIB),
-            dump=traces.user_stack(dump, _ENGINE) or dump,
+            dump=traces.user_stack(dump, _ENGINE, _STDLIB),
         )
         if self._verdict is not None:
             return self._verdict(signs)
