@@ -11,11 +11,28 @@ from collections.abc import Iterator
 
 from weir.clock import Clock, SystemClock
 from weir.errors import ObjectExists, ObjectNotFound
-from weir.storage.base import ObjectInfo
+from weir.storage.base import ObjectInfo, Storage
 from weir.storage.names import check_name, check_prefix
 
 _spaces: dict[str, MemoryStorage] = {}
+#: What stands behind ``memory://<name>`` instead.
+_mounted: dict[str, Storage] = {}
 _spaces_lock = threading.Lock()
+
+
+def mount(name: str, storage: Storage) -> None:
+    """Let ``memory://<name>`` be ``storage`` in this process, until ``unmount``: one with faults, for example."""
+    _mounted[name] = storage
+
+
+def unmount(name: str) -> None:
+    """``memory://<name>`` is again what it was."""
+    _mounted.pop(name, None)
+
+
+def mounted(name: str) -> Storage:
+    """What stands behind ``memory://<name>``."""
+    return _mounted.get(name) or MemoryStorage.named(name)
 
 
 class MemoryStorage:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from weir.errors import ConfigError, ObjectNotFound
 from weir.storage.base import ObjectInfo, Storage
 from weir.storage.local import LocalStorage
-from weir.storage.memory import MemoryStorage
+from weir.storage.memory import mounted
 from weir.storage.names import check_name, glob_regex, glob_start
 from weir.storage.prefixed import PrefixedStorage
 from weir.storage.s3_options import S3Options
@@ -47,7 +47,7 @@ def open_storage(uri: str, s3: S3Options | None = None) -> Storage:
     place, _, prefix = rest.partition("/")
     prefix = prefix.strip("/")
     if scheme == "memory":
-        root = MemoryStorage.named(place)
+        root = mounted(place)
         return PrefixedStorage(root, prefix) if prefix else root
     if not _BUCKET.fullmatch(place):
         raise ConfigError(f"{uri!r} has no usable bucket name ({place!r}); write s3://BUCKET/PREFIX")

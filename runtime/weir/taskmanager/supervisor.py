@@ -51,6 +51,8 @@ CONNECT_TIMEOUT = 5.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 2.0
 
 Connect = Callable[[str, float], Awaitable[JobManagerLink]]
+#: Starts a worker: its id and slot, whom it tells, a clock, the module that it runs.
+Spawn = Callable[[WorkerId, int, WorkerCallbacks, Clock, str], WorkerProcess]
 
 
 class Dismissed(Exception):
@@ -71,12 +73,18 @@ class Supervisor:
     """One TaskManager; ``run`` returns when it is dismissed or cancelled, with no worker left."""
 
     def __init__(
-        self, options: TaskManagerOptions, clock: Clock, pid: int, connect: Connect = connect_session
+        self,
+        options: TaskManagerOptions,
+        clock: Clock,
+        pid: int,
+        connect: Connect = connect_session,
+        spawn: Spawn = WorkerProcess,
     ) -> None:
         self._options = options
         self._clock = clock
         self._pid = pid
         self._connect = connect
+        self._spawn = spawn
         self._workers: dict[int, WorkerProcess] = {}
         #: Workers of earlier sessions that are being killed; their slots have fresh ones.
         self._ending: set[WorkerProcess] = set()
@@ -210,7 +218,7 @@ class Supervisor:
         worker = WorkerId(f"{self._options.task_manager}-{slot}.{self._started}")
         callbacks = WorkerCallbacks(self._on_ready, self._on_said, self._on_ended)
         module = self._options.worker_module
-        self._workers[slot] = WorkerProcess(worker, slot, callbacks, self._clock, module)
+        self._workers[slot] = self._spawn(worker, slot, callbacks, self._clock, module)
 
     def _on_ready(self, process: WorkerProcess, ready: WorkerReady) -> None:
         self._early_deaths = 0
