@@ -47,12 +47,22 @@ class OperatorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     @property
     def label(self) -> str:
         """How messages name the operator."""
-        return f"uid {self.uid!r}" if self.uid else f"{self.name!r} (id {self.operator_id})"
+        return label_of(self.uid, self.name, self.operator_id)
 
     @property
     def stateful(self) -> bool:
         """Whether there is anything to restore."""
         return any(subtask.handles for subtask in self.subtasks)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether there is state by key, which a change of the max parallelism would tear apart."""
+        return any(subtask.keyed is not None for subtask in self.subtasks)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its state."""
+        return sum(subtask.size for subtask in self.subtasks)
 
 
 class SnapshotMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,7 +88,12 @@ class SnapshotMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     @property
     def size(self) -> int:
         """Bytes of state that the snapshot refers to."""
-        return sum(subtask.size for operator in self.operators for subtask in operator.subtasks)
+        return sum(operator.size for operator in self.operators)
+
+
+def label_of(uid: str | None, name: str, operator_id: OperatorId) -> str:
+    """How messages name an operator."""
+    return f"uid {uid!r}" if uid else f"{name!r} (id {operator_id})"
 
 
 class _Header(msgspec.Struct):

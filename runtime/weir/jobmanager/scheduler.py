@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from weir.checkpoint.metadata import OperatorState, SnapshotMetadata
+from weir.checkpoint.restorability import compare, refusal
 from weir.errors import SnapshotMismatch
 from weir.graph.physical import PhysicalVertex
 from weir.ids import OperatorId, SubtaskId, WorkerId
@@ -68,25 +69,14 @@ def deployments(
 
 def check_restorable(job: PlannedJob, metadata: SnapshotMetadata, where: str) -> None:
     """Raise ``SnapshotMismatch`` if ``metadata`` does not fit the plan; names every uid or both values."""
-    claimed = {operator.operator_id: vertex for vertex in job.plan.vertices for operator in vertex.operators}
-    unclaimed = [op.label for op in metadata.operators if op.stateful and op.operator_id not in claimed]
-    if unclaimed and not job.spec.allow_non_restored_state:
-        raise SnapshotMismatch(
-            f"{where} holds state that no operator of job {job.spec.name} claims: {', '.join(unclaimed)}; give the "
-            "operators these uids again, or drop that state with --allow-non-restored-state "
-            "(job.allowNonRestoredState)"
-        )
-    for operator in metadata.operators:
-        vertex = claimed.get(operator.operator_id)
-        if vertex is not None and _is_keyed(operator) and operator.max_parallelism != vertex.max_parallelism:
-            raise SnapshotMismatch(
-                f"{where} has max parallelism {operator.max_parallelism} for {operator.label}, the job asks for "
-                f"{vertex.max_parallelism}; keep {operator.max_parallelism} or start without state"
-            )
-
-
-def _is_keyed(operator: OperatorState) -> bool:
-    return any(subtask.keyed is not None for subtask in operator.subtasks)
+    refused = refusal(
+        compare(job.plan, metadata),
+        job=job.spec.name,
+        where=where,
+        allow_non_restored_state=job.spec.allow_non_restored_state,
+    )
+    if refused is not None:
+        raise SnapshotMismatch(refused)
 
 
 def _restorable(job: PlannedJob, restore: Restore | None) -> dict[OperatorId, OperatorState]:
