@@ -18,10 +18,11 @@ from weir.errors import WeirError
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.failures import operator_failure
 from weir.records import RowBatch, StreamElement
+from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
 
-_PENDING = ListStateDescriptor("_committables", bytes)
+_PENDING = ListStateDescriptor(reserved.COMMITTABLES, bytes)
 
 
 class SinkOperator(Operator):

@@ -14,12 +14,13 @@ from weir.connectors.source import Fetched, ReaderContext, Source
 from weir.operators.base import MAX_BATCH_ROWS, Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.watermarks import BatchStamper
 from weir.records import MAX_TIMESTAMP, MIN_TIMESTAMP, RowBatch, StreamElement, StreamStatus, Watermark
+from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
 
 #: Rows of one fetch: within the L2 cache together with what the chain makes of them.
 FETCH_ROWS = 1000
-_SPLITS = ListStateDescriptor("_splits", bytes)
+_SPLITS = ListStateDescriptor(reserved.SPLITS, bytes)
 
 
 class SourceOperator(Operator):

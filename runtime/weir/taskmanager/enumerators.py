@@ -18,15 +18,16 @@ from weir.operators.base import OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.failures import operator_failure
 from weir.records import MIN_TIMESTAMP, Barrier, SplitsAssigned
 from weir.rpc import messages
+from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
 from weir.taskmanager.channels import LocalChannel, RemoteChannel
 from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
 from weir.taskmanager.task import TaskIdentity, snapshot_bytes
 
-_STATE = ListStateDescriptor("_enumerator", bytes)
+_STATE = ListStateDescriptor(reserved.ENUMERATOR, bytes)
 #: Number of readers, then the indexes of those that were told that nothing more comes.
-_TOLD = ListStateDescriptor("_told", int)
+_TOLD = ListStateDescriptor(reserved.TOLD, int)
 
 
 class EnumeratorTask:
