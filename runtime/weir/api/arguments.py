@@ -25,7 +25,8 @@ def user_function(call: str, value: Any, base: type, *, plain: bool = True) -> A
         )
     if isinstance(value, Function):
         kind = next(c.__name__ for c in type(value).__mro__ if c.__module__ == Function.__module__)
-        raise GraphError(f"{call} takes {wanted}, got {type(value).__name__}, which is a {kind}")
+        remedy = "; put key_by(...) before it" if kind == f"Keyed{base.__name__}" else ""
+        raise GraphError(f"{call} takes {wanted}, got {type(value).__name__}, which is a {kind}{remedy}")
     if not plain and callable(value):
         raise GraphError(
             f"{call} takes {wanted}, got the plain callable {_name(value)}; derive a class from {base.__name__}, "

@@ -143,8 +143,13 @@ class StreamExecutionEnvironment:
         self._executed = True
         return current_executor().execute(self.job_code(label("execute()", job_name)))
 
+    @property
+    def has_operators(self) -> bool:
+        """Whether anything was recorded yet."""
+        return bool(self._recorder.nodes)
+
     def job_code(self, job_name: str) -> JobCode:
-        """What was recorded so far. Raises ``GraphError`` if it is nothing."""
-        if not self._recorder.nodes:
+        """What was recorded so far. Raises ``GraphError`` if it is nothing, or impossible."""
+        if not self.has_operators:
             raise GraphError("the job has no operators; begin with env.from_source(...)")
         return self._recorder.job_code(job_name, self._settings)

@@ -178,7 +178,9 @@ def _load_build(
         return _named(executor.job, name)
     try:
         return env.job_code(name or function_name)
-    except WeirError:
+    except WeirError as error:
+        if env.has_operators:
+            raise JobLoadError(str(error)) from None
         raise JobLoadError(
             f"{_place(build)}{entrypoint} made no operators on the environment it was given; begin with "
             "env.from_source(...) on its argument env"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from weir.api.code_hash import code_hash
+from weir.connectors.sink import Sink
 from weir.connectors.source import Source
-from weir.errors import GraphError
+from weir.errors import GraphError, UserError
 from weir.graph.logical import Chaining, LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.operators.base import Operator
 from weir.operators.job_code import EdgeCode, JobCode
@@ -37,6 +38,7 @@ class NodeDraft:
     replayable: bool = True
     transactional: bool = True
     source: Source[Any, Any] | None = None
+    sink: Sink[Any, Any] | None = None
     uid: str | None = None
     parallelism: int | None = None
     max_parallelism: int | None = None
@@ -86,6 +88,7 @@ class Recipe:
     replayable: bool = True
     transactional: bool = True
     source: Source[Any, Any] | None = None
+    sink: Sink[Any, Any] | None = None
 
 
 @dataclass
@@ -111,6 +114,7 @@ class Recorder:
             replayable=recipe.replayable,
             transactional=recipe.transactional,
             source=recipe.source,
+            sink=recipe.sink,
         )
         self.nodes.append(draft)
         for index, outputs in enumerate((first, second)):
@@ -137,7 +141,8 @@ class Recorder:
             self.edge_code[edge.id] = output.code
 
     def job_code(self, name: str, settings: Mapping[str, str]) -> JobCode:
-        """Everything recorded so far, frozen."""
+        """Everything recorded so far, frozen. Raises ``GraphError`` for a job that would read its own output."""
+        self._refuse_overlap()
         graph = LogicalGraph(
             name=name,
             nodes=tuple(draft.freeze() for draft in self.nodes),
@@ -150,6 +155,19 @@ class Recorder:
             sources={draft.id: draft.source for draft in self.nodes if draft.source is not None},
             edges=dict(self.edge_code),
         )
+
+    def _refuse_overlap(self) -> None:
+        if "weir.connectors.files.sink" not in sys.modules:
+            return  # so there is no file sink either, and this import would load it
+        from weir.connectors.files import refuse_overlap
+
+        sources = [draft.source for draft in self.nodes if draft.source is not None]
+        for draft in self.nodes:
+            if draft.sink is not None:
+                try:
+                    refuse_overlap(sources, [draft.sink])
+                except UserError as error:
+                    raise GraphError(f"{draft.location}: {error}" if draft.location else str(error)) from None
 
 
 def user_call_site() -> str:

@@ -270,6 +270,7 @@ class DataStream(_Settings, Generic[T]):
             (sink,),
             kind=NodeKind.SINK,
             transactional=sink.transactional,
+            sink=sink,
         )
         return DataStreamSink(self._record(recipe))
 

@@ -106,7 +106,9 @@ def load_folder(folder: Storage, expected: RestorePoint | None = None) -> Loaded
     try:
         data = folder.read(paths.METADATA)
     except ObjectNotFound as error:
-        raise SnapshotCorrupt(f"{where} is missing: no completed snapshot is there") from error
+        raise SnapshotCorrupt(
+            f"{where} is missing: no completed snapshot is there; name the folder of one (chk-N or savepoint-...)"
+        ) from error
     found = metadata_format.digest(data)
     if expected is not None and found != expected.metadata_sha256:
         raise SnapshotCorrupt(

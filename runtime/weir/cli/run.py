@@ -21,6 +21,7 @@ from weir.cli import run_report
 from weir.cli.main import FAILED, INTERRUPTED
 from weir.cli.resource import JobResource, read_target
 from weir.config import options, setting_text
+from weir.config.options import nearest
 from weir.errors import ConfigError
 from weir.ids import JobId
 from weir.local.cluster import LocalCluster
@@ -65,6 +66,9 @@ def run(
     output: str,
 ) -> int:
     """Run TARGET on this machine: a StreamJob FILE.yaml, a script job.py, or package.module:function, with ARGS."""
+    if target.startswith("-"):
+        near = nearest(target, [option for each in run.params for option in each.opts])
+        raise click.UsageError(f"no such option {target}" + (f"; did you mean {near}?" if near else ""))
     resource = read_target(target, args)
     flags = _flags(settings, parallelism)
     spec = _with_flags(resource.spec, flags, restore_from, allow_non_restored_state)

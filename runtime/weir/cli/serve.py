@@ -12,7 +12,13 @@ def serve() -> None:
 
 @serve.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=6123, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=6123,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option("--job", type=click.Path(exists=True), default=None, help="File with an encoded job to start.")
 @click.option(
     "--run", default="local", show_default=True, help="Names the workloads that this process is in."

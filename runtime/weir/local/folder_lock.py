@@ -12,7 +12,7 @@ import os
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from weir.errors import FolderLocked
+from weir.errors import FolderLocked, StorageDenied
 
 _FOLDER = ".locks"
 
@@ -27,15 +27,21 @@ class FolderLock:
     def acquire(cls, root: str, namespace: str, name: str) -> Self | None:
         """Lock the job ``name`` in the checkpoint root ``root``, a URI. ``None`` if that is no local folder.
 
-        Raises ``FolderLocked``.
+        Raises ``FolderLocked``, or ``StorageDenied`` for a folder that cannot be made.
         """
         parts = urlsplit(root)
         if parts.scheme not in ("", "file"):
             return None
         folder = os.path.join(parts.path, _FOLDER)
-        os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, quote(f"{namespace}.{name}", safe=""))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageDenied(
+                f"checkpoints cannot be kept in {parts.path}: {error.strerror} (user id {os.geteuid()}); correct the "
+                "folder or its owner, or name another by storage.checkpoints or --set state.checkpoints.dir=FOLDER"
+            ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,7 +11,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-from weir.errors import UserCodeError
+from weir.errors import UserCodeError, WeirError
 from weir.operators.contexts import ElementContext
 from weir.operators.user_function import WrongUse
 from weir.state.keyed import NO_KEY
@@ -40,29 +40,33 @@ def excerpt(value: object) -> str:
 
 
 def user_location(trace: TracebackType | None) -> str | None:
-    """``file:line`` of the innermost frame that is neither Weir's nor the standard library's."""
+    """``file:line`` of the innermost frame that is neither Weir's nor the standard library's, if there is one."""
     best = None
-    fallback = None
     for frame in traceback.extract_tb(trace):
         path = os.path.abspath(frame.filename)
         if path.startswith(_WEIR + os.sep):
             continue
-        place = f"{frame.filename}:{frame.lineno}"
-        fallback = place
         if not path.startswith(_STDLIB + os.sep) or "site-packages" in path:
-            best = place
-    return best or fallback
+            best = f"{frame.filename}:{frame.lineno}"
+    return best
 
 
 def user_trace(error: BaseException) -> str:
-    """The traceback without Weir's own frames."""
+    """The traceback without Weir's own frames; empty where no frame is the user's.
+
+    An error of Weir's own is not repeated at its end: it is the message already.
+    """
+    if user_location(error.__traceback__) is None:
+        return ""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not os.path.abspath(frame.filename).startswith(_WEIR + os.sep)
     ]
-    lines = ["Traceback (user code, most recent call last):\n"] if frames else []
-    return "".join(lines + traceback.format_list(frames) + traceback.format_exception_only(error))
+    ending = [] if isinstance(error, WeirError) else traceback.format_exception_only(error)
+    return "".join(
+        ["Traceback (user code, most recent call last):\n", *traceback.format_list(frames), *ending]
+    )
 
 
 def operator_failure(error: BaseException, operator: str, location: str = "") -> OperatorFailure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from inspect import Parameter
 from typing import Any
 
 from weir.errors import StateAccessError, UserCodeError
@@ -131,11 +132,13 @@ def takes_out(method: Callable[..., Any], plain: int) -> bool:
     ]
     if len(required) in (plain, plain + 1):
         return len(required) == plain + 1
-    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()) or len(required) < plain:
+    kinds = [p.kind for p in signature.parameters.values()]
+    most = sum(kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+    if Parameter.VAR_POSITIONAL in kinds or len(required) < plain <= most:
         return False
     raise WrongUse(
         method,
-        f"{getattr(method, '__qualname__', method)!s} takes {len(required)} parameters; the engine gives it "
+        f"{getattr(method, '__qualname__', method)!s} takes {len(required)} values; the engine gives it "
         f"{plain} (or {plain + 1}, with out)",
     )
 

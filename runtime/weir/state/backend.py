@@ -21,6 +21,6 @@ def check_memory_limit(operator: str, subtask: int, size: int, limit: int = MEMO
     """Raises ``SnapshotError`` when a subtask's state of one operator is too large to go inline (bytes)."""
     if size > limit:
         raise SnapshotError(
-            f"state of operator {operator!r}, subtask {subtask}, is {size} bytes; the Memory backend keeps at most "
+            f"state of operator {operator}, subtask {subtask}, is {size} bytes; the Memory backend keeps at most "
             f"{limit} bytes per operator and subtask; set stateBackend.type: FileSystem"
         )

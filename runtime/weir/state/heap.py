@@ -69,7 +69,7 @@ class _Heap:
 
     def _no_key(self) -> NoReturn:
         raise NoKeyError(
-            f"state {self._name!r} of operator {self._operator!r} was used without a key; use it only while an "
+            f"state {self._name!r} of operator {self._operator} was used without a key; use it only while an "
             "element or a timer of a keyed stream is processed (after key_by), not in open() or close()"
         ) from None
 
@@ -82,7 +82,7 @@ class _Heap:
             self._no_key()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name!r} of {self._operator!r}: {len(self.table)} keys>"
+        return f"<{type(self).__name__} {self._name!r} of {self._operator}: {len(self.table)} keys>"
 
 
 class HeapValueState(_Heap, ValueState[T]):

@@ -33,6 +33,7 @@ from weir.state.heap import (
     HeapValueState,
     KeyCell,
 )
+from weir.state.reserved import EVENT_TIMERS, PROCESSING_TIMERS
 from weir.state.restored import RestoredSections
 from weir.state.statefile import Chunk, Section, SectionHeader
 from weir.state.timers import TimerQueue
@@ -45,9 +46,6 @@ ACC = TypeVar("ACC")
 OUT = TypeVar("OUT")
 
 __all__ = ["NO_KEY", "KeyCell", "KeyedStateStore"]
-
-_EVENT_TIMERS: Final = "event-timers"
-_PROCESSING_TIMERS: Final = "processing-timers"
 
 
 class _Registered(NamedTuple):
@@ -107,13 +105,13 @@ class KeyedStateStore:
         if known is not None:
             if known.descriptor != descriptor:
                 raise StateAccessError(
-                    f"operator {self._operator!r} declares state {name!r} twice: {known.descriptor!r} and "
+                    f"operator {self._operator} declares state {name!r} twice: {known.descriptor!r} and "
                     f"{descriptor!r}; give one of them another name"
                 )
             return known.handle
         if self._frozen:
             raise StateAccessError(
-                f"state {name!r} of operator {self._operator!r} is asked for while records are processed; "
+                f"state {name!r} of operator {self._operator} is asked for while records are processed; "
                 "get state in open() and keep the handle"
             )
         table: dict[Any, Any] = {}
@@ -191,7 +189,7 @@ class KeyedStateStore:
             table.update(zip(keys, values, strict=True))
             if len(table) != expected:
                 raise SnapshotCorrupt(
-                    f"state {descriptor.name!r} of operator {self._operator!r}: the restored files hold "
+                    f"state {descriptor.name!r} of operator {self._operator}: the restored files hold "
                     f"{expected - len(table)} keys twice"
                 )
 
@@ -219,7 +217,7 @@ class KeyedStateStore:
         try:
             encoded_keys = self._key_serializer.encode(keys)
         except SerializationError as error:
-            raise SerializationError(f"a key of operator {self._operator!r}: {error}") from error
+            raise SerializationError(f"a key of operator {self._operator}: {error}") from error
         try:
             columns = codec.pack(values)
         except SerializationError as error:
@@ -236,12 +234,12 @@ class KeyedStateStore:
                 codec.pack([value])
             except SerializationError as found:
                 return SerializationError(
-                    f"state {name!r} of operator {self._operator!r}, key {key!r:.80}: {found}"
+                    f"state {name!r} of operator {self._operator}, key {key!r:.80}: {found}"
                 )
-        return SerializationError(f"state {name!r} of operator {self._operator!r}: {error}")
+        return SerializationError(f"state {name!r} of operator {self._operator}: {error}")
 
     def _timers(self) -> tuple[tuple[str, TimerQueue], ...]:
-        return (_EVENT_TIMERS, self.event_timers), (_PROCESSING_TIMERS, self.processing_timers)
+        return (EVENT_TIMERS, self.event_timers), (PROCESSING_TIMERS, self.processing_timers)
 
     def _signature(self, descriptor: StateDescriptor) -> dict[str, Any]:
         return {**descriptor.signature(), "current-key": self._key_serializer.describe()}

@@ -135,7 +135,7 @@ class OperatorStateStore:
             return handle
         if known.mode is not mode or known.descriptor != descriptor:
             raise StateAccessError(
-                f"operator {self._operator!r} declares operator state {name!r} twice: {known.mode} "
+                f"operator {self._operator} declares operator state {name!r} twice: {known.mode} "
                 f"{known.descriptor!r} and {mode} {descriptor!r}; give one of them another name"
             )
         return known.handle
@@ -163,19 +163,19 @@ class OperatorStateStore:
                 )
         except (SerializationError, ValueError) as error:
             raise SnapshotMismatch(
-                f"operator state {descriptor.name!r} of {self._operator!r} cannot be decoded: {error}"
+                f"operator state {descriptor.name!r} of {self._operator} cannot be decoded: {error}"
             ) from error
         del self._restored[descriptor.name]
 
     def _check(self, descriptor: StateDescriptor, mode: OperatorStateMode, raw: _Restored) -> None:
         if raw.mode is not mode:
             raise SnapshotMismatch(
-                f"operator state {descriptor.name!r} of {self._operator!r} was written as {raw.mode} and is now "
+                f"operator state {descriptor.name!r} of {self._operator} was written as {raw.mode} and is now "
                 f"asked for as {mode}; keep the mode, or give the new state another name"
             )
         for role, new in descriptor.signature().items():
             if role != "kind":
-                what = f"{role}s of operator state {descriptor.name!r} of operator {self._operator!r}"
+                what = f"{role}s of operator state {descriptor.name!r} of operator {self._operator}"
                 check_compatible(raw.signature.get(role), new, what)
 
     def _encode(self, registered: _Registered) -> list[bytes]:
@@ -191,7 +191,7 @@ class OperatorStateStore:
                 ]
         except SerializationError as error:
             raise SerializationError(
-                f"operator state {descriptor.name!r} of operator {self._operator!r}: {error}"
+                f"operator state {descriptor.name!r} of operator {self._operator}: {error}"
             ) from error
         return []
 

@@ -61,7 +61,7 @@ class RestoredSections:
         for other_kind, other_name in self._sections:
             if name and other_name == name and other_kind != kind:
                 raise SnapshotMismatch(
-                    f"state {name!r} of operator {self._operator!r} was written as {other_kind} state and is now "
+                    f"state {name!r} of operator {self._operator} was written as {other_kind} state and is now "
                     f"declared as {kind} state; keep the kind, or give the new state another name"
                 )
         sections = self._sections.pop((kind, name), [])
@@ -87,12 +87,12 @@ class RestoredSections:
     def _check_header(self, header: statefile.FileHeader) -> None:
         if header.max_parallelism != self._max_parallelism:
             raise SnapshotMismatch(
-                f"the snapshot of operator {self._operator!r} has max parallelism {header.max_parallelism}, the job "
+                f"the snapshot of operator {self._operator} has max parallelism {header.max_parallelism}, the job "
                 f"asks for {self._max_parallelism}; keep {header.max_parallelism}, or start without state"
             )
         if header.hash_version != keygroups.HASH_VERSION:
             raise SnapshotMismatch(
-                f"the snapshot of operator {self._operator!r} has key hash version {header.hash_version}, this Weir "
+                f"the snapshot of operator {self._operator} has key hash version {header.hash_version}, this Weir "
                 f"has {keygroups.HASH_VERSION}; restore with the Weir that wrote it"
             )
 
@@ -103,7 +103,7 @@ class RestoredSections:
         for role, new in signature.items():
             if role != "kind":
                 check_compatible(
-                    header.signature.get(role), new, f"{what[role]} of operator {self._operator!r}"
+                    header.signature.get(role), new, f"{what[role]} of operator {self._operator}"
                 )
 
     def _decode(self, name: str, chunk: Chunk, codec: Codec) -> tuple[list[Any], list[Any]]:
@@ -112,11 +112,11 @@ class RestoredSections:
             values = codec.unpack(chunk.columns[1:])
         except (SerializationError, ValueError) as error:
             raise SnapshotMismatch(
-                f"state {name!r} of operator {self._operator!r} cannot be decoded: {error}"
+                f"state {name!r} of operator {self._operator} cannot be decoded: {error}"
             ) from error
         if not len(keys) == len(values) == chunk.entries:
             raise SnapshotCorrupt(
-                f"state {name!r} of operator {self._operator!r} announces {chunk.entries} entries in a chunk, "
+                f"state {name!r} of operator {self._operator} announces {chunk.entries} entries in a chunk, "
                 f"it holds {len(keys)} keys and {len(values)} values"
             )
         mine = self._ownership(keys, chunk)
@@ -128,9 +128,7 @@ class RestoredSections:
         try:
             return self._key_serializer.decode(chunk.columns[0])
         except SerializationError as error:
-            raise SnapshotMismatch(
-                f"keys of operator {self._operator!r} cannot be decoded: {error}"
-            ) from error
+            raise SnapshotMismatch(f"keys of operator {self._operator} cannot be decoded: {error}") from error
 
     def _carry(self, chunk: Chunk) -> Chunk | None:
         mine = self._ownership(self._keys(chunk), chunk)
@@ -154,7 +152,7 @@ class RestoredSections:
             for key, group in zip(keys, groups, strict=True):
                 if not first <= group <= last:
                     raise SnapshotMismatch(
-                        f"key {key!r:.80} of operator {self._operator!r} was in key groups {first} to {last} and now "
+                        f"key {key!r:.80} of operator {self._operator} was in key groups {first} to {last} and now "
                         f"hashes to {group}; the fields or names of {type(key).__name__} that make the key have changed"
                     )
         return [first <= group <= last and group in mine for group in groups]

@@ -60,7 +60,7 @@ class Chain:
             for out in elements:
                 yield from self._emit(position, out)
                 self.running = position
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failure = self._failure(error, position)
             if failure is error:
                 raise
@@ -93,7 +93,7 @@ class Chain:
         self.running = position
         try:
             return operator.process(batch, input_index)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failure = self._failure(error, position)
             if failure is error:
                 raise
@@ -117,11 +117,11 @@ class Chain:
             for child in children:
                 yield from self._push(child, element, 0)
 
-    def _failure(self, error: Exception, position: int) -> Exception:
+    def _failure(self, error: BaseException, position: int) -> BaseException:
         if isinstance(error, WeirError) and error.retryable:
             return error
         return self.failure(error, position)
 
-    def failure(self, error: Exception, position: int) -> OperatorFailure:
+    def failure(self, error: BaseException, position: int) -> OperatorFailure:
         """What the operator at ``position`` raised, as a message to people."""
         return operator_failure(error, self.labels[position], self._locations[position])

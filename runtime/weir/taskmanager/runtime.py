@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 from weir.clock import Clock, SystemClock
 from weir.config import JobOptions
 from weir.ids import OperatorId, WorkerId
+from weir.operators.failures import operator_failure
 from weir.operators.job_code import JobCode
 from weir.records import Barrier
 from weir.rpc import messages
@@ -198,8 +200,11 @@ class WorkerRuntime:
         """Close every function and say that nothing runs any more."""
         tasks, self.loop.tasks = self.loop.tasks, []
         for task in tasks:
-            with contextlib.suppress(Exception):
+            try:
                 task.close()
+            except Exception as error:  # noqa: BLE001  the results are complete; this is only said
+                told = operator_failure(error, f"'{task.identity.vertex.name}', in close()")
+                sys.stderr.write(f"weir: {told}\n")
         if not self._failed and tasks and self._execution is not None:
             self._send(metrics_report(self._execution, tasks))
         if self._execution is not None:

@@ -91,7 +91,7 @@ class Task:
             self.chain.running = position
             try:
                 self.chain.operators[position].open(contexts[position], restored[position])
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self.chain.failure(error, position) from error
         marks = [state.watermark for state in restored if state is not None and state.watermark is not None]
         if marks:

@@ -38,7 +38,9 @@ def user_stack(dump: str, engine: str, libraries: Sequence[str]) -> str:
     found = user_frame(dump, engine, libraries)
     for block in threads(dump):
         if found in block:
-            frames = [frame for frame in block if not _below(frame, engine) and not frame.file.startswith("<")]
+            frames = [
+                frame for frame in block if not _below(frame, engine) and not frame.file.startswith("<")
+            ]
             lines = [f'  File "{frame.file}", line {frame.line}, in {frame.function}' for frame in frames]
             return "\n".join(["Stack (user code, most recent call first):", *lines])
     return dump

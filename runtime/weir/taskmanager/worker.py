@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -111,6 +111,17 @@ def _run_io(serve: Coroutine[Any, Any, None]) -> None:
         os._exit(70)
 
 
+def _trace_exits(trace_fd: int) -> None:
+    """``os._exit`` in user code leaves no trace by itself; so it leaves one first."""
+    leave = os._exit
+
+    def traced_exit(status: int) -> NoReturn:
+        faulthandler.dump_traceback(trace_fd)
+        leave(status)
+
+    os._exit = traced_exit
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a worker until its supervisor ends it."""
     lifeline.follow_parent()
@@ -122,6 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     faulthandler.register(signal.SIGUSR1, file=options.trace_fd, all_threads=True)
     faulthandler.enable(file=options.trace_fd, all_threads=True)
+    _trace_exits(options.trace_fd)
     control = Control(options.control_fd)
     loop = DataLoop(SystemClock(), SharedProgressWriter(options.progress_fd))
     worker = WorkerRuntime(WorkerId(options.worker_id), loop, control.send, ThreadBackground(loop.post))

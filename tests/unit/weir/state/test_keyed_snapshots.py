@@ -199,7 +199,7 @@ def test_carrying_along_does_not_copy_what_no_key_needs():
 def test_another_type_is_refused_naming_state_and_both_types():
     data = filled(["a"]).snapshot()
     with pytest.raises(
-        SnapshotMismatch, match=r"state 'seen' of operator 'count' cannot be restored: .*int.*str"
+        SnapshotMismatch, match=r"state 'seen' of operator count cannot be restored: .*int.*str"
     ):
         table_of(store_of(blobs=[data]), ValueStateDescriptor("seen", str))
 

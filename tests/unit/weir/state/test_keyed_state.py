@@ -191,7 +191,7 @@ def test_every_access_without_a_key_names_the_state_and_the_operator(cell, store
         for name, calls in accesses.items():
             for call in calls:
                 with pytest.raises(
-                    StateAccessError, match=rf"state '{name}' of operator 'count' was used without a key"
+                    StateAccessError, match=rf"state '{name}' of operator count was used without a key"
                 ):
                     call()
         cell.key = "a"
@@ -224,7 +224,7 @@ def test_one_name_for_two_states_is_refused_with_both(store, other):
 
 def test_a_new_state_after_open_is_refused(store):
     store.freeze_registration()
-    with pytest.raises(StateAccessError, match=r"state 'seen' of operator 'count' .* get state in open\(\)"):
+    with pytest.raises(StateAccessError, match=r"state 'seen' of operator count .* get state in open\(\)"):
         store.get_state(ValueStateDescriptor("seen"))
 
 
@@ -233,7 +233,7 @@ def test_a_snapshot_names_state_key_and_type_of_a_value_that_does_not_fit(cell, 
     for cell.key in range(100):
         seen.update(cell.key if cell.key != 42 else "no")
     with pytest.raises(
-        SerializationError, match=r"state 'seen' of operator 'count', key 42: .*declared int, got str: 'no'"
+        SerializationError, match=r"state 'seen' of operator count, key 42: .*declared int, got str: 'no'"
     ):
         store.snapshot()
 
@@ -244,7 +244,7 @@ def test_a_snapshot_names_a_key_that_cannot_be_stored(cell, store):
     seen = store.get_state(ValueStateDescriptor("seen", int))
     cell.key = fractions.Fraction(1, 2)
     seen.update(1)
-    with pytest.raises(SerializationError, match=r"a key of operator 'count': Fraction\(1, 2\)"):
+    with pytest.raises(SerializationError, match=r"a key of operator count: Fraction\(1, 2\)"):
         store.snapshot()
 
 

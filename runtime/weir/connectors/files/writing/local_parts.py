@@ -38,7 +38,7 @@ class LocalParts(Parts):
             ) from None
         except OSError as error:
             raise UserError(
-                f"the file sink cannot write to {self._folder}: {error.strerror} for user id {os.geteuid()}; "
+                f"the file sink cannot write to {self._folder}: {error.strerror} (user id {os.geteuid()}); "
                 "check its owner and mode, or use another folder"
             ) from error
 
