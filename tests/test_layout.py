@@ -29,7 +29,6 @@ MAX_MODULE, MODULE_WITH_REASON, MEDIAN_MODULE, MAX_FUNCTION = 600, 450, 200, 60
 #: Modules above 450 lines, each with the reason why it is one thing.
 LARGE_MODULES = {
     "runtime/weir/jobmanager/job.py": "the shell of one job: every event that its state machine knows enters here",
-    "runtime/weir/taskmanager/task.py": "hot path: the mailbox loop of a subtask and the order in which it looks at things",
 }
 
 #: What decides may neither wait, nor read a clock, nor draw a number, nor touch a socket or storage.

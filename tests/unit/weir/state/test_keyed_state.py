@@ -216,7 +216,7 @@ def test_the_same_descriptor_gives_the_same_handle(store):
 def test_one_name_for_two_states_is_refused_with_both(store, other):
     store.get_state(ValueStateDescriptor("seen", int))
     with pytest.raises(
-        StateAccessError, match=r"'count' declares state 'seen' twice: .*TypedSerializer\(int\)"
+        StateAccessError, match=r"count declares state 'seen' twice: .*TypedSerializer\(int\)"
     ) as refused:
         store.get_state(other)
     assert repr(other) in str(refused.value)

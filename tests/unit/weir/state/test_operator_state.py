@@ -165,7 +165,7 @@ def test_one_name_for_two_modes_is_refused():
     handle = store.get_list_state(OFFSETS)
     assert store.get_list_state(ListStateDescriptor("offsets", tuple[str, int])) is handle
     with pytest.raises(
-        StateAccessError, match=r"'source' declares operator state 'offsets' twice: split-list .* union-list"
+        StateAccessError, match=r"source declares operator state 'offsets' twice: split-list .* union-list"
     ):
         store.get_union_list_state(OFFSETS)
     with pytest.raises(StateAccessError, match=r"twice"):
@@ -174,7 +174,7 @@ def test_one_name_for_two_modes_is_refused():
 
 def test_another_mode_or_type_at_a_restore_is_refused():
     with pytest.raises(
-        SnapshotMismatch, match=r"'offsets' of 'source' was written as split-list .* asked for as union-list"
+        SnapshotMismatch, match=r"'offsets' of source was written as split-list .* asked for as union-list"
     ):
         store_of(lists(1)).get_union_list_state(OFFSETS)
     with pytest.raises(SnapshotMismatch, match=r"operator state 'offsets' .*tuple\[str, int\].*str"):
@@ -185,7 +185,7 @@ def test_a_value_that_does_not_fit_names_the_state():
     store = OperatorStateStore("source")
     store.get_list_state(OFFSETS).add(("a", "b"))
     with pytest.raises(
-        SerializationError, match=r"operator state 'offsets' of operator 'source': value\[1\]: declared int"
+        SerializationError, match=r"operator state 'offsets' of operator source: value\[1\]: declared int"
     ):
         store.snapshot()
 

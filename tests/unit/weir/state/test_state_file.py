@@ -66,6 +66,6 @@ def test_a_newer_format_is_refused_with_both_versions():
 def test_the_memory_backend_refuses_what_is_too_large_and_says_what_to_do():
     check_memory_limit("count", 3, MEMORY_LIMIT_BYTES)
     with pytest.raises(
-        SnapshotError, match=r"'count', subtask 3, is 5242881 bytes.*5242880.*stateBackend.type: FileSystem"
+        SnapshotError, match=r"count, subtask 3, is 5242881 bytes.*5242880.*stateBackend.type: FileSystem"
     ):
         check_memory_limit("count", 3, MEMORY_LIMIT_BYTES + 1)
