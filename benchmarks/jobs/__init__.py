@@ -1,0 +1,1 @@
+"""Jobs that the benchmarks run: of Weir, and of its peers."""

@@ -1,0 +1,20 @@
+"""Environments of the peers, made once below ``.weir/peers`` by pip, apart from Weir's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".weir" / "peers"
+
+
+def python_with(package: str) -> str:
+    """The interpreter of an environment that has ``package``, installed on first use."""
+    home = PEERS / package.split("=")[0]
+    python = home / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", package], check=True)
+    return str(python)
