@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import structlog
 
 from weir.clock import Clock
+from weir.errors import FailureKind
 from weir.ids import WorkerId
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, WorkerReady
@@ -163,8 +164,13 @@ class WorkerProcess:
         _, late = await asyncio.wait({listening, draining}, timeout=DRAIN_SECONDS)
         for task in late:
             task.cancel()
-        progress = self._progress.read()
-        failure = self._explain(progress)
+        try:
+            failure = self._explain(self._progress.read())
+        except Exception as error:
+            # That it ended must be told, whatever is wrong with the words for it.
+            log.exception("the end of a worker cannot be explained", worker=self.worker)
+            message = f"the worker process ended; a fault of Weir while its end was explained: {error!r}"
+            failure = Failure(kind=FailureKind.ENGINE, message=message, worker=self.worker)
         self._outgoing.close()
         self._outgoing = None
         self._stderr.close()
