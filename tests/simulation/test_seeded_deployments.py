@@ -11,6 +11,8 @@ from tests.support.random_jobs import RandomJob, random_job
 from tests.support.task_harness import TaskHarness, unavailable
 from weir.taskmanager import channels, network
 
+#: More than any of these jobs needs; where it is reached, something waits for ever.
+MOST_STEPS = 50_000
 AT_LEAST_ONCE = {"execution.checkpointing.mode": "AtLeastOnce"}
 
 
@@ -57,15 +59,20 @@ class Disturbed:
 
     def run(self, crashes: int) -> None:
         harness, rng = self.harness, self.rng
-        while len(harness.ended) < len(harness.subtasks) or self.crashes < crashes:
+        for _ in range(MOST_STEPS):
+            if len(harness.ended) == len(harness.subtasks) and self.crashes == crashes:
+                break
             harness.step()
-            if rng.random() < 0.03 and len(harness.pending) < self.concurrent:
-                if len(harness.running) == len(harness.subtasks):
-                    harness.trigger()
+            due = rng.random() < 0.03 and len(harness.pending) < self.concurrent
+            if due and len(harness.running) == len(harness.subtasks):
+                harness.trigger()
             self._answer()
             if self.crashes < crashes and rng.random() < 0.004:
                 self.crashes += 1
                 self._crash(rng.choice(self.parallelisms))
+        assert self.crashes == crashes, (
+            f"the input did not end; waiting: {set(harness.subtasks) - harness.ended}"
+        )
         for worker in harness.workers:
             worker.background.before_work = lambda: None
         harness.run_to_end()
