@@ -96,7 +96,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "weir", "run", str(self.resource), *flags],
                 cwd=ROOT,
-                env={**os.environ, **(environment or {}), MARK: self.mark, "PYTHONUNBUFFERED": "1"},
+                env=_environment(self.mark, environment),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -181,6 +181,11 @@ class Run:
         self.assert_nothing_left()
         return code
 
+    def interrupt(self, seconds: float = LIMIT) -> int:
+        """Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish(seconds)
+
     def assert_nothing_left(self, seconds: float = 15.0) -> None:
         """Every process of the run ends by itself."""
         left = lambda: [p for p in _marked(self.mark) if p.pid != self.process.pid]
@@ -257,6 +262,10 @@ def read_fence(job_folder: Path) -> list[dict[str, Any]]:
 
 def completed_in(fence: Sequence[Mapping[str, Any]]) -> list[int]:
     return [e["record"]["point"]["checkpoint_id"] for e in fence if e["record"]["type"] == "checkpoint"]
+
+
+def _environment(mark: str, extra: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "WEIR_LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", **(extra or {}), MARK: mark}
 
 
 # ---- the system ----------------------------------------------------------------------------------------------------

@@ -214,28 +214,29 @@ class GatedReader(Delegating):
         return self.monotonic() + HOLD_POLL_S if self.held() else super().next_fetch_at()
 
 
-class HeldSink(Sink):
-    """A file sink whose first subtask does not finish preparing while a file exists: an ack that is withheld."""
+class SlowSink(Sink):
+    """A file sink that takes its time for a snapshot; its first subtask does not end it while a file exists."""
 
-    def __init__(self, sink: Sink, hold: str) -> None:
+    def __init__(self, sink: Sink, job: Reference) -> None:
         self.sink = sink
-        self.hold = hold
+        self.job = job
 
     @property
     def committable_type(self):
         return self.sink.committable_type
 
     def create_writer(self, context: WriterContext) -> Writer:
-        writer = self.sink.create_writer(context)
-        return HeldWriter(writer, self.hold) if context.subtask_index == 0 else writer
+        hold = self.job.hold if context.subtask_index == 0 else ""
+        return SlowWriter(self.sink.create_writer(context), self.job.slow_ms / 1000, hold)
 
     def create_committer(self) -> Committer:
         return self.sink.create_committer()
 
 
-class HeldWriter(Writer):
-    def __init__(self, writer: Writer, hold: str) -> None:
+class SlowWriter(Writer):
+    def __init__(self, writer: Writer, seconds: float, hold: str) -> None:
         self.writer = writer
+        self.seconds = seconds
         self.hold = hold
 
     def write(self, values, timestamps):
@@ -245,7 +246,8 @@ class HeldWriter(Writer):
         return self.writer.prepare_commit()
 
     def finish_prepare(self, committables: Sequence[Any]) -> None:
-        while os.path.exists(self.hold):
+        time.sleep(self.seconds)
+        while self.hold and os.path.exists(self.hold):
             time.sleep(HOLD_POLL_S)
         self.writer.finish_prepare(committables)
 
@@ -301,6 +303,6 @@ def counted(env: StreamExecutionEnvironment, job: Reference) -> Any:
 def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
     job = Reference.parse(arguments)
     sink: Sink = FileSink.for_json_lines(job.out)
-    if job.hold:
-        sink = HeldSink(sink, job.hold)
+    if job.hold or job.slow_ms:
+        sink = SlowSink(sink, job)
     counted(env, job).sink_to(sink).uid("out")

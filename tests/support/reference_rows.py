@@ -39,6 +39,8 @@ class Reference:
     gate: str = ""
     #: While this file exists, the first sink subtask's snapshot is not acknowledged.
     hold: str = ""
+    #: Milliseconds that the sink's half of each snapshot takes at least.
+    slow_ms: int = 0
 
     def arguments(self) -> list[str]:
         return [f"{name}={value}" for name, value in asdict(self).items()]
