@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +93,14 @@ def test_every_checkpoint_starts_at_least_the_min_pause_after_the_end_of_the_one
         run.wait_completed(12)
         assert run.interrupt() == 130, run.story()
     found = spans(run)
-    pauses = [start - end for (_, _, end), (_, start, _) in zip(found, found[1:], strict=False)]
+    pauses = [start - end for (_, _, end), (_, start, _) in pairwise(found)]
     # The end is stamped before the record is written, the next start after it: a pause is never shorter than it looks.
     assert min(pauses) >= 500, pauses
 
 
 def test_without_checkpoints_a_lost_worker_fails_the_job_and_nothing_is_restarted(tmp_path: Path) -> None:
     job = reference(tmp_path, rows=2000, rate=2000)
-    with Run(tmp_path, resource(job, tmp_path, interval=None)) as run:
+    with Run(tmp_path, resource(job, tmp_path, interval=None, restart={})) as run:
         run.wait(lambda: "RUNNING" in run.stderr, "the job runs")
         run.one("worker").signal(signal.SIGKILL)
         assert run.finish() == 1, run.story()

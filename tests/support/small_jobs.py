@@ -1,0 +1,316 @@
+"""Small jobs, each for one thing that a test shows with real processes; arguments are ``name=value``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.reference_job import GatedReader
+from weir import (
+    DataGeneratorSource,
+    FileSink,
+    KeyedProcessFunction,
+    MapFunction,
+    ProcessFunction,
+    ReaderContext,
+    Sink,
+    SplitReader,
+    StreamExecutionEnvironment,
+    ValueStateDescriptor,
+    Writer,
+    WriterContext,
+)
+
+
+def options(arguments: list[str]) -> dict[str, str]:
+    return dict(argument.split("=", 1) for argument in arguments)
+
+
+class Gated(DataGeneratorSource):
+    """Numbers that hold at ``limit`` a split until a file exists."""
+
+    def __init__(self, gate: str, limit: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.gate = gate
+        self.limit = limit
+
+    def create_reader(self, context: ReaderContext) -> SplitReader:
+        return GatedReader(super().create_reader(context), self.gate, self.limit, context.monotonic)
+
+
+# ---- processing-time timers
+
+
+class Alarm(KeyedProcessFunction):
+    """Each key asks twice for a timer at ``due`` and for one a millisecond later."""
+
+    def __init__(self, due: int) -> None:
+        self.due = due
+
+    def open(self, ctx):
+        self.rows = ctx.get_state(ValueStateDescriptor("rows", int))
+
+    def process_element(self, value, ctx):
+        self.rows.update((self.rows.value() or 0) + 1)
+        for at in (self.due, self.due, self.due + 1):
+            ctx.timer_service().register_processing_time_timer(at)
+        yield {"kind": "row", "k": ctx.get_current_key()}
+
+    def on_timer(self, timestamp, ctx):
+        now = ctx.timer_service().current_processing_time()
+        key = ctx.get_current_key()
+        yield {"kind": "timer", "k": key, "at": timestamp, "now": now, "rows": self.rows.value()}
+
+
+def alarms(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    given = options(arguments)
+    keys = int(given["keys"])
+    source = Gated(given["gate"], keys * 2, generator_fn=lambda i: i, count=keys * 3, num_splits=1)
+    rows = env.from_source(source, name="rows").uid("rows").set_parallelism(1)
+    fired = rows.key_by(lambda i: f"k{i % keys}").process(Alarm(int(given["due"]))).uid("alarm")
+    fired.sink_to(FileSink.for_json_lines(given["out"])).uid("out")
+
+
+# ---- functions that misbehave, at one row
+
+
+class Misbehaving(MapFunction):
+    def __init__(self, how: str, at: int, marker: str) -> None:
+        self.how = how
+        self.at = at
+        self.marker = marker
+
+    def map(self, value):
+        if value == self.at:
+            MISBEHAVIOUR[self.how](self.marker)
+        return value
+
+
+def raise_error(_marker: str) -> None:
+    raise ValueError("this row is bad")  # the line that messages must name
+
+
+def hang(_marker: str) -> None:
+    while True:
+        time.sleep(0.01)
+
+
+def hang_in_native_code(_marker: str) -> None:
+    ctypes.PyDLL(None).usleep(2**31 - 1)  # holds the GIL
+
+
+def os_exit(_marker: str) -> None:
+    os._exit(7)
+
+
+def sys_exit(_marker: str) -> None:
+    sys.exit("I end the program")
+
+
+def segfault(_marker: str) -> None:
+    ctypes.string_at(0)
+
+
+def abort(_marker: str) -> None:
+    os.abort()
+
+
+def exhaust_recursion(marker: str) -> None:
+    exhaust_recursion(marker)
+
+
+def leave_a_child_and_fail(marker: str) -> None:
+    """A child that would live on for minutes, and a failure after it."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with open(marker, "w") as note:
+        note.write(str(child.pid))
+    raise ValueError("this row is bad")
+
+
+def fork_and_fail(marker: str) -> None:
+    """A forked copy of the worker that goes on, and a failure after it."""
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            time.sleep(0.1)
+    with open(marker, "w") as note:
+        note.write(str(pid))
+    raise ValueError("this row is bad")
+
+
+MISBEHAVIOUR: dict[str, Callable[[str], None]] = {
+    "raise": raise_error,
+    "hang": hang,
+    "hang-native": hang_in_native_code,
+    "os._exit": os_exit,
+    "sys.exit": sys_exit,
+    "segfault": segfault,
+    "abort": abort,
+    "recursion": exhaust_recursion,
+    "child": leave_a_child_and_fail,
+    "fork": fork_and_fail,
+}
+
+
+def misbehaving(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    given = options(arguments)
+    source = DataGeneratorSource(lambda i: i, count=20_000, rows_per_second=10_000)
+    rows = env.from_source(source, name="rows").uid("rows").set_parallelism(1)
+    function = Misbehaving(given["how"], int(given.get("at", "6000")), given.get("marker", ""))
+    mapped = rows.map(function).name("Bad").uid("bad").set_parallelism(1)
+    mapped.sink_to(FileSink.for_json_lines(given["out"])).uid("out").set_parallelism(1)
+
+
+# ---- state where there is none
+
+
+class Stateful(ProcessFunction):
+    def open(self, ctx):
+        self.count = ctx.get_state(ValueStateDescriptor("count", int))
+
+    def process_element(self, value, ctx):
+        yield value
+
+
+class StateOutsideOpen(KeyedProcessFunction):
+    def open(self, ctx):
+        self.ctx = ctx
+
+    def process_element(self, value, ctx):
+        yield self.ctx.get_state(ValueStateDescriptor("count", int)).value()
+
+
+class TwiceTheSameName(KeyedProcessFunction):
+    def open(self, ctx):
+        self.first = ctx.get_state(ValueStateDescriptor("count", int))
+        self.second = ctx.get_state(ValueStateDescriptor("count", str))
+
+    def process_element(self, value, ctx):
+        yield value
+
+
+def plain_function_with_a_context(value, ctx):
+    return ctx.get_state(ValueStateDescriptor("count", int))
+
+
+def wrong_state(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    given = options(arguments)
+    rows = env.from_source(DataGeneratorSource(lambda i: i, count=1000), name="rows").uid("rows")
+    by_key = rows.key_by(lambda i: i % 7)
+    how = given["how"]
+    if how == "not-keyed":
+        results = rows.process(Stateful())
+    elif how == "keyed-function-without-key":
+        results = rows.process(TwiceTheSameName())
+    elif how == "plain-function":
+        results = by_key.process(plain_function_with_a_context)
+    elif how == "duplicate-name":
+        results = by_key.process(TwiceTheSameName())
+    else:
+        results = by_key.process(StateOutsideOpen())
+    results.uid("state").sink_to(FileSink.for_json_lines(given["out"])).uid("out")
+
+
+# ---- load
+
+
+def shuffled(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    """Every row goes through two exchanges between all subtasks, as fast as it goes, until the gate opens."""
+    given = options(arguments)
+    splits = env.get_parallelism()
+    # The rows never run out before the gate is asked: what is left after it is read in a second.
+    source = Gated(
+        given["gate"],
+        1 << 60,
+        generator_fn=lambda i: i,
+        count=None if "count" not in given else int(given["count"]),
+    )
+    del splits
+    rows = env.from_source(source, name="rows").uid("rows")
+    first = rows.key_by(lambda i: i % 1009).map(lambda i: i + 1).uid("first")
+    second = first.key_by(lambda i: i % 10_007).map(lambda i: i - 1).uid("second")
+    second.filter(lambda i: i % 1000 == 0).uid("few").sink_to(FileSink.for_json_lines(given["out"])).uid(
+        "out"
+    )
+
+
+def wide(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    """Records of ``size`` bytes through an exchange."""
+    given = options(arguments)
+    size = int(given["size"])
+    source = DataGeneratorSource(
+        lambda i: {"i": i, "text": chr(97 + i % 26) * size}, count=int(given["count"])
+    )
+    rows = env.from_source(source, name="rows").uid("rows")
+    lengths = rows.key_by(lambda row: row["i"]).map(
+        lambda row: {"i": row["i"], "size": len(row["text"]), "letters": sorted(set(row["text"]))}
+    )
+    lengths.uid("measure").sink_to(FileSink.for_json_lines(given["out"])).uid("out")
+
+
+class BlockedSink(Sink):
+    """Takes rows only while a file exists; notes nothing, keeps nothing."""
+
+    committable_type = None
+
+    def __init__(self, valve: str) -> None:
+        self.valve = valve
+
+    def create_writer(self, context: WriterContext) -> Writer:
+        return BlockedWriter(self.valve)
+
+
+class BlockedWriter(Writer):
+    def __init__(self, valve: str) -> None:
+        self.valve = valve
+
+    def write(self, values, timestamps):
+        while not os.path.exists(self.valve):
+            time.sleep(0.01)
+
+    def prepare_commit(self):
+        return []
+
+
+class CountingReader(GatedReader):
+    """Writes down how many rows it has handed out."""
+
+    def __init__(self, reader: SplitReader, note: str) -> None:
+        super().__init__(reader, note, 1 << 60, time.monotonic)
+        self.note = note
+        self.rows = 0
+
+    def held(self):
+        return False
+
+    def fetch(self, max_rows):
+        fetched = self.reader.fetch(max_rows)
+        if fetched is not None:
+            self.rows += len(fetched.values)
+            with open(self.note, "w") as note:
+                note.write(str(self.rows))
+        return fetched
+
+
+class Counted(DataGeneratorSource):
+    def __init__(self, note: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.note = note
+
+    def create_reader(self, context: ReaderContext) -> SplitReader:
+        return CountingReader(super().create_reader(context), self.note)
+
+
+def blocked(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    """An endless source whose sink, behind an exchange, is shut."""
+    given = options(arguments)
+    source = Counted(given["note"], generator_fn=lambda i: f"{i:0100}", num_splits=1)
+    rows = env.from_source(source, name="rows").uid("rows").set_parallelism(1)
+    rows.key_by(lambda row: row[-2:]).map(lambda row: row).uid("same").sink_to(
+        BlockedSink(given["valve"])
+    ).uid("out")
