@@ -19,6 +19,7 @@ INTERRUPTED: Final = 130
 
 #: Where each command lives, and its line in ``weir --help``.
 _COMMANDS: Final = {
+    "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
     "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),
     "serve": ("weir.cli.serve:serve", "Serve as a JobManager or a TaskManager (what pods run)."),
