@@ -1,15 +1,25 @@
-"""``weir plan``: loads a job as the JobManager would (in a child process), plans it, and shows the plan."""
+"""``weir plan``: loads a job as the JobManager would (in a child process), plans it, and makes the plan's text."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
-from weir.cli.resource import read_target
+from weir.cli.resource import JobResource, read_target
 from weir.errors import JobLoadError
 from weir.graph.codec import to_json
 from weir.graph.render import render
-from weir.jobmanager.planning import PlanningError, plan_job
+from weir.jobmanager.planning import PlannedJob, PlanningError, plan_job
+
+
+def plan_resource(resource: JobResource) -> PlannedJob:
+    """Plan a job. Raises ``JobLoadError`` when the code cannot be loaded or planned."""
+    try:
+        return asyncio.run(plan_job(resource.spec))
+    except PlanningError as error:
+        refused = JobLoadError(error.failure.message)
+        refused.user_traceback = error.failure.traceback
+        raise refused from None
 
 
 def plan_text(target: str, args: Sequence[str] = (), *, json: bool = False) -> tuple[str, tuple[str, ...]]:
@@ -18,11 +28,6 @@ def plan_text(target: str, args: Sequence[str] = (), *, json: bool = False) -> t
     Raises ``ConfigError`` for a wrong file, ``JobLoadError`` when the code cannot be loaded or planned.
     """
     resource = read_target(target, args)
-    try:
-        planned = asyncio.run(plan_job(resource.spec))
-    except PlanningError as error:
-        refused = JobLoadError(error.failure.message)
-        refused.user_traceback = error.failure.traceback
-        raise refused from None
+    planned = plan_resource(resource)
     text = to_json(planned.plan) + "\n" if json else render(planned.plan)
     return text, resource.notes

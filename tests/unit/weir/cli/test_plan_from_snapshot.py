@@ -1,0 +1,146 @@
+"""``weir plan --from``: per uid what a restore would do, and that it says no exactly when the JobManager does."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from tests.support.graphs import graph, node
+from tests.support.snapshots import job_folder, savepoint_in
+from weir.checkpoint import store
+from weir.checkpoint.restorability import Fit
+from weir.cli.restore_preview import preview, preview_text
+from weir.cli.show_plan import PlanWithRestore
+from weir.errors import SnapshotCorrupt, SnapshotError
+from weir.graph.physical import PhysicalPlan
+from weir.jobmanager.planning import PlannedJob, planned
+from weir.jobmanager.scheduler import check_restorable
+from weir.rpc.messages import JobSpec
+from weir.storage import MemoryStorage
+
+
+@pytest.fixture
+def root(request) -> MemoryStorage:
+    storage = MemoryStorage.named(f"preview-{request.node.name}")
+    storage._objects.clear()
+    return storage
+
+
+def job(*, count: str = "count", max_parallelism: int = 128, allowed: bool = False) -> PlannedJob:
+    """Of the sample snapshot's operators it has all but the broadcast one, and a new one."""
+    logical = graph(
+        [
+            node(1, "source", uid="rows", name="rows"),
+            node(
+                2,
+                "keyed-process",
+                uid=count,
+                keyed=True,
+                name="KeyedProcess",
+                max_parallelism=max_parallelism,
+            ),
+            node(3, "map", uid="fresh", name="Map"),
+            node(4, "sink", uid="out", name="FileSink"),
+        ],
+        (1, 2, "hash"),
+        (2, 3),
+        (3, 4),
+    )
+    spec = JobSpec(name="flights", entrypoint="m:f", parallelism=4, allow_non_restored_state=allowed)
+    return planned(spec, logical)
+
+
+def by_uid(found) -> dict[str | None, Fit]:
+    return {uid.uid: uid.fit for uid in found.operators}
+
+
+def test_each_uid_is_matched_new_or_orphaned(root):
+    savepoint_in(root)
+    found = preview(job(), root.uri)
+    assert by_uid(found) == {
+        "rows (enumerator)": Fit.MATCHED,
+        "rows": Fit.MATCHED,
+        "count": Fit.MATCHED,
+        "fresh": Fit.NEW,
+        "out": Fit.MATCHED,
+        "rules": Fit.ORPHANED,
+        None: Fit.GONE,
+    }
+    assert found.refused is not None
+    assert "uid 'rules'" in found.refused
+
+
+def test_the_picture_is_a_golden_file(golden):
+    storage = MemoryStorage.named("golden-preview")
+    storage._objects.clear()
+    savepoint_in(storage)
+    texts = [
+        preview_text(preview(made, storage.uri))
+        for made in (job(), job(allowed=True), job(count="renamed"), job(max_parallelism=64, allowed=True))
+    ]
+    golden("cli/plan-from.txt", "\n".join(texts))
+
+
+def test_the_json_holds_to_the_published_schemas(golden):
+    golden("cli/plan.schema.json", json.dumps(msgspec.json.schema(PhysicalPlan), indent=1) + "\n")
+    golden("cli/plan-from.schema.json", json.dumps(msgspec.json.schema(PlanWithRestore), indent=1) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("made", "refused"),
+    [
+        (job(), True),
+        (job(allowed=True), False),
+        (job(count="renamed"), True),
+        (job(count="renamed", allowed=True), False),
+        (job(max_parallelism=64, allowed=True), True),
+    ],
+    ids=["orphan", "orphan allowed", "renamed", "renamed allowed", "max parallelism"],
+)
+def test_the_answer_is_the_jobmanagers(root, made, refused):
+    savepoint_in(root)
+    said = preview(made, root.uri).refused
+    assert (said is not None) is refused
+    snapshot = store.load(root.uri)
+    if refused:
+        with pytest.raises(SnapshotError) as raised:
+            check_restorable(made, snapshot.metadata, snapshot.uri)
+        assert str(raised.value) == said
+    else:
+        check_restorable(made, snapshot.metadata, snapshot.uri)
+
+
+def test_both_max_parallelisms_are_told(root):
+    savepoint_in(root)
+    found = preview(job(max_parallelism=64, allowed=True), root.uri)
+    assert by_uid(found)["count"] is Fit.CONFLICT
+    assert found.refused is not None
+    assert "max parallelism 128 for uid 'count', the job asks for 64" in found.refused
+
+
+def test_state_that_may_be_dropped_is_named(root):
+    savepoint_in(root)
+    assert preview(job(allowed=True), root.uri).dropped == ("uid 'rules'",)
+
+
+def test_a_damaged_file_is_a_refusal_before_anything_is_stopped(root):
+    savepoint_in(root)
+    name = next(info.name for info in root.list() if info.name.endswith("keyed"))
+    data = root.read(name)
+    root.write(name, bytes([data[0] ^ 1]) + data[1:])
+    found = preview(job(allowed=True), root.uri)
+    assert found.refused is not None
+    assert name in found.refused
+    assert [str(fault.problem) for fault in found.faults] == ["checksum"]
+
+
+def test_a_retained_checkpoint_is_as_good_as_a_savepoint(root):
+    folder, _ = job_folder(root)
+    assert preview(job(allowed=True), f"{folder.uri}/chk-1/_metadata").refused is None
+
+
+def test_no_snapshot_is_an_error_that_names_the_path(root):
+    with pytest.raises(SnapshotCorrupt, match=f"{root.uri}/_metadata is missing"):
+        preview(job(), root.uri)
