@@ -14,6 +14,7 @@ from weir.checkpoint.metadata import (
     SnapshotMetadata,
     encode,
 )
+from weir.graph.identity import enumerator_id
 from weir.ids import AttemptId, CheckpointId, OperatorId, operator_id_of_uid
 from weir.keygroups import key_group, key_group_range
 from weir.serde import PickleSerializer
@@ -87,6 +88,12 @@ def enumerator_state() -> bytes:
     return data
 
 
+def operator_id_of(uid: str) -> OperatorId:
+    source = uid.removesuffix(" (enumerator)")
+    made = operator_id_of_uid(source)
+    return made if source == uid else enumerator_id(made)
+
+
 def write_snapshot(
     folder: Storage, number: int, *, savepoint: bool = False, keys: int = 20
 ) -> SnapshotMetadata:
@@ -98,12 +105,12 @@ def write_snapshot(
     ) -> object:
         if data is None:
             return None
-        name = paths.state_name(EPOCH, ATTEMPT, operator_id_of_uid(uid), index, kind)
+        name = paths.state_name(EPOCH, ATTEMPT, operator_id_of(uid), index, kind)
         return store.write_state(folder, lead + name, data, inline_bytes=600)
 
     def operator(uid: str, name: str, *subtasks: OperatorSubtaskState, parallelism: int = 2) -> OperatorState:
         return OperatorState(
-            operator_id=operator_id_of_uid(uid),
+            operator_id=operator_id_of(uid),
             uid=uid,
             name=name,
             parallelism=parallelism,
