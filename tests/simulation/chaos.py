@@ -1,0 +1,186 @@
+"""What can happen to a simulated cluster; each method is one fault, its details drawn when it happens."""
+
+from __future__ import annotations
+
+import random
+
+from tests.simulation.functions import Poison
+from tests.simulation.pipelines import Shape
+from tests.simulation.scenario import Scenario
+from weir.rpc.requests import JobState
+from weir.testing.simulation import Cluster
+from weir.testing.simulation.cluster import SimulatedJobManager
+from weir.testing.simulation.virtual_time import Process, ProcessState
+
+
+class Chaos:
+    def __init__(self, cluster: Cluster, scenario: Scenario, chance: random.Random) -> None:
+        self._cluster = cluster
+        self._scenario = scenario
+        self._chance = chance
+        self._loop = cluster.world.loop
+        #: When the last thing that was begun is over.
+        self.over_at = 0.0
+        self.shape = scenario.shape
+        self._shapes = 0
+
+    def happen(self, name: str) -> None:
+        self._cluster.trace.add("world", f"fault {name}")
+        getattr(self, name)()
+
+    def _later(self, seconds: float, call, *arguments) -> None:
+        self.over_at = max(self.over_at, self._loop.time() + seconds)
+        self._loop.world.call_later(seconds, call, *arguments)
+
+    def _some(self, low: float, high: float) -> float:
+        return self._chance.uniform(low, high)
+
+    # ---- processes
+
+    def kill_worker(self) -> None:
+        workers = [worker for tm in self._cluster.live_task_managers() for worker in tm.live_workers()]
+        if workers:
+            self._chance.choice(workers).kill("fault")
+
+    def kill_task_manager(self, *, silently: bool = False) -> None:
+        managers = self._cluster.live_task_managers()
+        if managers:
+            self._cluster.kill(self._chance.choice(managers).process, silently=silently)
+            self._later(self._some(0.1, 3.0), self._cluster.start_task_manager)
+
+    def kill_task_manager_silently(self) -> None:
+        self.kill_task_manager(silently=True)
+
+    def kill_jobmanager(self) -> None:
+        jobmanager = self._cluster.jobmanager
+        if jobmanager.process.alive:
+            self._cluster.kill(jobmanager.process, silently=self._chance.random() < 0.3)
+            self._later(self._some(0.05, 4.0), self._replace, jobmanager)
+
+    def _replace(self, gone: SimulatedJobManager) -> None:
+        if self._cluster.jobmanagers[-1] is gone:
+            self._cluster.start_jobmanager(recovering=True)
+
+    def freeze_jobmanager(self) -> None:
+        self._freeze(self._cluster.jobmanager.process, self._some(0.1, 5.0))
+
+    def freeze_jobmanager_and_replace(self) -> None:
+        jobmanager = self._cluster.jobmanager
+        self._freeze(jobmanager.process, self._some(0.5, 8.0))
+        self._later(self._some(0.05, 3.0), self._replace, jobmanager)
+
+    def freeze_worker(self) -> None:
+        workers = [worker for tm in self._cluster.live_task_managers() for worker in tm.live_workers()]
+        if workers:
+            self._freeze(self._chance.choice(workers).process, self._some(0.1, 8.0))
+
+    def freeze_task_manager(self) -> None:
+        managers = self._cluster.live_task_managers()
+        if managers:
+            manager = self._chance.choice(managers)
+            seconds = self._some(0.1, 8.0)
+            self._freeze(manager.process, seconds)
+            if self._chance.random() < 0.5:  # the whole machine, not only the supervisor
+                for worker in manager.live_workers():
+                    self._freeze(worker.process, seconds)
+
+    def _freeze(self, process: Process, seconds: float) -> None:
+        if process.state is ProcessState.RUNNING:
+            self._cluster.trace.add("world", f"freezes {process.name} for {seconds:.3f}")
+            process.freeze()
+            self._later(seconds, self._thaw, process)
+
+    def _thaw(self, process: Process) -> None:
+        if process.alive:
+            self._cluster.trace.add("world", f"thaws {process.name}")
+            process.thaw()
+
+    # ---- connections
+
+    def cut_session(self) -> None:
+        managers = [tm for tm in self._cluster.live_task_managers() if tm.session is not None]
+        if managers:
+            self._chance.choice(managers).session.cut()
+
+    def silence_session(self) -> None:
+        managers = [tm for tm in self._cluster.live_task_managers() if tm.session is not None]
+        if managers:
+            manager, seconds = self._chance.choice(managers), self._some(0.1, 6.0)
+            manager.session.be_silent(seconds)
+            manager.cut_off_until = self._loop.time() + seconds
+            self._later(seconds, lambda: None)
+
+    def break_data_stream(self) -> None:
+        streams = self._cluster.world.planes.streams
+        if streams:
+            self._chance.choice(streams).break_off("fault")
+
+    def silence_data_stream(self) -> None:
+        streams = self._cluster.world.planes.streams
+        if streams:
+            seconds = self._some(0.1, 4.0)
+            self._chance.choice(streams).be_silent(seconds)
+            self._later(seconds, lambda: None)
+
+    # ---- weather
+
+    def storage_storm(self) -> None:
+        rate = self._chance.choice([0.05, 0.3, 1.0])
+        lost = self._chance.choice([0.0, 0.05, 0.3])
+        self._change(self._some(0.1, 3.0), storage_errors=rate, storage_lost=lost)
+
+    def slow_storage(self) -> None:
+        self._change(self._some(0.1, 4.0), storage_delay=self._chance.choice([0.05, 0.3]))
+
+    def slow_messages(self) -> None:
+        self._change(self._some(0.1, 4.0), slow_messages=self._chance.choice([0.1, 0.5]))
+
+    def _change(self, seconds: float, **rates: float) -> None:
+        weather = self._cluster.weather
+        before = {name: getattr(type(weather)(), name) for name in rates}
+        if "slow_messages" in before:
+            before["slow_messages"] = self._scenario.slow_messages
+        for name, rate in rates.items():
+            setattr(weather, name, rate)
+        self._later(seconds, lambda: [setattr(weather, name, rate) for name, rate in before.items()])
+
+    def jump_clock(self) -> None:
+        processes = [self._cluster.jobmanager.process]
+        processes += [worker.process for tm in self._cluster.live_task_managers() for worker in tm.live_workers()]
+        process = self._chance.choice(processes)
+        process.wall_offset_ms += self._chance.choice([-3_600_000, -2_000, 2_000, 3_600_000])
+        self._later(2.0, lambda: None)
+
+    # ---- the job
+
+    def poison(self) -> None:
+        Poison.doses = self._chance.randint(1, 3)
+
+    def resubmit_rescaled(self) -> None:
+        """A person suspends the job and starts it again with another shape."""
+        self._loop.world.run(self._resubmit())
+
+    async def _resubmit(self) -> None:
+        import asyncio
+
+        from weir.jobmanager.job_events import StopKind
+
+        self.over_at = max(self.over_at, self._loop.time() + 20.0)
+        jobmanager = self._cluster.jobmanager
+        job = jobmanager.job
+        if job is None or not jobmanager.process.alive:
+            return
+        jobmanager.process.call_soon(job.stop_nowait, StopKind.SUSPEND)
+        while jobmanager.process.alive and not job.is_settled:
+            await asyncio.sleep(0.1)
+        if not jobmanager.process.alive or job.state is not JobState.SUSPENDED:
+            return
+        if self._cluster.jobmanager is not jobmanager:
+            return
+        self._shapes += 1
+        if self._scenario.pipeline.name != "broadcasting":  # whose output says how many instances there were
+            self.shape = Shape(
+                f"{self._scenario.seed}+{self._shapes}", self.shape.most, padding=self.shape.padding
+            )
+        self._cluster.kill(jobmanager.process)
+        self._cluster.start_jobmanager(self._scenario.job(self.shape), recovering=False)
