@@ -1,0 +1,106 @@
+"""Which channel is read next."""
+
+from __future__ import annotations
+
+from weir.taskmanager.channels import InputChannel
+from weir.taskmanager.gate import InputGate
+
+
+def gate_of(count: int) -> tuple[InputGate, list[InputChannel]]:
+    channels = [InputChannel(index, 0) for index in range(count)]
+    return InputGate(channels), channels
+
+
+def put(channel: InputChannel, *items: str) -> None:
+    for item in items:
+        channel.put(0, item, 1)
+
+
+def drain(gate: InputGate) -> list[str]:
+    found = []
+    while (element := gate.next()) is not None:
+        found.append(element[1])
+    return found
+
+
+def test_channels_take_turns() -> None:
+    gate, (a, b) = gate_of(2)
+    put(a, "a1", "a2", "a3")
+    put(b, "b1")
+    assert drain(gate) == ["a1", "b1", "a2", "a3"]
+
+
+def test_an_empty_gate_has_nothing_and_fills_again() -> None:
+    gate, (a, _) = gate_of(2)
+    assert gate.next() is None
+    put(a, "a1")
+    assert drain(gate) == ["a1"]
+    put(a, "a2")
+    assert drain(gate) == ["a2"]
+
+
+def test_a_blocked_channel_is_left_out_whether_it_had_something_or_gets_it_later() -> None:
+    gate, (a, b, c) = gate_of(3)
+    put(a, "a1")
+    gate.block(a)
+    gate.block(b)
+    put(b, "b1")
+    put(c, "c1")
+    assert drain(gate) == ["c1"]
+    assert gate.queued_bytes() == 2
+
+
+def test_what_was_held_back_goes_first_and_in_order() -> None:
+    gate, (a, b) = gate_of(2)
+    gate.block(a)
+    put(a, "a1", "a2", "a3")
+    put(b, "b1", "b2")
+    assert gate.next() == (b, "b1")
+    gate.unblock({0, 1})
+    put(a, "a4")
+    assert drain(gate) == ["a1", "a2", "a3", "b2", "a4"]
+
+
+def test_backlogs_of_several_channels_go_one_after_the_other() -> None:
+    gate, (a, b, c) = gate_of(3)
+    gate.block(a)
+    gate.block(b)
+    put(b, "b1", "b2")
+    put(a, "a1", "a2")
+    put(c, "c1")
+    gate.unblock([0, 1, 2])
+    assert drain(gate) == ["a1", "a2", "b1", "b2", "c1"]
+
+
+def test_a_channel_blocked_again_inside_its_backlog_waits_with_the_rest() -> None:
+    gate, (a, b) = gate_of(2)
+    gate.block(a)
+    put(a, "barrier", "a2")
+    put(b, "b1")
+    gate.unblock([0])
+    assert gate.next() == (a, "barrier")
+    gate.block(a)
+    assert drain(gate) == ["b1"]
+    gate.unblock([0])
+    assert drain(gate) == ["a2"]
+
+
+def test_unblocking_a_channel_that_was_not_blocked_does_not_give_it_two_turns() -> None:
+    gate, (a, b) = gate_of(2)
+    put(a, "a1", "a2", "a3")
+    put(b, "b1", "b2", "b3")
+    for _ in range(5):
+        gate.unblock([0])
+    assert drain(gate) == ["a1", "b1", "a2", "b2", "a3", "b3"]
+    assert len(gate._ready) == 0
+
+
+def test_many_checkpoints_under_load_do_not_lengthen_the_line() -> None:
+    gate, (a, b) = gate_of(2)
+    put(a, *(f"a{i}" for i in range(100)))
+    put(b, *(f"b{i}" for i in range(100)))
+    for _ in range(40):
+        channel, _ = gate.next()
+        gate.block(channel)
+        gate.unblock([0, 1])
+        assert len(gate._ready) == 2
