@@ -105,7 +105,10 @@ def decode_entry(data: bytes, where: str) -> Entry:
             )
         return msgspec.json.decode(data, type=Entry)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SnapshotCorrupt(f"fence record {where} is damaged: {error}") from error
+        raise SnapshotCorrupt(
+            f"fence record {where} is damaged ({error}); bring it back from the bucket's versions, or start from a "
+            "savepoint under a new job"
+        ) from error
 
 
 class _Header(msgspec.Struct):

@@ -143,7 +143,7 @@ def _blocked_message(first: Candidate, older: list[Candidate], damaged: Abstract
     lines = [f"{first.point.path} is damaged, and no other restore point is safe:"]
     for candidate in older:
         if candidate.point.path in damaged:
-            cost = "damaged as well"
+            cost = "damaged or deleted as well"
         elif candidate.commits_after:
             numbers = ", ".join(str(point.checkpoint_id) for point in reversed(candidate.commits_after))
             cost = f"output committed with snapshot {numbers} would be written a second time"
@@ -151,6 +151,7 @@ def _blocked_message(first: Candidate, older: list[Candidate], damaged: Abstract
             cost = "safe"
         lines.append(f"  {candidate.point.path} (snapshot {candidate.point.checkpoint_id}): {cost}")
     lines.append(
-        f"bring {first.point.path} back, or name one of these (or a savepoint) in restore.from and change restore.nonce"
+        f"bring {first.point.path} back, or start from one of these or from a savepoint: by --from, or in a cluster by "
+        "restore.from and a new restore.nonce"
     )
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -232,9 +233,12 @@ class _Choice:
         self.restore = None
         if not view.entries:
             return self._first_start()
-        damaged: set[str] = set()
+        damaged: dict[str, str] = {}
         while True:
-            decision = recovery.decide(view, damaged)
+            try:
+                decision = recovery.decide(view, damaged.keys())
+            except RestoreBlocked:
+                raise self._blocked(view, damaged) from None
             if isinstance(decision, recovery.NoState):
                 self.note = f"starts without state: {decision.why}"
                 return None
@@ -242,10 +246,24 @@ class _Choice:
                 self._load(decision.point)
             except SnapshotCorrupt as error:
                 log.warning("restore point is damaged", path=decision.point.path, reason=str(error))
-                damaged.add(decision.point.path)
+                damaged[decision.point.path] = str(error)
                 continue
             self.note = f"restores {decision.point.path}: {decision.why}"
             return decision.point
+
+    def _blocked(self, view: LogView, damaged: Mapping[str, str]) -> RestoreBlocked:
+        """Why nothing may be restored: what is damaged and how, and which of the others are still there."""
+        unusable = set(damaged)
+        for candidate in recovery.candidates(view):
+            try:
+                self._load(candidate.point)
+            except SnapshotCorrupt:
+                unusable.add(candidate.point.path)
+        try:
+            recovery.decide(view, unusable)
+        except RestoreBlocked as error:
+            return RestoreBlocked("\n".join([*damaged.values(), str(error)]))
+        raise AssertionError("a point that is safe to restore was passed over")
 
     def _first_start(self) -> RestorePoint | None:
         if self._spec.restore_from is None:

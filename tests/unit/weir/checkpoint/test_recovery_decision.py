@@ -122,7 +122,7 @@ def test_a_fallback_does_not_pass_commits_over_a_restart():
 
 
 def test_when_everything_is_damaged_the_restore_is_blocked():
-    with pytest.raises(RestoreBlocked, match="damaged as well"):
+    with pytest.raises(RestoreBlocked, match="damaged or deleted as well"):
         recovery.decide(log(start(), chk(1), chk(2)), damaged={"chk-1", "chk-2"})
 
 
