@@ -135,6 +135,8 @@ class Keeper:
         for process in processes:
             _kill(process)
         await self.client.__aexit__(None, None, None)
+        # gRPC's last events are for this loop; they must find it open.
+        await asyncio.sleep(0.05)
 
     # ---- the JobManager -----------------------------------------------------------------------------------------
 
