@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from tests.support.checkpoints import JOB, ManualClock
 from weir.operators.base import Operator, OperatorContext, RestoredState
+from weir.operators.failures import operator_failure
 from weir.records import RowBatch, StreamElement, Watermark
 
 
@@ -93,6 +95,19 @@ class Driver:
     def restored(self, watermark: int | None = None, clock: ManualClock | None = None) -> Driver:
         """A fresh operator that continues from a snapshot of this one."""
         return Driver(self._make, self._key, self.saved(watermark), clock, **self._overrides)
+
+
+def failure_message(driver: Driver, call: Callable[[], object]) -> str:
+    """What people read when ``call`` raises in the operator; frames before the engine's own do not count."""
+    try:
+        call()
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and os.sep + "tests" + os.sep in trace.tb_frame.f_code.co_filename:
+            trace = trace.tb_next
+        where = driver.operator.context
+        return str(operator_failure(error.with_traceback(trace), where.label, where.location))
+    raise AssertionError("it did not fail")
 
 
 def rows_of(elements: Iterable[StreamElement], tag: str | None = None) -> list[Any]:

@@ -236,7 +236,7 @@ def test_an_operator_that_fails_when_it_is_called_is_named_as_well() -> None:
         def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
             raise ValueError("at once")
 
-    with pytest.raises(OperatorFailure, match="ValueError: at once .in operator 'Op0' .uid u0."):
+    with pytest.raises(OperatorFailure, match=r"ValueError: at once .in operator 'Op0' .uid u0."):
         run(chain((Eager(), None, None), outputs=[]), RowBatch([1]))
 
 
