@@ -215,7 +215,10 @@ class CommitsDone(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class TaskMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of a subtask since it was deployed."""
+    """Counters of a subtask since it was deployed.
+
+    Busy, idle and back-pressured time add up to the time since the subtask runs. Bytes are those that credit counts.
+    """
 
     vertex: VertexId
     index: int

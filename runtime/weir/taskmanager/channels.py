@@ -41,6 +41,7 @@ class InputChannel:
     __slots__ = (
         "backlog",
         "blocked",
+        "bytes_in",
         "ended",
         "gate",
         "index",
@@ -57,6 +58,8 @@ class InputChannel:
         #: (kind, element or payload, cost); kind 0 marks a live element.
         self.queue: deque[tuple[int, Any, int]] = deque()
         self.queued_bytes = 0
+        #: What was taken, as credit counts it.
+        self.bytes_in = 0
         self.blocked = False
         #: Elements at the head of the queue that were held back and go before those of other channels.
         self.backlog = 0
@@ -77,6 +80,7 @@ class InputChannel:
         kind, item, cost = self.queue.popleft()
         if cost:
             self.queued_bytes -= cost
+            self.bytes_in += cost
             if self.upstream is not None:
                 self.upstream.give_back(cost)
         return item if kind == 0 else wire.decode(kind, item)
@@ -94,6 +98,8 @@ class CreditGate:
 class OutputChannel(Protocol):
     """Sending end."""
 
+    bytes_out: int  #: of rows, as credit counts them: encoded, or estimated where they go by reference
+
     def send_rows(self, batch: RowBatch) -> None: ...
 
     def send_control(self, element: StreamElement) -> None: ...
@@ -106,17 +112,19 @@ class OutputChannel(Protocol):
 class LocalChannel:
     """Both ends in one worker: batches go by reference. It is its own way back."""
 
-    __slots__ = ("_credit", "_credit_gate", "_request", "_target")
+    __slots__ = ("_credit", "_credit_gate", "_request", "_target", "bytes_out")
 
     def __init__(self, target: InputChannel, credit_gate: CreditGate) -> None:
         self._target = target
         self._credit = WINDOW_BYTES
         self._credit_gate = credit_gate
         self._request: Callable[[], None] | None = None
+        self.bytes_out = 0
         target.upstream = self
 
     def send_rows(self, batch: RowBatch) -> None:
         cost = estimated_bytes(batch)
+        self.bytes_out += cost
         before = self._credit
         self._credit = before - cost
         if before > 0 >= self._credit:

@@ -45,6 +45,7 @@ class EnumeratorTask:
         self.ended = False
         self.busy_seconds = 0.0
         self.backpressured_seconds = 0.0
+        self._started_at = 0.0
         self._source = source
         self._readers = readers
         self._env = env
@@ -85,6 +86,7 @@ class EnumeratorTask:
 
     def _opened(self, assignments: list[Assignment]) -> None:
         self.started = True
+        self._started_at = self._env.clock.monotonic()
         self._env.report(
             messages.TaskRunning(execution=self.identity.execution, vertex=self.identity.vertex.id, index=0)
         )
@@ -212,8 +214,15 @@ class EnumeratorTask:
             self._enumerator.close()
 
     def metrics(self) -> messages.TaskMetrics:
-        """An enumerator moves no rows."""
-        return messages.TaskMetrics(vertex=self.identity.vertex.id, index=0)
+        """An enumerator moves no rows, and what it computes is not done on the data thread."""
+        since_start = self._env.clock.monotonic() - self._started_at if self.started else 0.0
+        busy_ms = int(self.busy_seconds * 1000)
+        return messages.TaskMetrics(
+            vertex=self.identity.vertex.id,
+            index=0,
+            busy_ms=busy_ms,
+            idle_ms=max(0, int(since_start * 1000) - busy_ms),
+        )
 
 
 def _saved(restored: RestoredState | None, context: OperatorContext) -> tuple[bytes | None, list[int]]:

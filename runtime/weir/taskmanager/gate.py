@@ -61,6 +61,10 @@ class InputGate:
             if channel.queue:
                 self._ready.appendleft(channel)
 
+    def bytes_in(self) -> int:
+        """Bytes taken from all channels."""
+        return sum(channel.bytes_in for channel in self.channels)
+
     def queued_bytes(self) -> int:
         """Bytes waiting in all channels."""
         return sum(channel.queued_bytes for channel in self.channels)

@@ -67,6 +67,8 @@ class Task:
         self.started = False
         self.busy_seconds = 0.0
         self.backpressured_seconds = 0.0
+        #: Monotonic seconds; what passed since then and is neither busy nor back-pressured was idle.
+        self._started_at = 0.0
         self._env = env
         self._gate = InputGate(channels)
         self._alignment = alignment
@@ -98,6 +100,7 @@ class Task:
             self._watermarks.current = max(marks)
         crashpoints.hit("worker.task.opened")
         self.started = True
+        self._started_at = self._env.clock.monotonic()
         self._report(messages.TaskRunning)
         if restored and all(state is not None and state.finished for state in restored):
             self._end(repeat=True)
@@ -386,13 +389,21 @@ class Task:
     def metrics(self) -> messages.TaskMetrics:
         """Counters since the deployment."""
         chain = self.chain
+        now = self._env.clock.monotonic()
+        waiting = 0.0 if self._waiting_since is None else now - self._waiting_since
+        busy_ms = int(self.busy_seconds * 1000)
+        backpressured_ms = int((self.backpressured_seconds + waiting) * 1000)
+        since_start_ms = int((now - self._started_at) * 1000) if self.started else 0
         return messages.TaskMetrics(
             vertex=self.identity.vertex.id,
             index=self.identity.index,
             records_in=chain.rows_in[0],
             records_out=sum(output.rows_out for output in chain.outputs),
-            busy_ms=int(self.busy_seconds * 1000),
-            backpressured_ms=int(self.backpressured_seconds * 1000),
+            bytes_in=self._gate.bytes_in(),
+            bytes_out=sum(channel.bytes_out for output in chain.outputs for channel in output.channels),
+            busy_ms=busy_ms,
+            idle_ms=max(0, since_start_ms - busy_ms - backpressured_ms),
+            backpressured_ms=backpressured_ms,
             watermark=self._watermarks.current,
             queued_bytes=self._gate.queued_bytes(),
             operator_records_in={
