@@ -1,0 +1,76 @@
+"""What documents show, taken out of them to be run: files named in the text, and blocks of shell commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = Path(sys.executable).parent
+SECONDS = 120
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"`([\w/.-]+\.(?:py|yaml))`")
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    #: The file that the text before it named last.
+    file: str | None
+
+
+def blocks(document: str) -> list[Block]:
+    """The fenced blocks of a document, in order."""
+    text = (ROOT / document).read_text()
+    found = []
+    for match in _BLOCK.finditer(text):
+        outside = _BLOCK.sub("", text[: match.start()])
+        named = _FILE.findall(outside)
+        found.append(Block(match[1], match[2], named[-1] if named else None))
+    return found
+
+
+def section(document: str, heading: str) -> str:
+    """The text below a heading, up to the next one of any level."""
+    match = re.search(
+        rf"^#+ {re.escape(heading)}$(.*?)(?=^#+ |\Z)", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert match, f"{document} has no section {heading!r}"
+    return match[1]
+
+
+def shell(script: str, folder: Path, environment: Mapping[str, str] | None = None) -> str:
+    """Run a block as its reader does, in a folder where ``weir`` is installed; its stdout."""
+    if not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(BIN.parent)
+    ended = subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **(environment or {})},
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{script}\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
+    return ended.stdout
+
+
+def write_files(document: str, folder: Path) -> None:
+    """The Python and YAML files that the document shows."""
+    for block in blocks(document):
+        if block.language in ("python", "yaml"):
+            assert block.file is not None, (
+                f"{document}: a {block.language} block without a file's name before it"
+            )
+            path = folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text)
