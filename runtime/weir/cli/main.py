@@ -19,6 +19,7 @@ INTERRUPTED: Final = 130
 
 #: Where each command lives, and its line in ``weir --help``.
 _COMMANDS: Final = {
+    "config": ("weir.cli.config:config", "Explain settings and where they come from."),
     "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
     "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),

@@ -1,7 +1,8 @@
 """Reads what ``weir run`` and ``weir plan`` are given: a StreamJob file, a script, or ``module:build``.
 
 A file is checked strictly and as a whole: all faults at once, each with line, path and the nearest known key. Set
-fields become settings above the job's code, ``spec.config`` and ``WEIR_*`` variables settings below it. What only a
+fields become settings above the job's code; a configuration file, ``spec.config`` and ``WEIR_*`` variables settings
+below it: each is a layer that ``weir config explain`` can name. What only a
 cluster has is ignored and said in ``notes``. A relative script is looked for beside the file first; relative
 folders under ``storage`` belong to the working folder, as ``args`` do.
 """
@@ -10,19 +11,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import yaml
+from msgspec import structs
 
-from weir.cli.resource_schema import RESTART_FIELDS, Entry, Fault, check
-from weir.config import options, setting_text, settings_from_environment
+from weir.cli.resource_schema import RESTART_FIELDS, check
+from weir.config import Layer, Origin, environment_layer, file_layer, merged, options, places, setting_text
+from weir.config.yaml_entries import Entry, Fault, listed, read_document
 from weir.errors import ConfigError, JobLoadError
 from weir.rpc.messages import JobSpec
 from weir.storage import S3Options, absolute_uri
 
+#: Help of the option ``--config`` of every command that reads settings.
+CONFIG_HELP = "File of settings, below the environment. Default: the one that WEIR_CONFIG names."
+
+_STREAM_JOB = "a StreamJob (apiVersion, kind, metadata, spec)"
+
 #: Fields that are settings, by path.
-_SETTINGS = {
+SETTING_FIELDS = {
     "spec.job.parallelism": options.PARALLELISM.key,
     "spec.job.maxParallelism": options.MAX_PARALLELISM.key,
     "spec.checkpoints.interval": options.CHECKPOINT_INTERVAL.key,
@@ -47,7 +54,10 @@ _SETTINGS = {
     "spec.restart.failures": options.RATE_FAILURES.key,
     "spec.restart.interval": options.RATE_INTERVAL.key,
     "spec.taskManager.slots": options.TASK_SLOTS.key,
+    "spec.storage.checkpoints": options.CHECKPOINT_DIRECTORY.key,
+    "spec.storage.savepoints": options.SAVEPOINT_DIRECTORY.key,
 }
+#: ``spec.restart.delay`` means another setting for each strategy that has it.
 _DELAYS = {"FixedDelay": options.FIXED_DELAY.key, "FailureRate": options.RATE_DELAY.key}
 
 #: What only a cluster has: the beginning of a path, and why it is ignored here.
@@ -85,19 +95,33 @@ class JobResource:
     restore_policy: str = "Resume"
     #: What was ignored, and why; for people.
     notes: tuple[str, ...] = ()
+    #: Who sets what, lowest first: below the job's code, and above it.
+    below_code: tuple[Layer, ...] = ()
+    above_code: tuple[Layer, ...] = ()
+
+    def with_flags(self, settings: Mapping[str, str], flags: Mapping[str, str]) -> JobResource:
+        """The job with settings of the command line, the highest layer; ``flags`` names the flag of each."""
+        above = (*self.above_code, Layer(Origin.FLAG, settings, flags))
+        spec = structs.replace(
+            self.spec, overrides=merged(above), places={**places(self.below_code), **places(above)}
+        )
+        return replace(self, spec=spec, above_code=above)
 
 
 def read_target(
-    target: str, args: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    target: str,
+    args: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    config: str | None = None,
 ) -> JobResource:
     """The job that a command line names: ``FILE.yaml``, ``job.py`` or ``module:build``, with ``args``.
 
-    Raises ``ConfigError`` for a wrong file, ``JobLoadError`` for a target that is none of the three.
+    ``config`` is the configuration file, by default the one that ``WEIR_CONFIG`` names. Raises ``ConfigError`` for a wrong file, ``JobLoadError`` for a target that is none of the three.
     """
     if target.endswith((".yaml", ".yml")):
         if args:
             raise ConfigError(f"{target}: arguments ({' '.join(args)}) belong into spec.job.args of the file")
-        return read_resource(target, environ)
+        return read_resource(target, environ, config)
     script = target.endswith(".py")
     if not script and ":" not in target:
         raise JobLoadError(
@@ -107,49 +131,48 @@ def read_target(
     stem = (
         os.path.splitext(os.path.basename(target))[0] if script else target.partition(":")[0].split(".")[-1]
     )
-    return JobResource(
-        JobSpec(
-            name=stem,
-            entrypoint=os.path.abspath(target) if script else target,
-            args=tuple(args),
-            python_path=(here,),
-            defaults=settings_from_environment(os.environ if environ is None else environ),
-        )
+    environ = os.environ if environ is None else environ
+    below = (file_layer(environ, config), environment_layer(environ))
+    spec = JobSpec(
+        name=stem,
+        entrypoint=os.path.abspath(target) if script else target,
+        args=tuple(args),
+        python_path=(here,),
+        defaults=merged(below),
+        places=places(below),
+        checkpoint_storage=merged(below).get(options.CHECKPOINT_DIRECTORY.key),
     )
+    return JobResource(spec, below_code=below)
 
 
-def read_resource(path: str, environ: Mapping[str, str] | None = None) -> JobResource:
+def read_resource(
+    path: str, environ: Mapping[str, str] | None = None, config: str | None = None
+) -> JobResource:
     """The job that a StreamJob file describes.
 
     Raises ``ConfigError`` with every fault of the file, each as ``file:line: path: what is wrong``.
     """
-    document = _document(path)
+    document = read_document(path, _STREAM_JOB)
     for name, wanted in (("apiVersion", "weir.dev/v1alpha1"), ("kind", "StreamJob")):
         entry = document.value.get(name)
         if entry is not None and entry.value != wanted:
             raise ConfigError(f"{path}:{entry.line}: {name} is {entry.value!r}, expected {wanted}")
     found, faults = check(document)
-    defaults = _config(found, faults)
-    overrides = _overrides(found, faults)
+    own = _layer(path, Origin.CONFIG, _config_keys(found), found, faults)
+    fields = _layer(path, Origin.RESOURCE, _field_keys(found, faults), found, faults)
     _check_parallelism(found, faults)
     if faults:
-        raise ConfigError(_listed(path, faults))
+        raise ConfigError(listed(path, faults))
+    environ = os.environ if environ is None else environ
+    below = (file_layer(environ, config), own, environment_layer(environ))
     values = {name: entry.value for name, entry in found.items()}
-    environment = settings_from_environment(os.environ if environ is None else environ)
-    return _resource(os.path.dirname(os.path.abspath(path)), values, {**defaults, **environment}, overrides)
+    return _resource(os.path.dirname(os.path.abspath(path)), values, below, (fields,))
 
 
 def _resource(
-    folder: str, values: dict[str, Any], defaults: dict[str, str], overrides: dict[str, str]
+    folder: str, values: dict[str, Any], below: tuple[Layer, ...], above: tuple[Layer, ...]
 ) -> JobResource:
-    checkpoints = _uri(values.get("spec.storage.checkpoints"))
-    savepoints = _uri(values.get("spec.storage.savepoints"))
-    for uri, option in (
-        (checkpoints, options.CHECKPOINT_DIRECTORY),
-        (savepoints, options.SAVEPOINT_DIRECTORY),
-    ):
-        if uri is not None:
-            overrides[option.key] = uri
+    defaults, overrides = merged(below), merged(above)
     entrypoint = values["spec.job.entrypoint"]
     beside = os.path.join(folder, entrypoint)
     if entrypoint.endswith(".py"):
@@ -163,7 +186,8 @@ def _resource(
         max_parallelism=values.get("spec.job.maxParallelism", options.MAX_PARALLELISM.default),
         defaults=defaults,
         overrides=overrides,
-        checkpoint_storage=checkpoints or defaults.get(options.CHECKPOINT_DIRECTORY.key),
+        places={**places(below), **places(above)},
+        checkpoint_storage={**defaults, **overrides}.get(options.CHECKPOINT_DIRECTORY.key),
         allow_non_restored_state=values.get("spec.job.allowNonRestoredState", False),
         restore_from=_uri(values.get("spec.restore.from")),
     )
@@ -172,10 +196,12 @@ def _resource(
         s3=S3Options(
             endpoint=values.get("spec.storage.s3.endpoint"), region=values.get("spec.storage.s3.region")
         ),
-        savepoint_storage=savepoints,
+        savepoint_storage=overrides.get(options.SAVEPOINT_DIRECTORY.key),
         slots=values.get("spec.taskManager.slots"),
         restore_policy=values.get("spec.restore.policy", "Resume"),
         notes=_notes(values),
+        below_code=below,
+        above_code=above,
     )
 
 
@@ -198,32 +224,54 @@ def _notes(values: dict[str, Any]) -> tuple[str, ...]:
 # ---- settings
 
 
-def _config(found: dict[str, Entry], faults: list[Fault]) -> dict[str, str]:
-    """The settings of ``spec.config``."""
-    settings: dict[str, str] = {}
+def settings_of_flags(
+    settings: Sequence[str], parallelism: int | None = None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Settings of a command line (``--set KEY=VALUE``, ``--parallelism``), and by key the flag. Raises ``ConfigError``."""
+    found: dict[str, str] = {}
+    flags: dict[str, str] = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {setting}: expected KEY=VALUE")
+        found[key] = setting_text(key, value)
+        flags[key] = "--set"
+    if parallelism is not None:
+        found[options.PARALLELISM.key] = setting_text(options.PARALLELISM.key, parallelism)
+        flags[options.PARALLELISM.key] = "--parallelism"
+    return found, flags
+
+
+def _config_keys(found: dict[str, Entry]) -> dict[str, str]:
+    """The keys of ``spec.config``, by path."""
     lead = "spec.config."
-    for name, entry in found.items():
-        if name.startswith(lead):
-            try:
-                settings[name.removeprefix(lead)] = setting_text(name.removeprefix(lead), entry.value)
-            except ConfigError as error:
-                faults.append(Fault(entry.line, f"spec.config: {error}"))
-    return settings
+    return {name: name.removeprefix(lead) for name in found if name.startswith(lead)}
 
 
-def _overrides(found: dict[str, Entry], faults: list[Fault]) -> dict[str, str]:
-    """The settings of fields that are set."""
-    settings: dict[str, str] = {}
+def _field_keys(found: dict[str, Entry], faults: list[Fault]) -> dict[str, str]:
+    """The key of each field that is a setting, by the field's path."""
     strategy = _restart_strategy(found, faults)
-    for name, entry in found.items():
-        key = _DELAYS.get(strategy) if name == "spec.restart.delay" else _SETTINGS.get(name)
-        if key is None:
-            continue
+    keys = {name: SETTING_FIELDS[name] for name in found if name in SETTING_FIELDS}
+    if "spec.restart.delay" in found and strategy in _DELAYS:
+        keys["spec.restart.delay"] = _DELAYS[strategy]
+    return keys
+
+
+def _layer(
+    path: str, origin: Origin, keys: dict[str, str], found: dict[str, Entry], faults: list[Fault]
+) -> Layer:
+    """The settings that stand in the file under these paths."""
+    settings: dict[str, str] = {}
+    for name, key in keys.items():
+        entry = found[name]
+        value = (_uri(entry.value) or "") if name.startswith("spec.storage.") else entry.value
         try:
-            settings[key] = setting_text(key, entry.value)
+            settings[key] = setting_text(key, value)
         except ConfigError as error:
-            faults.append(Fault(entry.line, f"{name}: {str(error).removeprefix(key + ': ')}"))
-    return settings
+            lead = "spec.config" if origin is Origin.CONFIG else name
+            said = str(error) if origin is Origin.CONFIG else str(error).removeprefix(key + ": ")
+            faults.append(Fault(entry.line, f"{lead}: {said}"))
+    return Layer(origin, settings, {key: f"{path}:{found[name].line}, {name}" for name, key in keys.items()})
 
 
 def _restart_strategy(found: dict[str, Entry], faults: list[Fault]) -> str:
@@ -256,83 +304,3 @@ def _check_parallelism(found: dict[str, Entry], faults: list[Fault]) -> None:
                 "first or raise the second",
             )
         )
-
-
-# ---- reading
-
-_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-
-
-def _listed(path: str, faults: list[Fault]) -> str:
-    lines = [f"{path}:{fault.line}: {fault.text}" for fault in sorted(faults, key=lambda fault: fault.line)]
-    return lines[0] if len(lines) == 1 else f"{path} has {len(lines)} faults:\n  " + "\n  ".join(lines)
-
-
-def _document(path: str) -> Entry:
-    """The one document of the file, with lines. Raises ``ConfigError``."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    try:
-        loader = yaml.SafeLoader(text)
-        documents = [_entry(loader, node, path) for node in _nodes(loader)]
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    documents = [document for document in documents if document.value is not None]
-    if len(documents) != 1:
-        places = ", ".join(f"line {document.line}" for document in documents)
-        raise ConfigError(
-            f"{path} has {len(documents)} documents ({places}), expected one StreamJob"
-            if documents
-            else f"{path} is empty, expected a StreamJob"
-        )
-    if not isinstance(documents[0].value, dict):
-        raise ConfigError(
-            f"{path}:{documents[0].line}: expected a StreamJob (apiVersion, kind, metadata, spec)"
-        )
-    return documents[0]
-
-
-def _nodes(loader: yaml.SafeLoader) -> list[yaml.Node]:
-    nodes = []
-    while loader.check_node():
-        node = loader.get_node()
-        if node is not None:
-            nodes.append(node)
-    return nodes
-
-
-def _entry(loader: yaml.SafeLoader, node: yaml.Node, path: str) -> Entry:
-    line = node.start_mark.line + 1
-    if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
-        raise ConfigError(f"{path}:{line}: not YAML: the tag {node.tag} is not allowed")
-    if isinstance(node, yaml.MappingNode):
-        _check_twice(loader, node, path)
-        loader.flatten_mapping(node)
-        fields: dict[str, Entry] = {}
-        for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))
-            fields[key] = Entry(_entry(loader, value_node, path).value, key_node.start_mark.line + 1)
-        return Entry(fields, line)
-    if isinstance(node, yaml.SequenceNode):
-        return Entry([_entry(loader, item, path) for item in node.value], line)
-    return Entry(loader.construct_object(node, deep=True), line)
-
-
-def _check_twice(loader: yaml.SafeLoader, node: yaml.MappingNode, path: str) -> None:
-    """A key that is written twice; YAML would silently take the last."""
-    seen: dict[str, int] = {}
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key, at = str(loader.construct_object(key_node, deep=True)), key_node.start_mark.line + 1
-        if key in seen:
-            raise ConfigError(f"{path}:{at}: {key} is there twice, first in line {seen[key]}")
-        seen[key] = at

@@ -13,22 +13,7 @@ from typing import Any
 
 from weir.config import nearest
 from weir.config.values import BOOLEAN, SIZE, TEXT, Kind, duration, integer, number
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A value of the document and its line, from 1."""
-
-    value: Any  #: a scalar, ``list[Entry]`` or ``dict[str, Entry]``
-    line: int
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong in the document."""
-
-    line: int
-    text: str  #: begins with the path
+from weir.config.yaml_entries import Entry, Fault
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,9 @@ from msgspec import structs
 
 from weir.cli import run_report
 from weir.cli.main import FAILED, INTERRUPTED
-from weir.cli.resource import JobResource, read_target
-from weir.config import options, setting_text
+from weir.cli.resource import CONFIG_HELP, JobResource, read_target, settings_of_flags
+from weir.config import CONFIG_VARIABLE, options
 from weir.config.options import nearest
-from weir.errors import ConfigError
 from weir.ids import JobId
 from weir.local.cluster import LocalCluster
 from weir.local.one_process import run_in_one_process
@@ -48,6 +47,7 @@ _POLL = 0.2
 @click.option("--from", "restore_from", metavar="PATH", help="Checkpoint or savepoint to start from.")
 @click.option("--allow-non-restored-state", is_flag=True, help="Drop state that no operator claims.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting by its key.")
+@click.option("--config", metavar="FILE", type=click.Path(), help=CONFIG_HELP)
 @click.option(
     "--one-process", is_flag=True, help="Run everything in this process, for a debugger; no restarts."
 )
@@ -62,6 +62,7 @@ def run(
     restore_from: str | None,
     allow_non_restored_state: bool,
     settings: tuple[str, ...],
+    config: str | None,
     one_process: bool,
     output: str,
 ) -> int:
@@ -69,8 +70,10 @@ def run(
     if target.startswith("-"):
         near = nearest(target, [option for each in run.params for option in each.opts])
         raise click.UsageError(f"no such option {target}" + (f"; did you mean {near}?" if near else ""))
-    resource = read_target(target, args)
-    flags = _flags(settings, parallelism)
+    if config is not None:  # also for the processes of the cluster
+        os.environ[CONFIG_VARIABLE] = os.path.abspath(config)
+    flags, places = settings_of_flags(settings, parallelism)
+    resource = read_target(target, args).with_flags(flags, places)
     spec = _with_flags(resource.spec, flags, restore_from, allow_non_restored_state)
     for note in resource.notes:
         click.echo(f"weir: {note}", err=True)
@@ -133,23 +136,10 @@ def _environment(resource: JobResource) -> dict[str, str]:
     return environment
 
 
-def _flags(settings: tuple[str, ...], parallelism: int | None) -> dict[str, str]:
-    """Settings of the command line. Raises ``ConfigError``."""
-    found = {}
-    for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator:
-            raise ConfigError(f"--set {setting}: expected KEY=VALUE")
-        found[key] = setting_text(key, value)
-    if parallelism is not None:
-        found[options.PARALLELISM.key] = setting_text(options.PARALLELISM.key, parallelism)
-    return found
-
-
 def _with_flags(
     spec: JobSpec, flags: Mapping[str, str], restore_from: str | None, allow_non_restored_state: bool
 ) -> JobSpec:
-    changes: dict[str, Any] = {"overrides": {**spec.overrides, **flags}}
+    changes: dict[str, Any] = {"overrides": dict(spec.overrides)}
     folder = flags.get(options.CHECKPOINT_DIRECTORY.key) or spec.checkpoint_storage or DEFAULT_CHECKPOINTS
     changes["checkpoint_storage"] = absolute_uri(folder)
     if options.CHECKPOINT_DIRECTORY.key in flags:

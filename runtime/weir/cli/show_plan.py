@@ -10,7 +10,7 @@ from msgspec import structs
 
 from weir.cli.main import FAILED
 from weir.cli.plan import plan_resource
-from weir.cli.resource import JobResource, read_target
+from weir.cli.resource import CONFIG_HELP, JobResource, read_target
 from weir.cli.restore_preview import RestorePreview, preview, preview_text
 from weir.graph.codec import to_json
 from weir.graph.physical import PhysicalPlan
@@ -34,16 +34,18 @@ class PlanWithRestore(msgspec.Struct, frozen=True, kw_only=True):
     help="Compare with this checkpoint or savepoint: exit code 1 if the restore would be refused.",
 )
 @click.option("--allow-non-restored-state", is_flag=True, help="With --from: state may be dropped.")
+@click.option("--config", metavar="FILE", type=click.Path(), help=CONFIG_HELP)
 @click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
 def plan(
     target: str,
     args: tuple[str, ...],
     restore_from: str | None,
     allow_non_restored_state: bool,
+    config: str | None,
     output: str,
 ) -> int:
     """Show the plan of TARGET: a StreamJob FILE.yaml, a script job.py, or package.module:function."""
-    resource = read_target(target, args)
+    resource = read_target(target, args, config=config)
     for note in resource.notes:
         click.echo(f"weir: {note}", err=True)
     if restore_from is not None:

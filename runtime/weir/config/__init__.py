@@ -1,7 +1,7 @@
 """Settings: hierarchical keys with Flink's names, their parsing, and the frozen groups that the engine reads.
 
-``options`` is the table of keys, ``values`` reads single values, ``groups`` merges origins and makes
-:class:`JobOptions`.
+``options`` is the table of keys, ``values`` reads single values, ``layers`` says who sets what (``weir config
+explain``), ``groups`` merges origins and makes :class:`JobOptions`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from weir.config.groups import (
     RestartOptions,
     StateBackendOptions,
     merge_settings,
+)
+from weir.config.layers import (
+    CONFIG_VARIABLE,
+    Explanation,
+    Layer,
+    Origin,
+    environment_layer,
+    explain,
+    file_layer,
+    merged,
+    places,
 )
 from weir.config.options import (
     OPTIONS,
@@ -41,18 +52,22 @@ from weir.config.values import (
 )
 
 __all__ = [
+    "CONFIG_VARIABLE",
     "OPTIONS",
     "CheckpointOptions",
     "CheckpointingMode",
     "Duration",
     "ExponentialDelay",
     "ExternalizedCheckpointRetention",
+    "Explanation",
     "FailureRate",
     "FixedDelay",
     "JobOptions",
+    "Layer",
     "MergedSettings",
     "NoRestart",
     "Option",
+    "Origin",
     "PipelineOptions",
     "ProcessOptions",
     "RestartOptions",
@@ -60,11 +75,16 @@ __all__ = [
     "SettingValue",
     "StateBackendOptions",
     "StateBackendType",
+    "environment_layer",
+    "explain",
+    "file_layer",
     "format_duration",
     "merge_settings",
+    "merged",
     "nearest",
     "parse_duration",
     "parse_size",
+    "places",
     "setting_text",
     "settings_from_environment",
     "text_of",

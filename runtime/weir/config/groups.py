@@ -42,9 +42,15 @@ class MergedSettings(Mapping[str, str]):
 
 
 def merge_settings(
-    defaults: Mapping[str, str], code: Mapping[str, str], overrides: Mapping[str, str]
+    defaults: Mapping[str, str],
+    code: Mapping[str, str],
+    overrides: Mapping[str, str],
+    places: Mapping[str, str] | None = None,
 ) -> MergedSettings:
-    """``overrides`` (set fields, flags) win over the job's ``code``, which wins over ``defaults``."""
+    """``overrides`` (set fields, flags) win over the job's ``code``, which wins over ``defaults``.
+
+    ``places`` says, by key, where exactly it is set in ``overrides``, or else in ``defaults``.
+    """
     origins: dict[str, str] = {}
     values: dict[str, str] = {}
     for origin, settings in (
@@ -53,7 +59,8 @@ def merge_settings(
         ("a field of the StreamJob or a flag", overrides),
     ):
         values.update(settings)
-        origins.update(dict.fromkeys(settings, origin))
+        known = {} if settings is code or places is None else places
+        origins.update({key: known.get(key, origin) for key in settings})
     return MergedSettings(values, origins)
 
 

@@ -71,7 +71,7 @@ def _option(key: str, kind: Kind[T], default: T, description: str) -> Option[T]:
 
 
 def _unset(kind: Kind[T]) -> Kind[T | None]:
-    return Kind(kind.accepted, kind.parse)
+    return Kind(kind.accepted, kind.parse, kind.write)
 
 
 _SECONDS = duration()

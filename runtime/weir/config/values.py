@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.Enum)
@@ -37,6 +37,15 @@ class Kind(Generic[T]):
 
     accepted: str  #: completes the sentence "expected ..."
     parse: Callable[[str], T]  #: raises ``ValueError``
+    write: Callable[[Any], str] | None = None  #: the reverse, where ``text_of`` is not
+
+    def show(self, value: T | None) -> str:
+        """A value as people write it."""
+        if value is None:
+            return "not set"
+        if self.write is not None:
+            return self.write(value)
+        return text_of(value)  # type: ignore[arg-type]  # what parse gives is a value of a setting
 
 
 def parse_duration(value: Duration) -> float:
@@ -137,7 +146,11 @@ def number(minimum: float | None = None, maximum: float | None = None) -> Kind[f
 def duration(minimum: float = 0.0) -> Kind[float]:
     """Durations in seconds; ``minimum`` in seconds."""
     least = f" of at least {format_duration(minimum)}" if minimum else ""
-    return Kind(f"a duration{least} such as 500ms, 10s or 1h30m", _bounded(_duration_of_text, minimum, None))
+    return Kind(
+        f"a duration{least} such as 500ms, 10s or 1h30m",
+        _bounded(_duration_of_text, minimum, None),
+        format_duration,
+    )
 
 
 def choice(members: type[E], also: dict[str, E] | None = None) -> Kind[E]:

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from weir.clock import SystemClock
-from weir.config import JobOptions, settings_from_environment
+from weir.config import JobOptions, environment_layer, file_layer, merged
 from weir.errors import ConfigError, WeirError
 from weir.jobmanager.dispatcher import Dispatcher, DispatcherOptions
 from weir.rpc import lifeline
@@ -62,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def serve(options: JobManagerOptions) -> int:
     """Serve until told to end; the exit code. Raises ``AddressInUse``, ``ConfigError``."""
-    process = JobOptions.from_settings(settings_from_environment(os.environ)).process
+    settings = merged((file_layer(os.environ), environment_layer(os.environ)))
+    process = JobOptions.from_settings(settings).process
     dispatcher = Dispatcher(
         DispatcherOptions(process.heartbeat_interval, process.heartbeat_timeout, options.run), SystemClock()
     )

@@ -14,8 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import IO, Final
 
 import structlog
@@ -48,6 +48,8 @@ class PlannedJob:
     options: JobOptions
     plan: PhysicalPlan
     slots: int
+    #: What of the settings the job's code set, whether it won or not.
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 class PlanningError(WeirError):
@@ -65,7 +67,7 @@ Planner = Callable[[JobSpec], Awaitable[PlannedJob]]
 async def plan_job(spec: JobSpec) -> PlannedJob:
     """Load and plan ``spec`` by a child process. Raises ``PlanningError``; cancelled, it ends the child."""
     try:
-        before = JobOptions.from_settings(merge_settings(_defaults(spec), {}, spec.overrides))
+        before = JobOptions.from_settings(merge_settings(_defaults(spec), {}, spec.overrides, spec.places))
     except UserError as error:
         raise _refused(error) from error
     answer = await _load(spec, before.process.load_timeout)
@@ -79,13 +81,13 @@ async def plan_job(spec: JobSpec) -> PlannedJob:
 def planned(spec: JobSpec, graph: LogicalGraph) -> PlannedJob:
     """Merge the settings and make the plan. Raises ``PlanningError``."""
     try:
-        settings = merge_settings(_defaults(spec), graph.settings, spec.overrides)
+        settings = merge_settings(_defaults(spec), graph.settings, spec.overrides, spec.places)
         options = JobOptions.from_settings(settings)
         check_guarantees(graph, options.checkpoints)
         plan = plan_with(graph, options.pipeline)
     except UserError as error:
         raise _refused(error) from error
-    return PlannedJob(spec, dict(settings), options, plan, slots_required(plan))
+    return PlannedJob(spec, dict(settings), options, plan, slots_required(plan), dict(graph.settings))
 
 
 def _defaults(spec: JobSpec) -> dict[str, str]:

@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 
 from weir.api.executor import JobExecutionResult
-from weir.config import settings_from_environment
+from weir.config import environment_layer, file_layer, merged, places
 from weir.errors import JobFailed, JobLoadError
 from weir.local.cluster import LocalCluster
 from weir.local.one_process import run_in_one_process
@@ -58,12 +58,14 @@ def script_spec(name: str) -> JobSpec:
             "env.execute() needs a script: every worker runs it again. From a shell or a notebook, write the job as a "
             "function build(env) in a module and run it by `weir run module:build`"
         )
+    below = (file_layer(os.environ), environment_layer(os.environ))
     return JobSpec(
         name=name,
         entrypoint=os.path.abspath(script),
         args=tuple(sys.argv[1:]),
         python_path=tuple(entry or os.getcwd() for entry in sys.path[:1]),
-        defaults=settings_from_environment(os.environ),
+        defaults=merged(below),
+        places=places(below),
     )
 
 

@@ -55,6 +55,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     defaults: dict[str, str] = {}
     #: Settings above the job's code (fields of the resource that are set, CLI flags).
     overrides: dict[str, str] = {}
+    #: By key of ``overrides``, else of ``defaults``: where exactly it is set; for people.
+    places: dict[str, str] = {}
     #: Root URI of checkpoints; ``None``: checkpoints are not stored anywhere.
     checkpoint_storage: str | None = None
     namespace: str = "local"
