@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.points import ELSEWHERE, POINTS, Point, When
-from tests.support import oracle
+from tests.support import fence_check, oracle
 from tests.support.processes import ROOT, Run, resource
 from tests.support.reference_rows import Reference
 
@@ -65,7 +65,7 @@ def bring_to(point: Point, folder: Path) -> Outcome:
         gate.touch()
         code = run.finish()
     lines = oracle.visible(job.out)
-    faults = seen.faults + oracle.complete(lines, job)
+    faults = seen.faults + oracle.complete(lines, job) + fence_check.faults(run.job_folder())
     return Outcome(marker.exists(), code, faults, run.story())
 
 

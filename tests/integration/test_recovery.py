@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import metadata_check, oracle
+from tests.support import fence_check, metadata_check, oracle
 from tests.support.metadata_check import Snapshot
 from tests.support.processes import Run, completed_in, resource
 from tests.support.reference_rows import Reference
@@ -34,6 +34,7 @@ def exact(run: Run, job: Reference, seen: oracle.Visible) -> None:
     assert oracle.complete(oracle.visible(job.out), job) == [], run.story()
     assert seen.faults == [], run.story()
     assert seen.states > 1, "nothing became visible before the end"
+    assert fence_check.faults(run.job_folder()) == []
 
 
 def kill_at_random(run: Run, kinds: tuple[str, ...], kills: int, rng: random.Random) -> None:
@@ -116,6 +117,7 @@ def test_every_checkpoint_is_of_one_moment_and_a_restart_asks_for_exactly_its_of
         assert run.interrupt() == 130, run.story()  # suspends: checkpoints stay
     completed = run.completed()
     folder = run.job_folder()
+    assert fence_check.faults(folder) == []
     assert len(completed) >= 15
     offsets = {}
     for number in completed:

@@ -71,30 +71,21 @@ def wait_for(condition: Callable[[], T], what: str, seconds: float = LIMIT) -> T
     return answer
 
 
-class Run:
-    """One ``weir run``; use it as a context: at its end nothing of it lives."""
+class Started:
+    """A process of Weir with all that it starts; use it as a context: at its end nothing of it lives."""
 
     def __init__(
-        self,
-        folder: Path,
-        resource: Mapping[str, Any],
-        environment: Mapping[str, str] | None = None,
-        flags: Sequence[str] = (),
-        name: str = "run",
+        self, folder: Path, arguments: Sequence[str], environment: Mapping[str, str] | None, name: str
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.name = name
         self.mark = secrets.token_hex(8)
-        self.resource = folder / "job.yaml"
-        self.resource.write_text(yaml.safe_dump(dict(resource)))
         self._stdout = folder / f"{name}.out"
         self._stderr = folder / f"{name}.err"
-        #: All processes of the run that were ever seen.
-        self._seen: set[Process] = set()
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "weir", "run", str(self.resource), *flags],
+                [sys.executable, "-m", *arguments],
                 cwd=ROOT,
                 env=_environment(self.mark, environment),
                 stdin=subprocess.DEVNULL,
@@ -122,33 +113,15 @@ class Run:
     def processes(self, kind: str | None = None) -> list[Process]:
         """Those alive now, without the foreground process itself."""
         found = [process for process in _marked(self.mark) if process.pid != self.process.pid]
-        self._seen.update(found)
         return [process for process in found if kind is None or process.kind == kind]
+
+    def itself(self) -> Process:
+        """The process that was started."""
+        return next(process for process in _marked(self.mark) if process.pid == self.process.pid)
 
     def one(self, kind: str) -> Process:
         """Some process of this kind, waiting until there is one."""
         return self.wait(lambda: self.processes(kind), f"a {kind} process runs")[0]
-
-    # ---- its folder --------------------------------------------------------------------------------------------
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
-    def job_folder(self) -> Path:
-        """The job's folder below the checkpoint root; there is one job."""
-        folders = job_folders(self.checkpoints)
-        assert len(folders) == 1, f"expected one job, found {folders}"
-        return folders[0]
-
-    def fence(self) -> list[dict[str, Any]]:
-        """The records of the fence log in order, by plain json; empty before the job was claimed."""
-        folders = job_folders(self.checkpoints)
-        return read_fence(folders[0]) if folders else []
-
-    def completed(self) -> list[int]:
-        """Numbers of completed checkpoints, by their records."""
-        return completed_in(self.fence())
 
     # ---- waiting -----------------------------------------------------------------------------------------------
 
@@ -167,10 +140,6 @@ class Run:
             return wait_for(or_ended, what, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; {self.story()}") from None
-
-    def wait_completed(self, number: int) -> None:
-        """Until ``number`` checkpoints are complete."""
-        self.wait(lambda: len(self.completed()) >= number, f"{number} checkpoints are complete")
 
     def finish(self, seconds: float = LIMIT) -> int:
         """The exit code; no process of the run is left after it."""
@@ -206,9 +175,61 @@ class Run:
         deadline = time.monotonic() + 5
         while left := list(_marked(self.mark)):
             for process in left:
-                if time.monotonic() > deadline or _state(process.pid) == "T":
+                if time.monotonic() > deadline or state_of(process.pid) == "T":
                     process.signal(signal.SIGKILL)
             time.sleep(POLL)
+
+
+class JobFolder:
+    """A folder with a job's files, and the checkpoint root in it."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def job_folder(self) -> Path:
+        """The job's folder below the checkpoint root; there is one job."""
+        folders = job_folders(self.checkpoints)
+        assert len(folders) == 1, f"expected one job, found {folders}"
+        return folders[0]
+
+    def fence(self) -> list[dict[str, Any]]:
+        """The records of the fence log in order, by plain json; empty before the job was claimed."""
+        folders = job_folders(self.checkpoints)
+        return read_fence(folders[0]) if folders else []
+
+    def completed(self) -> list[int]:
+        """Numbers of completed checkpoints, by their records."""
+        return completed_in(self.fence())
+
+
+class Run(Started, JobFolder):
+    """One ``weir run`` of a StreamJob."""
+
+    def __init__(
+        self,
+        folder: Path,
+        resource: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+        flags: Sequence[str] = (),
+        name: str = "run",
+    ) -> None:
+        self.resource = write_resource(folder, resource)
+        super().__init__(folder, ["weir", "run", str(self.resource), *flags], environment, name)
+
+    def wait_completed(self, number: int) -> None:
+        """Until ``number`` checkpoints are complete."""
+        self.wait(lambda: len(self.completed()) >= number, f"{number} checkpoints are complete")
+
+
+def write_resource(folder: Path, resource: Mapping[str, Any]) -> Path:
+    """The StreamJob as a file in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "job.yaml"
+    path.write_text(yaml.safe_dump(dict(resource)))
+    return path
 
 
 def resource(
@@ -313,6 +334,6 @@ def _started(pid: int) -> int | None:
     return None if stat is None or stat[0] in "ZX" else int(stat[19])
 
 
-def _state(pid: int) -> str:
+def state_of(pid: int) -> str:
     stat = _stat(pid)
     return stat[0] if stat else "X"
