@@ -342,6 +342,15 @@ class Checkpointing:
         except WeirError as error:
             log.warning("files are left behind; the next start removes them", reason=str(error))
 
+    async def check_owned(self) -> None:
+        """Ask the log whether the job still belongs to this process; a fault of storage is no answer."""
+        try:
+            await self._in_turn(self._journal.check_owned)
+        except Fenced as error:
+            self._fence_out(str(error))
+        except WeirError as error:
+            log.info("whether the job still belongs here is not known", reason=str(error))
+
     # ---- status -------------------------------------------------------------------------------------------------
 
     def status(self) -> CheckpointsStatus:

@@ -23,7 +23,7 @@ from weir.jobmanager import job_events as ev
 from weir.jobmanager.checkpointing import Blocking, Checkpointing
 from weir.jobmanager.job_phases import Phase
 from weir.jobmanager.job_state import IllegalEvent, JobMachine, Moment
-from weir.jobmanager.journal import AlreadyEnded, Claim, Journal
+from weir.jobmanager.journal import AlreadyEnded, Claim, Journal, Overtaken
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError
 from weir.jobmanager.restart import strategy
 from weir.jobmanager.scheduler import deployments
@@ -41,6 +41,8 @@ SLOT_TIMEOUT: Final = 300.0
 #: Seconds between attempts at storage that does not answer, and for how long the terminal record is tried.
 STORAGE_RETRY: Final = 2.0
 TERMINAL_PATIENCE: Final = 60.0
+#: Seconds between two looks at the log: a process that was frozen and overtaken may have nothing to publish.
+OWNERSHIP_CHECK: Final = 10.0
 #: Failures that are remembered for people.
 HISTORY: Final = 16
 
@@ -94,6 +96,7 @@ class Job:
         self._draining = False
         self._work: set[asyncio.Task[None]] = set()
         self._planning: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._slot_timer: asyncio.TimerHandle | None = None
         self._planned: PlannedJob | None = None
         self._journal: Journal | None = None
@@ -339,6 +342,9 @@ class Job:
                 self._journal = self._services.journal_of(self._planned, self.job_id)
                 claim = await self._services.blocking(self._journal.claim, recovering=self._recovering)
                 break
+            except Overtaken as error:
+                self.fenced(str(error))
+                return
             except WeirError as error:
                 if not (self._recovering and error.retryable):
                     self._post(ev.ClaimFailed(failure_of(error)))
@@ -368,7 +374,14 @@ class Job:
             self._services.blocking,
             self.job_id,
         )
+        self._watching = self._spawn(self._watch_ownership(self._checkpointing))
         self._post(ev.Claimed(claim.epoch))
+
+    @staticmethod
+    async def _watch_ownership(checkpointing: Checkpointing) -> None:
+        while True:
+            await asyncio.sleep(OWNERSHIP_CHECK)
+            await checkpointing.check_owned()
 
     def _request_slots(self, count: int) -> None:
         def granted(workers: tuple[WorkerId, ...]) -> None:
@@ -441,6 +454,8 @@ class Job:
     def _settle(self) -> None:
         self._ended_ms = self._services.clock.wall_ms()
         self._withdraw_slot_request()
+        if self._watching is not None:
+            self._watching.cancel()
         if self._checkpointing is not None:
             self._checkpointing.close()
         self.settled.set()

@@ -127,13 +127,15 @@ class JobMachine:
         return handler(event, moment)
 
     def _is_late(self, event: Event) -> bool:
-        """Whether it is about an attempt, a worker or a pause that is not the current one."""
+        """Whether it is about an attempt, a worker, a pause or a life that is over."""
+        if self.phase is Phase.SETTLED:
+            return True
         if isinstance(event, ev.AttemptEvent):
             return self.epoch is None or event.execution != self.execution
         if isinstance(event, ev.WorkerGone):
             return event.worker not in self.workers
         if isinstance(event, ev.RestartDue):
-            return event.after != self.attempt
+            return self.phase is not Phase.BACKING_OFF or event.after != self.attempt
         return False
 
     # ---- to the start -----------------------------------------------------------------------------------------

@@ -54,6 +54,10 @@ class Claim:
     note: str  #: what is restored and why, for people
 
 
+class Overtaken(Fenced):
+    """While this process was about to take the job over, another one did."""
+
+
 @dataclass(frozen=True)
 class AlreadyEnded:
     """The log ends in a terminal record, and the job is only being recovered."""
@@ -70,7 +74,7 @@ class Journal(Protocol):
         ...
 
     def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
-        """Take the job over with a new epoch. Raises ``Fenced``, ``SnapshotError``, ``StorageError``."""
+        """Take the job over with a new epoch. Raises ``Overtaken``, ``Fenced``, ``SnapshotError``, ``StorageError``."""
         ...
 
     def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
@@ -79,6 +83,10 @@ class Journal(Protocol):
 
     def discard(self, checkpoint: CheckpointId) -> None:
         """Delete what this epoch wrote for a snapshot that did not complete."""
+        ...
+
+    def check_owned(self) -> None:
+        """Raises ``Fenced`` when another process took the job over."""
         ...
 
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
@@ -117,6 +125,9 @@ class UnstoredJournal:
     def discard(self, checkpoint: CheckpointId) -> None:
         pass
 
+    def check_owned(self) -> None:
+        pass
+
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
         pass
 
@@ -146,16 +157,23 @@ class StoredJournal:
         return self._folder.uri
 
     def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
-        if recovering:
-            ended = self._fence.read().ended
-            if ended is not None and not isinstance(ended, records.Stopped):
-                self._finish_deletion(ended)
-                return AlreadyEnded(_ENDED[type(ended)])
+        view = self._fence.read()
+        ended = view.ended
+        if recovering and ended is not None and not isinstance(ended, records.Stopped):
+            self._finish_deletion(ended)
+            return AlreadyEnded(_ENDED[type(ended)])
         crashpoints.hit("jobmanager.claim.before-name")
         store.mark_name(self._checkpoints, self._spec.namespace, self._spec.name, self._job)
         crashpoints.hit("jobmanager.claim.after-name")
         choice = _Choice(self._spec, self._folder)
-        started = self._fence.start(self._run, choice.base_of)
+        # Whoever froze about here and finds that the log went on is not the one to run the job, let alone
+        # to run it again after it finished.
+        try:
+            started = self._fence.start(self._run, choice.base_of, view.tail)
+        except Fenced as error:
+            if isinstance(ended, records.Superseded):
+                raise
+            raise Overtaken(str(error)) from error
         crashpoints.hit("jobmanager.claim.after-start")
         restore, note = choice.restore, choice.note
         existing = store.existing_checkpoints(self._folder)
@@ -180,6 +198,9 @@ class StoredJournal:
         if isinstance(answer, events.PublishFailed):
             return answer
         return replace(answer, path=join_uri(self._folder.uri, answer.path))
+
+    def check_owned(self) -> None:
+        self._fence.check_owned()
 
     def discard(self, checkpoint: CheckpointId) -> None:
         self._fence.check_owned()
@@ -215,7 +236,7 @@ class _Still:
     def base_of(self, view: LogView) -> RestorePoint | None:
         """Nothing is restored. Raises ``Fenced``."""
         if view.ended != self._ended:
-            raise Fenced("somebody else started the job again")
+            raise Overtaken("somebody else started the job again")
         return None
 
 
