@@ -39,6 +39,16 @@ class Shape:
         self.most = most
         self.padding = padding
 
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The shape as a job's arguments; ``Shape.of_args`` is the way back."""
+        return self.seed, str(self.most), str(self.padding)
+
+    @staticmethod
+    def of_args(args: Sequence[str]) -> Shape:
+        seed, most, padding = args
+        return Shape(seed, int(most), padding=int(padding))
+
     def of(self, operator: str, stream: Any) -> Any:
         """Name the operator and give it its shape; alike in every process."""
         chance = random.Random(f"{self.seed}/{operator}")

@@ -14,6 +14,7 @@ from tests.simulation.functions import Poison
 from tests.simulation.pipelines import Outputs, Shape
 from tests.simulation.scenario import Scenario
 from weir.errors import FailureKind
+from weir.jobmanager.job import Job
 from weir.rpc.requests import JobState
 from weir.testing.simulation import Cluster, Stuck, Weather
 
@@ -85,6 +86,7 @@ async def _story(cluster: Cluster, scenario: Scenario, chaos: Chaos, report: Rep
     for _ in range(scenario.cluster.task_managers):
         cluster.start_task_manager()
     cluster.start_jobmanager(recovering=False)
+    loop.world.run(_orchestrate(cluster))
     for at, name in scenario.faults:
         await asyncio.sleep(at - loop.time())
         if _state(cluster) is not JobState.FINISHED:
@@ -103,6 +105,30 @@ async def _story(cluster: Cluster, scenario: Scenario, chaos: Chaos, report: Rep
     report.faults += _failures(cluster)
 
 
+async def _orchestrate(cluster: Cluster) -> None:
+    """What whoever runs the cluster does: there is a JobManager, and a job that storage kept from starting is tried again."""
+    while True:
+        await asyncio.sleep(1.0)
+        newest = cluster.jobmanagers[-1]
+        for old in cluster.jobmanagers[:-1]:
+            if old.process.alive and old.job is not None and old.job.is_settled:
+                cluster.kill(old.process)
+        if not any(jobmanager.process.alive for jobmanager in cluster.jobmanagers):
+            await asyncio.sleep(5.0)
+            if newest is cluster.jobmanagers[-1]:
+                cluster.start_jobmanager(recovering=True)
+        elif newest.process.alive and newest.job and _never_started(newest.job):
+            newest.submit()
+
+
+def _never_started(job: Job) -> bool:
+    return (
+        job.state is JobState.FAILED
+        and job._machine.epoch is None
+        and job.status().failures[-1].failure.kind is FailureKind.STORAGE
+    )
+
+
 def _state(cluster: Cluster) -> JobState | None:
     job = cluster.jobmanager.job
     return None if job is None else job.state
@@ -112,7 +138,9 @@ def _hopeless(cluster: Cluster, chaos: Chaos) -> str | None:
     job = cluster.jobmanager.job
     if job is None or not job.is_settled or cluster.world.loop.time() < chaos.over_at:
         return None
-    if job.state is JobState.FINISHED:
+    if cluster.jobmanager.dispatcher.fenced_by is not None:
+        return None
+    if job.state is JobState.FINISHED or _never_started(job):
         return None
     return f"the job ended {job.state}: {_status(cluster)}"
 

@@ -39,12 +39,13 @@ class Scenario:
         spec = JobSpec(
             name="simulated",
             entrypoint="simulated:build",
+            args=shaped.args,
             parallelism=1,
             max_parallelism=8,
             overrides=self.settings,
             checkpoint_storage=ROOT,
         )
-        return SimulatedJob(JobId("5eed" * 8), spec, lambda: self.pipeline.load(shaped))
+        return SimulatedJob(JobId("5eed" * 8), spec, lambda given: self.pipeline.load(Shape.of_args(given.args)))
 
     def calm(self) -> Scenario:
         """The same without any faults."""

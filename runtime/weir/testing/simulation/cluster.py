@@ -59,11 +59,11 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class SimulatedJob:
-    """What runs: its specification, and how its code is loaded anew in each process."""
+    """What runs: its specification, and how a process loads the code that a specification names."""
 
     job_id: JobId
     spec: messages.JobSpec
-    load: Callable[[], JobCode]
+    load: Callable[[messages.JobSpec], JobCode]
 
 
 class SimulatedJobManager:
@@ -89,6 +89,10 @@ class SimulatedJobManager:
     def job(self) -> Job | None:
         """The job, once it is submitted."""
         return self.dispatcher.jobs.get(self._job.job_id)
+
+    def submit(self) -> None:
+        """A person submits the job once more."""
+        self.process.run(self.dispatcher.submit(self._submit))
 
     async def _serve(self) -> None:
         """As ``jobmanager.main.serve``."""
@@ -188,18 +192,22 @@ class Cluster:
     async def plan(self, spec: messages.JobSpec) -> PlannedJob:
         """In place of the planning child process."""
         await asyncio.sleep(0.05 * self.world.loop.chance.random())
-        return planned(spec, self._job.load().graph)
+        return planned(spec, self._job.load(spec).graph)
 
-    def load(self, _deploy: messages.Deploy) -> JobCode:
+    def load(self, deploy: messages.Deploy) -> JobCode:
         """In place of importing the user's module: each process has objects of its own."""
-        return self._job.load()
+        return self._job.load(deploy.job)
 
     # ---- processes ------------------------------------------------------------------------------------------------
 
     @property
     def jobmanager(self) -> SimulatedJobManager:
-        """The one that a stable service name points at: the newest that lives, or else the newest."""
-        alive = [jobmanager for jobmanager in self.jobmanagers if jobmanager.process.alive]
+        """The one that a stable service name points at: the newest that lives and was not overtaken, or else the newest."""
+        alive = [
+            jobmanager
+            for jobmanager in self.jobmanagers
+            if jobmanager.process.alive and jobmanager.dispatcher.fenced_by is None
+        ]
         return (alive or self.jobmanagers)[-1]
 
     def start_jobmanager(self, job: SimulatedJob | None = None, *, recovering: bool) -> SimulatedJobManager:
