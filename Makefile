@@ -2,7 +2,8 @@
 #
 #   make demo     the main job: a year of flights, exactly once        make test     everything that CI runs
 #   make check    linters, types, contracts and unit tests (< 1 min)   make golden   rewrite the golden files
-#   make bench    Weir beside its peers (minutes)                      make clean    forget .venv and outputs
+#   make docs     rewrite the pages made from code                     make bench    Weir beside its peers (minutes)
+#   make clean    forget .venv and outputs
 
 PYTHON ?= python3
 VENV   := .venv
@@ -11,7 +12,7 @@ STAMP  := $(VENV)/.installed
 TYPING := $(wildcard tests/typing/*.py)
 
 .DEFAULT_GOAL := check
-.PHONY: venv demo check lint format types contracts unit test golden bench clean
+.PHONY: venv demo check lint format types contracts unit test golden docs bench clean
 
 venv: $(STAMP)
 
@@ -49,6 +50,9 @@ test: check
 
 golden: venv
 	@$(BIN)/python -m pytest -q tests --rewrite-golden
+
+docs: venv
+	@$(BIN)/python docs/generate.py
 
 bench: venv
 	@$(BIN)/python -m benchmarks

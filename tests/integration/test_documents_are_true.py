@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.support.documents import blocks, shell, write_files
+import pytest
+
+from docs import generate
+from tests.support.documents import ROOT, blocks, shell, write_files
+from weir.config import OPTIONS
 
 
 def test_the_first_job_of_the_readme_gives_the_result_that_the_readme_shows(tmp_path: Path) -> None:
@@ -36,3 +40,33 @@ def test_every_command_of_the_tutorial_does_what_the_tutorial_says(tmp_path: Pat
         for line in part.read_text().splitlines()
     ]
     assert sorted(rows) == [[number, number // 10 + 1] for number in range(20_000)]
+
+
+def run_only_block(document: str, folder: Path) -> str:
+    write_files(document, folder)
+    [commands] = [block.text for block in blocks(document) if block.language == "sh"]
+    return shell(commands, folder)
+
+
+def test_the_source_of_the_guide_is_read_completely(tmp_path: Path) -> None:
+    assert run_only_block("docs/how-to/write-a-source.md", tmp_path).split() == ["3000"]
+
+
+def test_the_sink_of_the_guide_commits_every_row_once(tmp_path: Path) -> None:
+    assert run_only_block("docs/how-to/write-a-sink.md", tmp_path).split() == ["5000", "5000"]
+
+
+@pytest.mark.parametrize("page", generate.PAGES)
+def test_a_page_made_from_code_is_current(page: str) -> None:
+    current = (ROOT / "docs/reference" / page).read_text()
+    assert current.split() == generate.PAGES[page]().split(), "`make docs` writes it"
+
+
+def test_every_setting_has_a_description_and_a_default_that_it_accepts() -> None:
+    assert [option.key for option in OPTIONS.values() if not option.description.endswith(".")] == []
+    kept = {
+        option.key: option.kind.show(option.default)
+        for option in OPTIONS.values()
+        if option.default is not None
+    }
+    assert [key for key, text in kept.items() if OPTIONS[key].kind.parse(text) != OPTIONS[key].default] == []
