@@ -5,13 +5,17 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 good, 1 failed job
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from weir.errors import WeirError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -19,7 +23,8 @@ INTERRUPTED: Final = 130
 
 #: Where each command lives, and its line in ``weir --help``.
 _COMMANDS: Final = {
-    "config": ("weir.cli.config:config", "Explain settings and where they come from."),
+    "completion": ("weir.cli.completion:completion", "Print the completion script of a shell."),
+    "config": ("weir.cli.config:config_group", "Explain settings and where they come from."),
     "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
     "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),
@@ -41,12 +46,34 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=_COMMANDS[name][1]) for name in names]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_EPILOG: Final = (
+    "Data goes to stdout, everything else to stderr; NO_COLOR is respected. Exit codes: 0 good, 1 failed job or refused, "
+    "2 wrong usage, 130 interrupted."
+)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(package_name="weir-stream", prog_name="weir")
 def weir() -> None:
     """Weir: a stateful stream processor for Python."""

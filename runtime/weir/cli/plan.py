@@ -22,12 +22,14 @@ def plan_resource(resource: JobResource) -> PlannedJob:
         raise refused from None
 
 
-def plan_text(target: str, args: Sequence[str] = (), *, json: bool = False) -> tuple[str, tuple[str, ...]]:
+def plan_text(
+    target: str, args: Sequence[str] = (), *, json: bool = False, config: str | None = None
+) -> tuple[str, tuple[str, ...]]:
     """The plan of ``FILE.yaml``, ``job.py`` or ``module:build`` as text (or JSON), and notes for stderr.
 
     Raises ``ConfigError`` for a wrong file, ``JobLoadError`` when the code cannot be loaded or planned.
     """
-    resource = read_target(target, args)
+    resource = read_target(target, args, config=config)
     planned = plan_resource(resource)
     text = to_json(planned.plan) + "\n" if json else render(planned.plan)
     return text, resource.notes

@@ -23,9 +23,6 @@ from weir.errors import ConfigError, JobLoadError
 from weir.rpc.messages import JobSpec
 from weir.storage import S3Options, absolute_uri
 
-#: Help of the option ``--config`` of every command that reads settings.
-CONFIG_HELP = "File of settings, below the environment. Default: the one that WEIR_CONFIG names."
-
 _STREAM_JOB = "a StreamJob (apiVersion, kind, metadata, spec)"
 
 #: Fields that are settings, by path.

@@ -6,14 +6,22 @@ The snapshot is read and verified as ``weir inspect`` does, the decision is the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import msgspec
+from msgspec import structs
 
 from weir.checkpoint import restorability, store
 from weir.checkpoint.inspection import FileFault, OperatorFacts, inspect_snapshot
 from weir.checkpoint.metadata import SnapshotKind
 from weir.checkpoint.restorability import Fit, OperatorFit
 from weir.checkpoint.state_counts import StateFacts
+from weir.cli.plan import plan_resource
+from weir.cli.resource import read_target
 from weir.cli.text import counted, size, table
+from weir.graph.physical import PhysicalPlan
+from weir.graph.render import render
 from weir.ids import CheckpointId, JobId, OperatorId
 from weir.jobmanager.planning import PlannedJob
 from weir.storage import absolute_uri
@@ -57,6 +65,39 @@ class RestorePreview(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[str, ...] = ()
     faults: tuple[FileFault, ...] = ()
     notes: tuple[str, ...] = (TYPES_NOTE,)
+
+
+class PlanWithRestore(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``weir plan --from PATH -o json`` prints."""
+
+    plan: PhysicalPlan
+    restore: RestorePreview
+
+
+def plan_with_restore(
+    target: str,
+    args: Sequence[str],
+    path: str,
+    *,
+    allowed: bool = False,
+    json: bool = False,
+    config: str | None = None,
+) -> tuple[str, tuple[str, ...], bool]:
+    """The plan and what a restore from ``path`` would do, as text; notes for stderr; whether it would be refused.
+
+    Raises as ``plan_text`` and :func:`preview` do.
+    """
+    resource = read_target(target, args, config=config)
+    if allowed:
+        resource = replace(resource, spec=structs.replace(resource.spec, allow_non_restored_state=True))
+    planned = plan_resource(resource)
+    found = preview(planned, path)
+    if json:
+        both = PlanWithRestore(plan=planned.plan, restore=found)
+        text = msgspec.json.format(msgspec.json.encode(both)).decode() + "\n"
+    else:
+        text = f"{render(planned.plan)}\n{preview_text(found)}"
+    return text, resource.notes, found.refused is not None
 
 
 def preview(job: PlannedJob, path: str) -> RestorePreview:

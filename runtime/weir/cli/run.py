@@ -1,42 +1,14 @@
-"""``weir run``: a job in the foreground, on a cluster of this machine.
-
-Reads the target, starts the cluster, submits, shows how the job fares, and ends with a summary. Ctrl-C suspends the job
-at its last completed checkpoint, from which the same command goes on; a second Ctrl-C ends everything at once.
-"""
+"""``weir run``: the command; ``run_job`` does the work, and is imported when there is some."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import time
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import click
-import msgspec
-from msgspec import structs
 
-from weir.cli import run_report
-from weir.cli.main import FAILED, INTERRUPTED
-from weir.cli.resource import CONFIG_HELP, JobResource, read_target, settings_of_flags
-from weir.config import CONFIG_VARIABLE, options
-from weir.config.options import nearest
-from weir.ids import JobId
-from weir.local.cluster import LocalCluster
-from weir.local.one_process import run_in_one_process
-from weir.rpc.logs import log_to_stderr
-from weir.rpc.messages import JobSpec
-from weir.rpc.requests import JobState, JobStatus
-from weir.storage import absolute_uri
-
-#: Where checkpoints go if nobody says.
-DEFAULT_CHECKPOINTS = ".weir/checkpoints"
-_POLL = 0.2
+from weir.cli.shared_options import config_option, output_option
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("target")
+@click.argument("target", type=click.Path())
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.option("--parallelism", type=click.IntRange(1), help="Subtasks of an operator.")
 @click.option(
@@ -47,13 +19,11 @@ _POLL = 0.2
 @click.option("--from", "restore_from", metavar="PATH", help="Checkpoint or savepoint to start from.")
 @click.option("--allow-non-restored-state", is_flag=True, help="Drop state that no operator claims.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting by its key.")
-@click.option("--config", metavar="FILE", type=click.Path(), help=CONFIG_HELP)
+@config_option
 @click.option(
     "--one-process", is_flag=True, help="Run everything in this process, for a debugger; no restarts."
 )
-@click.option(
-    "-o", "output", type=click.Choice(["text", "json"]), default="text", help="Form of the summary."
-)
+@output_option
 def run(
     target: str,
     args: tuple[str, ...],
@@ -68,99 +38,13 @@ def run(
 ) -> int:
     """Run TARGET on this machine: a StreamJob FILE.yaml, a script job.py, or package.module:function, with ARGS."""
     if target.startswith("-"):
+        from weir.config import nearest
+
         near = nearest(target, [option for each in run.params for option in each.opts])
         raise click.UsageError(f"no such option {target}" + (f"; did you mean {near}?" if near else ""))
-    if config is not None:  # also for the processes of the cluster
-        os.environ[CONFIG_VARIABLE] = os.path.abspath(config)
-    flags, places = settings_of_flags(settings, parallelism)
-    resource = read_target(target, args).with_flags(flags, places)
-    spec = _with_flags(resource.spec, flags, restore_from, allow_non_restored_state)
-    for note in resource.notes:
-        click.echo(f"weir: {note}", err=True)
-    if one_process:
-        os.environ.update(_environment(resource))
-        log_to_stderr()
-        status, interrupted = run_in_one_process(spec, restore_policy=resource.restore_policy), False
-    else:
-        with _terminate_as_interrupt(), _cluster(slots or resource.slots, resource) as cluster:
-            status, interrupted = _watch(cluster, spec, resource.restore_policy)
-    if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(status)).decode())
-    for line in run_report.summary(status, interrupted=interrupted):
-        click.echo(line, err=True)
-    if interrupted:
-        return INTERRUPTED
-    return 0 if status.state is JobState.FINISHED else FAILED
+    from weir.cli.run_job import RunFlags, run_job
 
-
-def _watch(cluster: LocalCluster, spec: JobSpec, restore_policy: str) -> tuple[JobStatus, bool]:
-    """Submit and follow the job to its end, or to Ctrl-C; its last status."""
-    with run_report.progress() as shown:
-        job: JobId | None = None
-        try:
-            job = cluster.submit(spec, restore_policy)
-            while True:
-                status = cluster.status(job)
-                shown.update(status)
-                if status.state.is_settled:
-                    cluster.forget(job)
-                    return status, False
-                time.sleep(_POLL)
-        except KeyboardInterrupt:
-            if job is None:
-                raise
-            shown.say("weir: stopping at the last completed checkpoint (Ctrl-C again ends at once)")
-            return _suspend(cluster, job), True
-
-
-def _suspend(cluster: LocalCluster, job: JobId) -> JobStatus:
-    try:
-        cluster.suspend(job)
-        return cluster.status(job)
-    except KeyboardInterrupt:
-        cluster.close(at_once=True)
-        raise
-
-
-def _cluster(slots: int | None, resource: JobResource) -> LocalCluster:
-    return LocalCluster(slots=slots, environment=_environment(resource))
-
-
-def _environment(resource: JobResource) -> dict[str, str]:
-    """What the processes of the job find in their environment."""
-    environment = {"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")}
-    if resource.s3.endpoint:
-        environment["AWS_ENDPOINT_URL"] = resource.s3.endpoint
-    if resource.s3.region:
-        environment["AWS_REGION"] = resource.s3.region
-    return environment
-
-
-def _with_flags(
-    spec: JobSpec, flags: Mapping[str, str], restore_from: str | None, allow_non_restored_state: bool
-) -> JobSpec:
-    changes: dict[str, Any] = {"overrides": dict(spec.overrides)}
-    folder = flags.get(options.CHECKPOINT_DIRECTORY.key) or spec.checkpoint_storage or DEFAULT_CHECKPOINTS
-    changes["checkpoint_storage"] = absolute_uri(folder)
-    if options.CHECKPOINT_DIRECTORY.key in flags:
-        changes["overrides"][options.CHECKPOINT_DIRECTORY.key] = changes["checkpoint_storage"]
-    if restore_from is not None:
-        changes["restore_from"] = absolute_uri(restore_from)
-    if allow_non_restored_state:
-        changes["allow_non_restored_state"] = True
-    return structs.replace(spec, **changes)
-
-
-@contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """The first ``SIGTERM`` stops the job as Ctrl-C does; `timeout` and others send it more than once."""
-
-    def interrupt(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    flags = RunFlags(
+        parallelism, slots, restore_from, allow_non_restored_state, settings, config, one_process, output
+    )
+    return run_job(target, args, flags)

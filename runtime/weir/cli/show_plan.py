@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
-import msgspec
-from msgspec import structs
 
 from weir.cli.main import FAILED
-from weir.cli.plan import plan_resource
-from weir.cli.resource import CONFIG_HELP, JobResource, read_target
-from weir.cli.restore_preview import RestorePreview, preview, preview_text
-from weir.graph.codec import to_json
-from weir.graph.physical import PhysicalPlan
-from weir.graph.render import render
-
-
-class PlanWithRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``weir plan --from PATH -o json`` prints."""
-
-    plan: PhysicalPlan
-    restore: RestorePreview
+from weir.cli.shared_options import config_option, output_option
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -34,8 +18,8 @@ class PlanWithRestore(msgspec.Struct, frozen=True, kw_only=True):
     help="Compare with this checkpoint or savepoint: exit code 1 if the restore would be refused.",
 )
 @click.option("--allow-non-restored-state", is_flag=True, help="With --from: state may be dropped.")
-@click.option("--config", metavar="FILE", type=click.Path(), help=CONFIG_HELP)
-@click.option("-o", "output", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
+@config_option
+@output_option
 def plan(
     target: str,
     args: tuple[str, ...],
@@ -45,28 +29,19 @@ def plan(
     output: str,
 ) -> int:
     """Show the plan of TARGET: a StreamJob FILE.yaml, a script job.py, or package.module:function."""
-    resource = read_target(target, args, config=config)
-    for note in resource.notes:
-        click.echo(f"weir: {note}", err=True)
-    if restore_from is not None:
-        return _with_restore(resource, restore_from, allow_non_restored_state, output)
-    planned = plan_resource(resource)
-    click.echo(to_json(planned.plan) + "\n" if output == "json" else render(planned.plan), nl=False)
-    return 0
+    from weir.cli.plan import plan_text
+    from weir.cli.restore_preview import plan_with_restore
 
-
-def _with_restore(resource: JobResource, path: str, allowed: bool, output: str) -> int:
-    if allowed:
-        resource = replace(resource, spec=structs.replace(resource.spec, allow_non_restored_state=True))
-    planned = plan_resource(resource)
-    found = preview(planned, path)
-    if output == "json":
-        both = PlanWithRestore(plan=planned.plan, restore=found)
-        click.echo(msgspec.json.format(msgspec.json.encode(both)).decode())
+    as_json = output == "json"
+    if restore_from is None:
+        text, notes, refused = *plan_text(target, args, json=as_json, config=config), False
     else:
-        click.echo(render(planned.plan))
-        click.echo(preview_text(found), nl=False)
-    if found.refused is None:
-        return 0
-    click.echo(f"weir: the job would not start from {found.snapshot}", err=True)
-    return FAILED
+        text, notes, refused = plan_with_restore(
+            target, args, restore_from, allowed=allow_non_restored_state, json=as_json, config=config
+        )
+    for note in notes:
+        click.echo(f"weir: {note}", err=True)
+    click.echo(text, nl=False)
+    if refused:
+        click.echo(f"weir: the job would not start from {restore_from}", err=True)
+    return FAILED if refused else 0

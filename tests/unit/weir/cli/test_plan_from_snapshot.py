@@ -11,8 +11,7 @@ from tests.support.graphs import graph, node
 from tests.support.snapshots import job_folder, savepoint_in
 from weir.checkpoint import store
 from weir.checkpoint.restorability import Fit
-from weir.cli.restore_preview import preview, preview_text
-from weir.cli.show_plan import PlanWithRestore
+from weir.cli.restore_preview import PlanWithRestore, preview, preview_text
 from weir.errors import SnapshotCorrupt, SnapshotError
 from weir.graph.physical import PhysicalPlan
 from weir.jobmanager.planning import PlannedJob, planned
