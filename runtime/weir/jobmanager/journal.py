@@ -60,7 +60,7 @@ class Overtaken(Fenced):
 
 @dataclass(frozen=True)
 class AlreadyEnded:
-    """The log ends in a terminal record, and the job is only being recovered."""
+    """The log ends in a terminal record, and the job is only being recovered, or finished."""
 
     state: JobState
 
@@ -159,7 +159,9 @@ class StoredJournal:
     def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
         view = self._fence.read()
         ended = view.ended
-        if recovering and ended is not None and not isinstance(ended, records.Stopped):
+        # A job that finished never runs again under its id, whoever asks: all its output is there.
+        over = isinstance(ended, records.Finished) or (recovering and not isinstance(ended, records.Stopped))
+        if ended is not None and over:
             self._finish_deletion(ended)
             return AlreadyEnded(_ENDED[type(ended)])
         crashpoints.hit("jobmanager.claim.before-name")
