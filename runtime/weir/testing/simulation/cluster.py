@@ -101,7 +101,7 @@ class SimulatedJobManager:
         await self.dispatcher.ending.wait()
         watching.cancel()
         self.dispatcher.sessions.end_all("the JobManager ends", dismiss=False)
-        self._trace.add(self.process.name, f"ends, fenced by: {self.dispatcher.fenced_by}")
+        self._trace.add(self.process.name, "ends" if self.dispatcher.fenced_by is None else "ends: it was overtaken")
         await asyncio.sleep(0.2)
         self.process.loop.world.call_soon(self.process.kill)
 

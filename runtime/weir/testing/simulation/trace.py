@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 import structlog
 
+#: What tells one writer of a fence log from the next: host and random digits.
+_WRITER = re.compile(r"[\w.-]+-[0-9a-f]{16}(?![0-9a-f])")
 #: Keys of log lines whose values differ between runs.
 _RANDOM_KEYS = frozenset({"session", "exc_info", "event"})
 
@@ -62,7 +65,7 @@ class Trace:
 
     def _log_line(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> NoReturn:
         details = " ".join(f"{key}={value}" for key, value in event.items() if key not in _RANDOM_KEYS)
-        line = f"{event['event']} {details}".rstrip()
+        line = _WRITER.sub("(writer)", f"{event['event']} {details}".rstrip())
         self.add(f"log.{method}", line)
         if event.get("exc_info") and not self._closed:
             story = traceback.format_exc(limit=-6)
