@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import oracle, small_jobs
-from tests.support.processes import Run, resource
-from tests.support.reference_rows import Reference
+from tests.support.processes import Run, small_job
 
 JOBS = Path(small_jobs.__file__)
 ROWS_BEFORE = 6000
@@ -40,15 +39,14 @@ def line_of(function: str) -> range:
 @pytest.mark.parametrize("how", MESSAGES)
 def test_a_function_that_misbehaves_is_named_and_leaves_nothing(tmp_path: Path, how: str) -> None:
     out = tmp_path / "out"
-    described = resource(
-        Reference(out=str(out)),
+    described = small_job(
+        "misbehaving",
         tmp_path,
-        entrypoint="tests.support.small_jobs:misbehaving",
+        {"how": how, "out": out, "marker": tmp_path / "marker"},
         parallelism=1,
         config={"task.stall-timeout": "2s"},
         restart={"strategy": "FixedDelay", "attempts": 1, "delay": "100ms"},
     )
-    described["spec"]["job"]["args"] = [f"how={how}", f"out={out}", f"marker={tmp_path / 'marker'}"]
     with Run(tmp_path, described) as run:
         assert run.finish() == 1, run.story()  # also: no process is left, whatever the function started
     told = [line for line in run.stderr.splitlines() if line.startswith(f"weir: {JOBS}:")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import oracle
-from tests.support.processes import Run, resource, wait_for
+from tests.support.processes import Run, resource, small_job, wait_for
 from tests.support.reference_rows import Reference
 
 
@@ -83,8 +83,7 @@ def test_workers_end_with_their_supervisor_and_the_job_goes_on(tmp_path: Path) -
 def test_processing_time_timers_that_became_overdue_fire_once_for_their_key(tmp_path: Path) -> None:
     keys, out, gate = 50, tmp_path / "out", tmp_path / "gate"
     due = time.time_ns() // 1_000_000 + 6000
-    described = resource(Reference(out=str(out)), tmp_path, entrypoint="tests.support.small_jobs:alarms")
-    described["spec"]["job"]["args"] = [f"keys={keys}", f"due={due}", f"out={out}", f"gate={gate}"]
+    described = small_job("alarms", tmp_path, {"keys": keys, "due": due, "out": out, "gate": gate})
 
     def timers() -> list[dict[str, Any]]:
         return [line for line in oracle.visible(str(out)) if line["kind"] == "timer"]

@@ -266,6 +266,13 @@ def resource(
     }
 
 
+def small_job(name: str, folder: Path, arguments: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
+    """A StreamJob that runs a job of ``small_jobs``."""
+    described = resource(Reference(out=""), folder, entrypoint=f"tests.support.small_jobs:{name}", **settings)
+    described["spec"]["job"]["args"] = [f"{key}={value}" for key, value in arguments.items()]
+    return described
+
+
 # ---- the checkpoint folder, by plain json --------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.reference_job import GatedReader
+from tests.support.reference_job import Delegating, GatedReader
 from weir import (
     DataGeneratorSource,
     FileSink,
@@ -221,18 +221,9 @@ def wrong_state(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
 
 
 def shuffled(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
-    """Every row goes through two exchanges between all subtasks, as fast as it goes, until the gate opens."""
+    """Endless rows through two exchanges between all subtasks, as fast as they go; one of a thousand is written."""
     given = options(arguments)
-    splits = env.get_parallelism()
-    # The rows never run out before the gate is asked: what is left after it is read in a second.
-    source = Gated(
-        given["gate"],
-        1 << 60,
-        generator_fn=lambda i: i,
-        count=None if "count" not in given else int(given["count"]),
-    )
-    del splits
-    rows = env.from_source(source, name="rows").uid("rows")
+    rows = env.from_source(DataGeneratorSource(lambda i: i), name="rows").uid("rows")
     first = rows.key_by(lambda i: i % 1009).map(lambda i: i + 1).uid("first")
     second = first.key_by(lambda i: i % 10_007).map(lambda i: i - 1).uid("second")
     second.filter(lambda i: i % 1000 == 0).uid("few").sink_to(FileSink.for_json_lines(given["out"])).uid(
@@ -243,58 +234,70 @@ def shuffled(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
 def wide(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
     """Records of ``size`` bytes through an exchange."""
     given = options(arguments)
-    size = int(given["size"])
-    source = DataGeneratorSource(
-        lambda i: {"i": i, "text": chr(97 + i % 26) * size}, count=int(given["count"])
-    )
+    size, count = int(given["size"]), int(given["count"])
+    source = DataGeneratorSource(lambda i: {"i": i, "text": chr(97 + i % 26) * size}, count=count)
     rows = env.from_source(source, name="rows").uid("rows")
-    lengths = rows.key_by(lambda row: row["i"]).map(
+    measured = rows.key_by(lambda row: row["i"]).map(
         lambda row: {"i": row["i"], "size": len(row["text"]), "letters": sorted(set(row["text"]))}
     )
-    lengths.uid("measure").sink_to(FileSink.for_json_lines(given["out"])).uid("out")
+    measured.uid("measure").sink_to(FileSink.for_json_lines(given["out"])).uid("out")
 
 
-class BlockedSink(Sink):
-    """Takes rows only while a file exists; notes nothing, keeps nothing."""
+class Valve(Sink):
+    """Takes rows only while a file exists, and slowly; writes down how many it took, and keeps none."""
 
-    committable_type = None
-
-    def __init__(self, valve: str) -> None:
+    def __init__(self, valve: str, note: str) -> None:
         self.valve = valve
+        self.note = note
+
+    @property
+    def committable_type(self):
+        return None
 
     def create_writer(self, context: WriterContext) -> Writer:
-        return BlockedWriter(self.valve)
+        return ValveWriter(self.valve, f"{self.note}-{context.subtask_index}")
 
 
-class BlockedWriter(Writer):
-    def __init__(self, valve: str) -> None:
+class ValveWriter(Writer):
+    def __init__(self, valve: str, note: str) -> None:
         self.valve = valve
+        self.note = Note(note)
 
     def write(self, values, timestamps):
         while not os.path.exists(self.valve):
             time.sleep(0.01)
+        time.sleep(0.01)
+        self.note.add(len(values))
 
     def prepare_commit(self):
         return []
 
 
-class CountingReader(GatedReader):
+class Note:
+    """A number in a file, replaced as a whole."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.number = 0
+
+    def add(self, more: int) -> None:
+        self.number += more
+        with open(self.path + ".new", "w") as file:
+            file.write(str(self.number))
+        os.replace(self.path + ".new", self.path)
+
+
+class CountingReader(Delegating):
     """Writes down how many rows it has handed out."""
 
     def __init__(self, reader: SplitReader, note: str) -> None:
-        super().__init__(reader, note, 1 << 60, time.monotonic)
-        self.note = note
-        self.rows = 0
-
-    def held(self):
-        return False
+        super().__init__(reader)
+        self.note = Note(note)
 
     def fetch(self, max_rows):
         fetched = self.reader.fetch(max_rows)
         if fetched is not None:
-            self.rows += len(fetched.values)
-            with open(self.note, "w") as note:
-                note.write(str(self.rows))
+            self.note.add(len(fetched.values))
         return fetched
 
 
@@ -307,11 +310,10 @@ class Counted(DataGeneratorSource):
         return CountingReader(super().create_reader(context), self.note)
 
 
-def blocked(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
-    """An endless source whose sink, behind an exchange, is shut."""
+def dammed(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
+    """An endless source in a worker of its own, before a sink that can be shut."""
     given = options(arguments)
-    source = Counted(given["note"], generator_fn=lambda i: f"{i:0100}", num_splits=1)
+    source = Counted(given["read"], generator_fn=lambda i: f"{i:0100}", num_splits=1)
     rows = env.from_source(source, name="rows").uid("rows").set_parallelism(1)
-    rows.key_by(lambda row: row[-2:]).map(lambda row: row).uid("same").sink_to(
-        BlockedSink(given["valve"])
-    ).uid("out")
+    same = rows.slot_sharing_group("source").key_by(lambda row: row[-2:]).map(lambda row: row).uid("same")
+    same.slot_sharing_group("default").sink_to(Valve(given["valve"], given["written"])).uid("out")
