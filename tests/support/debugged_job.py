@@ -7,7 +7,7 @@ from weir import FileSink, KeyedProcessFunction, StreamExecutionEnvironment, Val
 
 def double(number: int) -> int:
     if number == 50:
-        breakpoint()
+        breakpoint()  # noqa: T100  what the test is about
     return number * 2
 
 
@@ -19,7 +19,7 @@ class Count(KeyedProcessFunction):
         seen = (self.seen.value() or 0) + 1
         self.seen.update(seen)
         if ctx.get_current_key() == 3 and seen == 5:
-            breakpoint()
+            breakpoint()  # noqa: T100  what the test is about
         yield {"key": ctx.get_current_key(), "seen": seen}
 
 
