@@ -22,6 +22,7 @@
     |   +-- RestoreBlocked        no restore point that is safe; carries the choices
     +-- Fenced                    a newer epoch exists: this process must stop
     +-- AddressInUse              a port is taken
+    +-- UnknownJob                no job of that name or id here
     +-- JobFailed                 a job ended FAILED; carries the failure
     +-- FolderLocked              another process runs the job in this folder
 
@@ -119,6 +120,10 @@ class Fenced(WeirError):
 
 class AddressInUse(WeirError):
     """A port to listen on is taken by another process."""
+
+
+class UnknownJob(WeirError):
+    """No job of that name or id here; the message names the nearest one."""
 
 
 class FolderLocked(WeirError):

@@ -51,7 +51,7 @@ class TriggerRequested:
     final: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AckStats:
     """What a subtask measured; for display only."""
 
@@ -59,6 +59,8 @@ class AckStats:
     sync_ms: int = 0
     async_ms: int = 0
     alignment_ms: int = 0
+    start_delay_ms: int = 0  #: from the trigger to the first barrier
+    at_ms: int = 0  #: wall time at which it was heard
 
 
 @dataclass(frozen=True)

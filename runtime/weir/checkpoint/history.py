@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from weir.checkpoint.events import AckStats
 from weir.checkpoint.metadata import SnapshotKind
 from weir.checkpoint.pending import PendingCheckpoint
 from weir.errors import CheckpointFailureReason
-from weir.ids import CheckpointId
+from weir.ids import CheckpointId, SubtaskId
 
-#: Snapshots kept for display.
+#: Snapshots kept for display, with what each subtask measured.
 HISTORY = 20
+#: Completed snapshots whose duration and size are kept for summaries.
+FIGURES = 1000
 
 
 class Status(enum.StrEnum):
@@ -39,6 +43,22 @@ class CheckpointStats:
     path: str | None = None
     failure: CheckpointFailureReason | None = None
     message: str = ""
+    #: Those that had to acknowledge, and what those that did measured.
+    awaited: frozenset[SubtaskId] = frozenset()
+    acks: Mapping[SubtaskId, AckStats] = field(default_factory=dict)
+
+    @property
+    def ended_ms(self) -> int:
+        """Wall time of its end, or of now while it is in progress."""
+        return self.triggered_ms + round(self.duration_s * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What summaries are made of."""
+
+    duration_ms: int
+    size: int  #: bytes
 
 
 @dataclass
@@ -60,11 +80,14 @@ class History:
     latest_completed: CheckpointStats | None = None
     latest_savepoint: CheckpointStats | None = None
     latest_failed: CheckpointStats | None = None
+    #: Of completed snapshots, oldest first.
+    figures: deque[Figures] = field(default_factory=lambda: deque(maxlen=FIGURES))
 
     def completed(self, pending: PendingCheckpoint, now: float, path: str, size: int) -> None:
         """Note a completed snapshot."""
         stats = stats_of(pending, now, Status.COMPLETED, path=path, size=size or pending.size)
         self.counts.completed += 1
+        self.figures.append(Figures(round(stats.duration_s * 1000), stats.size))
         self.recent.append(stats)
         if pending.savepoint:
             self.latest_savepoint = stats
@@ -105,4 +128,6 @@ def stats_of(
         path=path,
         failure=failure,
         message=message,
+        awaited=pending.awaited,
+        acks={subtask: ack.stats for subtask, ack in pending.acks.items()},
     )

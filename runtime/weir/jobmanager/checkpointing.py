@@ -23,9 +23,9 @@ from weir.config import CheckpointOptions
 from weir.errors import CheckpointFailureReason, Fenced, WeirError
 from weir.graph.physical import PhysicalPlan, VertexKind
 from weir.ids import CheckpointId, Epoch, JobId, SubtaskId
+from weir.jobmanager.checkpoint_facts import CheckpointFacts, checkpoint_facts, restore_facts
 from weir.jobmanager.journal import Claim, Journal, Restore
 from weir.rpc import messages
-from weir.rpc.requests import CheckpointsStatus, CheckpointSummary
 
 log = structlog.get_logger()
 
@@ -35,6 +35,8 @@ _FINAL: Final = "end-of-input"
 
 #: Runs a blocking call elsewhere: ``asyncio.to_thread``, or the simulation's own.
 Blocking = Callable[..., Awaitable[Any]]
+#: Hears how a snapshot that somebody asked for ended.
+Answered = Callable[[events.RequestAnswered], None]
 
 
 class CheckpointingOwner(Protocol):
@@ -107,6 +109,7 @@ class Checkpointing:
         )
         self._attempt: _Attempt | None = None
         self._fenced = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         #: Calls to the journal are made one at a time, in the order in which they were ordered.
         self._turn = asyncio.Lock()
@@ -116,6 +119,10 @@ class Checkpointing:
         #: A base outlives the first checkpoint after it.
         self._held_back: tuple[CheckpointId, ...] = ()
         self._base = claim.restore.metadata.checkpoint_id if claim.restore and claim.restore.own else None
+        #: By the name of their requests: who waits for a snapshot.
+        self._asked: dict[str, Answered] = {}
+        self._restored = restore_facts(claim.restore, clock.wall_ms())
+        self._restores = 0
 
     # ---- what the job says ----------------------------------------------------------------------------------
 
@@ -124,8 +131,18 @@ class Checkpointing:
         self._attempt = _Attempt(execution, {}, {}, {})
         base = () if self._base is None else (self._base,)
         keep = (*base, *self._coordinator.completed)
+        self._restored = restore_facts(self.restore, self._clock.wall_ms())
+        self._restores += self.restore is not None
         self._spawn(self._clean(self._journal.sweep, keep, self._next_id))
         self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at))
+
+    def request(self, order: events.TriggerRequested, answered: Answered) -> None:
+        """Take a snapshot that somebody asked for; ``answered`` is called once, maybe at once."""
+        self._asked[order.request] = answered
+        if self._closed or self._fenced:
+            self._refuse_asked("the job has ended here")
+        else:
+            self._tell(order)
 
     def take_final(self, execution: messages.Execution) -> None:
         """All input ended: one last snapshot now; ``final_checkpoint_done`` follows."""
@@ -153,7 +170,7 @@ class Checkpointing:
                 attempt=ack.execution.attempt,
                 subtask=subtask,
                 states=ack.states,
-                stats=_stats(ack.stats),
+                stats=_stats(ack.stats, self._clock.wall_ms()),
             )
         )
 
@@ -179,6 +196,8 @@ class Checkpointing:
     def close(self) -> None:
         """Nothing more will be done; calls under way end by themselves."""
         self._attempt = None
+        self._closed = True
+        self._refuse_asked("the job ended")
         if self._timer is not None:
             self._timer.cancel()
 
@@ -269,6 +288,9 @@ class Checkpointing:
 
     def _request_answered(self, answer: events.RequestAnswered) -> None:
         attempt = self._attempt
+        asked = self._asked.pop(answer.request, None)
+        if asked is not None:
+            asked(answer)
         if answer.request != _FINAL or attempt is None or attempt.stopping:
             return
         if answer.failure is None:
@@ -278,6 +300,11 @@ class Checkpointing:
             log.warning("final checkpoint failed", reason=answer.message)
             loop = asyncio.get_running_loop()
             loop.call_later(FINAL_RETRY, self._retry_final, attempt.execution)
+
+    def _refuse_asked(self, message: str) -> None:
+        while self._asked:
+            request, asked = self._asked.popitem()
+            asked(events.RequestAnswered(request, None, None, CheckpointFailureReason.JOB_FAILURE, message))
 
     def _retry_final(self, execution: messages.Execution) -> None:
         if self._attempt is not None and not self._attempt.stopping:
@@ -353,28 +380,15 @@ class Checkpointing:
 
     # ---- status -------------------------------------------------------------------------------------------------
 
-    def status(self) -> CheckpointsStatus:
-        """Counts, the newest completed one, and where the job was restored from."""
-        history = self._coordinator.history
-        last = history.latest_completed
-        summary = None
-        if last is not None:
-            summary = CheckpointSummary(
-                id=last.checkpoint_id,
-                path=last.path or None,
-                duration_ms=round(last.duration_s * 1000),
-                bytes=last.size,
-                completed_at_ms=last.triggered_ms + round(last.duration_s * 1000),
-            )
-        return CheckpointsStatus(
-            enabled=self._options.enabled,
-            completed=history.counts.completed,
-            failed=history.counts.failed,
-            in_progress=len(self._coordinator.in_progress(self._clock.monotonic())),
-            last=summary,
-            restored=_restored_summary(self._claim.restore),
-            last_failure=history.latest_failed.message if history.latest_failed else None,
-        )
+    @property
+    def enabled(self) -> bool:
+        """Whether checkpoints are taken by themselves."""
+        return self._options.enabled
+
+    def facts(self) -> CheckpointFacts:
+        """What people are told."""
+        now = self._clock.monotonic()
+        return checkpoint_facts(self._coordinator, now, self._restored, self._restores)
 
 
 def _facts(job_id: JobId, name: str, epoch: Epoch, plan: PhysicalPlan) -> JobFacts:
@@ -393,24 +407,12 @@ def _facts(job_id: JobId, name: str, epoch: Epoch, plan: PhysicalPlan) -> JobFac
     return JobFacts(job_id=job_id, job_name=name, epoch=epoch, operators=operators)
 
 
-def _stats(stats: messages.SnapshotStats) -> events.AckStats:
+def _stats(stats: messages.SnapshotStats, at_ms: int) -> events.AckStats:
     return events.AckStats(
         size=stats.bytes,
         sync_ms=round(stats.sync_ms),
         async_ms=round(stats.async_ms),
         alignment_ms=round(stats.alignment_ms),
-    )
-
-
-def _restored_summary(restore: Restore | None) -> CheckpointSummary | None:
-    if restore is None:
-        return None
-    metadata = restore.metadata
-    return CheckpointSummary(
-        id=metadata.checkpoint_id,
-        path=restore.uri,
-        duration_ms=0,
-        bytes=metadata.size,
-        completed_at_ms=metadata.triggered_ms,
-        external=not restore.own,
+        start_delay_ms=round(stats.start_delay_ms),
+        at_ms=at_ms,
     )

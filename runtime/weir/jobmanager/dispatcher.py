@@ -14,16 +14,18 @@ from dataclasses import dataclass, replace
 import structlog
 
 from weir.clock import Clock
-from weir.errors import ConfigError, WeirError
+from weir.config import nearest
+from weir.errors import ConfigError, UnknownJob, WeirError
 from weir.ids import JobId, TaskManagerId, WorkerId, new_job_id
 from weir.jobmanager.checkpointing import Blocking
+from weir.jobmanager.facts import ClusterFacts
 from weir.jobmanager.job import Job, JobServices
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.journal import Journal, StoredJournal, UnstoredJournal, choose_job
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
 from weir.jobmanager.sessions import Sessions
 from weir.jobmanager.slot_pool import SlotPool
-from weir.rpc import requests
+from weir.rpc import codec, requests
 from weir.rpc.links import TaskManagerLink
 from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, WorkerInfo
 from weir.rpc.requests import Answer, Request
@@ -98,7 +100,7 @@ class Dispatcher:
             case requests.Submit():
                 return requests.Submitted(job_id=await self.submit(request))
             case requests.GetStatus():
-                return requests.StatusAnswer(status=self._find(request.job).status())
+                return requests.StatusAnswer(status=self.find(request.job).status())
             case requests.Suspend():
                 await self._stop(request.job, StopKind.SUSPEND)
             case requests.Cancel():
@@ -111,6 +113,20 @@ class Dispatcher:
             case requests.Shutdown():
                 await self.shutdown()
         return requests.Done()
+
+    def now_ms(self) -> int:
+        """Wall time."""
+        return self._services.clock.wall_ms()
+
+    def facts(self, *, with_jobs: bool = True) -> ClusterFacts:
+        """Everything here at this moment, for REST."""
+        return ClusterFacts(
+            now_ms=self.now_ms(),
+            version=codec.release(),
+            task_managers=self.sessions.statuses(self._services.pool.free),
+            jobs=tuple(job.facts() for job in self.jobs.values()) if with_jobs else (),
+            ending=self.ending.is_set() or self.fenced_by is not None,
+        )
 
     async def submit(self, request: requests.Submit) -> JobId:
         """Plan a job, find its id and start it. What is wrong with its code is told by its status."""
@@ -166,16 +182,18 @@ class Dispatcher:
         found, note = await self._services.blocking(choose_job, request.job, root, request.restore_policy)
         return found or new_job_id(), note
 
-    def _find(self, job: str) -> Job:
-        """By id, or the newest of that name."""
+    def find(self, job: str) -> Job:
+        """By id, or the newest of that name. Raises ``UnknownJob`` naming the nearest one."""
         for known in reversed(self.jobs.values()):
             if job in (known.job_id, known.spec.name):
                 return known
-        names = ", ".join(sorted({known.spec.name for known in self.jobs.values()})) or "none"
-        raise WeirError(f"no job {job!r} here; there are: {names}")
+        names = sorted({known.spec.name for known in self.jobs.values()})
+        near = nearest(job, [*names, *self.jobs])
+        hint = f"did you mean {near}?" if near else f"there are: {', '.join(names) or 'none'}"
+        raise UnknownJob(f"no job {job!r} here; {hint}")
 
     async def _stop(self, name: str, kind: StopKind) -> None:
-        job = self._find(name)
+        job = self.find(name)
         job.stop_nowait(kind)
         await job.settled.wait()
 

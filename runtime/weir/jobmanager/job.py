@@ -16,14 +16,18 @@ from typing import Any, Final, Protocol
 import structlog
 
 from weir import crashpoints
+from weir.checkpoint import events as checkpoint_events
 from weir.clock import Clock
 from weir.errors import FailureKind, Fenced, StorageError, UserError, WeirError
 from weir.ids import JobId, SubtaskId, WorkerId
 from weir.jobmanager import job_events as ev
+from weir.jobmanager.checkpoint_facts import checkpoints_status
 from weir.jobmanager.checkpointing import Blocking, Checkpointing
+from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.job_phases import Phase
 from weir.jobmanager.job_state import IllegalEvent, JobMachine, Moment
 from weir.jobmanager.journal import AlreadyEnded, Claim, Journal, Overtaken
+from weir.jobmanager.operations import Operation, OperationKind, Operations
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError
 from weir.jobmanager.restart import strategy
 from weir.jobmanager.scheduler import deployments
@@ -89,6 +93,7 @@ class Job:
         self.job_id = job_id
         self.spec = spec
         self.settled = asyncio.Event()
+        self.operations = Operations()
         self._services = services
         self._recovering = recovering
         self._machine = JobMachine(job_id, recovering=recovering)
@@ -106,6 +111,7 @@ class Job:
         self._failures: deque[FailureRecord] = deque(maxlen=HISTORY)
         self._notes = [note] if note else []
         self._started_ms = services.clock.wall_ms()
+        self._entered = {self._machine.state: self._started_ms}
         self._ended_ms: int | None = None
 
     # ---- what others say ---------------------------------------------------------------------------------------
@@ -118,6 +124,24 @@ class Job:
     def stop_nowait(self, kind: ev.StopKind) -> None:
         """Stop the job as a person wants it; ``settled`` follows."""
         self._post(ev.StopRequested(kind))
+
+    def trigger_checkpoint(self, trigger: str | None = None) -> Operation:
+        """Take a checkpoint now; ``operations`` tells how it went. Asked again with the same trigger: the same one."""
+        operation, new = self.operations.begin(OperationKind.CHECKPOINT, trigger)
+        if not new:
+            return operation
+
+        def answered(answer: checkpoint_events.RequestAnswered) -> None:
+            failure = None if answer.failure is None else f"{answer.failure}: {answer.message}"
+            self.operations.finish(
+                operation, checkpoint=answer.checkpoint_id, path=answer.path, failure=failure
+            )
+
+        if self._checkpointing is None:
+            self.operations.finish(operation, failure="the job's tasks do not run")
+        else:
+            self._checkpointing.request(checkpoint_events.TriggerRequested(operation.trigger), answered)
+        return operation
 
     def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
         """A worker, maybe one of this job, does not exist any more."""
@@ -138,7 +162,7 @@ class Job:
                 self._post(ev.SubtaskEnded(message.execution, SubtaskId(message.vertex, message.index)))
             case messages.TaskFailed():
                 if message.vertex is not None and message.index is not None:
-                    self._table_or_fail.set_state(SubtaskId(message.vertex, message.index), TaskState.FAILED)
+                    self._set_state(SubtaskId(message.vertex, message.index), TaskState.FAILED)
                 self._post(ev.AttemptFailed(message.execution, message.failure))
             case messages.TasksCancelled():
                 self._post(ev.WorkerStopped(message.execution, worker))
@@ -168,14 +192,28 @@ class Job:
             restarts=machine.restarts,
             records_in=read,
             records_out=written,
-            vertices=table.vertices() if table else (),
-            checkpoints=self._checkpointing.status() if self._checkpointing else CheckpointsStatus(),
+            vertices=table.vertices(live=not machine.state.is_settled) if table else (),
+            checkpoints=self._checkpoints_status(),
             failures=tuple(self._failures),
             slots_required=machine.slots,
             slots_available=len(self._services.pool.free) + len(machine.workers),
             checkpoint_root=self._journal.root if self._journal else None,
             notes=tuple(self._notes),
         )
+
+    def facts(self) -> JobFacts:
+        """The job as REST shows it."""
+        return JobFacts(
+            status=self.status(),
+            spec=self.spec,
+            entered=dict(self._entered),
+            planned=self._planned,
+            checkpoints=self._checkpointing.facts() if self._checkpointing else None,
+        )
+
+    def _checkpoints_status(self) -> CheckpointsStatus:
+        made = self._checkpointing
+        return CheckpointsStatus() if made is None else checkpoints_status(made.facts(), enabled=made.enabled)
 
     # ---- what checkpointing says (CheckpointingOwner) ---------------------------------------------------------------
 
@@ -219,7 +257,10 @@ class Job:
         return self._table
 
     def _subtask(self, message: messages.TaskRunning | messages.TaskEnded, state: TaskState) -> None:
-        self._table_or_fail.set_state(SubtaskId(message.vertex, message.index), state)
+        self._set_state(SubtaskId(message.vertex, message.index), state)
+
+    def _set_state(self, subtask: SubtaskId, state: TaskState) -> None:
+        self._table_or_fail.set_state(subtask, state, self._services.clock.wall_ms())
 
     def _post(self, event: ev.Event) -> None:
         """Handle ``event`` and whatever follows from it at once, in order."""
@@ -245,6 +286,7 @@ class Job:
                 self._events.append(ev.AttemptFailed(event.execution, failure))
             return
         if self._machine.state is not before:
+            self._entered[self._machine.state] = self._services.clock.wall_ms()
             log.info("job state", job=self.job_id, name=self.spec.name, state=self._machine.state.value)
         for instruction in instructions:
             self._carry_out(instruction)
@@ -272,7 +314,7 @@ class Job:
             case ev.StopCheckpoints():
                 self._checkpoints.stop(instruction.execution)
             case ev.CancelTasks():
-                self._table_or_fail.set_all(TaskState.CANCELED)
+                self._table_or_fail.set_all(TaskState.CANCELED, self._services.clock.wall_ms())
                 for worker in instruction.workers:
                     gateway.send(worker, messages.CancelTasks(execution=instruction.execution))
             case ev.FinishTasks():
@@ -412,7 +454,7 @@ class Job:
         assert self._journal is not None
         gateway = self._services.gateway
         self._placed = dict(match(self._planned.plan, order.workers))
-        self._table_or_fail.begin_attempt(self._placed)
+        self._table_or_fail.begin_attempt(self._placed, self._services.clock.wall_ms())
         addresses = {worker: gateway.data_address(worker) for worker in order.workers}
         restore = self._checkpoints.restore
         crashpoints.hit("jobmanager.deploy.before-send")

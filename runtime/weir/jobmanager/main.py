@@ -1,7 +1,7 @@
 """The JobManager process: listens, holds a dispatcher, and ends when it is told to, or overtaken.
 
 Run as ``python -m weir.jobmanager``; ``weir serve jobmanager`` and the local cluster start it so. A job file holds one
-encoded ``Submit``: that job is started with the process.
+encoded ``Submit``: that job is started with the process. REST is served where it is asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from weir.clock import SystemClock
 from weir.config import JobOptions, environment_layer, file_layer, merged
 from weir.errors import ConfigError, WeirError
 from weir.jobmanager.dispatcher import Dispatcher, DispatcherOptions
+from weir.jobmanager.rest.exchange import Cluster
+from weir.jobmanager.rest.starting import Rest, RestOptions
 from weir.rpc import lifeline
 from weir.rpc.logs import log_to_stderr
 from weir.rpc.requests import Submit
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 
 #: Exit code of a JobManager that was overtaken: whoever started it must not start it again.
 FENCED_EXIT = 75
+#: What ``--rest`` takes for the default address, or the next free one.
+DEFAULT_REST = "default"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class JobManagerOptions:
     port: int = 6123
     job_file: str | None = None
     run: str = "local"
+    rest: RestOptions | None = None  #: ``None``: no REST
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,9 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=JobManagerOptions.port, help="0 takes a free one")
     parser.add_argument("--job", default=None, help="file with an encoded job to start")
     parser.add_argument("--run", default=JobManagerOptions.run)
+    parser.add_argument("--rest", default=None, help=f"HOST:PORT of REST, or {DEFAULT_REST!r}")
+    parser.add_argument("--rest-fd", type=int, default=None, help="a listening socket for REST")
+    parser.add_argument("--rest-token-file", default=None)
     parsed = parser.parse_args(arguments)
     log_to_stderr()
-    options = JobManagerOptions(parsed.host, parsed.port, parsed.job, parsed.run)
+    options = JobManagerOptions(parsed.host, parsed.port, parsed.job, parsed.run, _rest_options(parsed))
     try:
         return asyncio.run(serve(options))
     except WeirError as error:
@@ -60,18 +68,29 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def _rest_options(parsed: argparse.Namespace) -> RestOptions | None:
+    if parsed.rest is None and parsed.rest_fd is None:
+        return None
+    address = None if parsed.rest == DEFAULT_REST else parsed.rest
+    return RestOptions(address, parsed.rest_fd, parsed.rest_token_file)
+
+
 async def serve(options: JobManagerOptions) -> int:
     """Serve until told to end; the exit code. Raises ``AddressInUse``, ``ConfigError``."""
-    settings = merged((file_layer(os.environ), environment_layer(os.environ)))
-    process = JobOptions.from_settings(settings).process
+    layers = (file_layer(os.environ), environment_layer(os.environ))
+    process = JobOptions.from_settings(merged(layers)).process
+    rest = None if options.rest is None else Rest(options.rest)
     dispatcher = Dispatcher(
         DispatcherOptions(process.heartbeat_interval, process.heartbeat_timeout, options.run), SystemClock()
     )
     server = await ControlServer.start(dispatcher, options.host, options.port)
+    if rest is not None and options.rest is not None and options.rest.fd is None:
+        sys.stderr.write(f"weir: REST at http://{rest.address}\n")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, dispatcher.ending.set)
     watching = asyncio.ensure_future(dispatcher.sessions.watch())
+    answering = None if rest is None else asyncio.ensure_future(rest.serve(Cluster(dispatcher, layers)))
     try:
         log.info("jobmanager listens", address=server.address)
         if options.job_file is not None:
@@ -80,6 +99,9 @@ async def serve(options: JobManagerOptions) -> int:
     finally:
         watching.cancel()
         dispatcher.sessions.end_all("the JobManager ends", dismiss=False)
+        if rest is not None and answering is not None:
+            await asyncio.gather(answering, return_exceptions=True)
+            await rest.stop()
         await server.stop(1.0)
     if dispatcher.fenced_by is not None:
         sys.stderr.write(f"weir: this JobManager was overtaken and stops: {dispatcher.fenced_by}\n")

@@ -109,11 +109,17 @@ class Sessions:
         """Registered and lately lost TaskManagers; ``free`` are the workers that no job holds."""
         now = self._clock.monotonic()
         present = [
-            _status(session.register, free=len(free & session.workers.keys()), lost=False)
+            _status(
+                session.register,
+                free=len(free & session.workers.keys()),
+                lost=False,
+                silent_ms=round((now - session.heard) * 1000),
+                workers=tuple(session.workers.values()),
+            )
             for session in self._sessions.values()
         ]
         gone = [
-            _status(register, free=0, lost=True)
+            _status(register, free=0, lost=True, silent_ms=round((now - at) * 1000))
             for register, at in self._lost.values()
             if now - at < REMEMBER_LOST
         ]
@@ -243,7 +249,15 @@ class Sessions:
         self._close(session, f"no heartbeat for {silence:.1f} s (heartbeat.timeout is {self._timeout:g} s)")
 
 
-def _status(register: Register, *, free: int, lost: bool) -> TaskManagerStatus:
+def _status(
+    register: Register, *, free: int, lost: bool, silent_ms: int, workers: tuple[WorkerInfo, ...] = ()
+) -> TaskManagerStatus:
     return TaskManagerStatus(
-        id=register.task_manager, pid=register.pid, slots=register.slots, free=free, lost=lost
+        id=register.task_manager,
+        pid=register.pid,
+        slots=register.slots,
+        free=free,
+        lost=lost,
+        silent_ms=silent_ms,
+        workers=workers,
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from weir.graph.physical import PhysicalPlan, PhysicalVertex, VertexKind
 from weir.ids import OperatorId, SubtaskId, WorkerId
+from weir.jobmanager.rates import WINDOW, rates
 from weir.rpc.messages import TaskMetrics
-from weir.rpc.requests import TaskState, TaskStatus, VertexStatus
+from weir.rpc.requests import TaskRates, TaskState, TaskStatus, VertexStatus
+
+#: States in which a subtask reports.
+_LIVE = frozenset({TaskState.RUNNING, TaskState.FINISHED})
 
 
 class TaskTable:
-    """Begins empty with each attempt; rows of earlier attempts are kept only as sums."""
+    """Begins empty with each attempt; rows of earlier attempts are kept only as sums. ``now_ms`` is wall time."""
 
     def __init__(self, plan: PhysicalPlan) -> None:
         self._plan = plan
@@ -19,29 +24,39 @@ class TaskTable:
         self._states: dict[SubtaskId, TaskState] = {}
         self._workers: dict[SubtaskId, WorkerId] = {}
         self._metrics: dict[SubtaskId, TaskMetrics] = {}
+        #: The last reports of each, oldest first.
+        self._reports: dict[SubtaskId, deque[TaskMetrics]] = {}
+        self._entered: dict[SubtaskId, dict[TaskState, int]] = {}
         self._earlier = (0, 0)
 
-    def begin_attempt(self, placed: dict[SubtaskId, WorkerId]) -> None:
+    def begin_attempt(self, placed: dict[SubtaskId, WorkerId], now_ms: int) -> None:
         """All subtasks were deployed."""
         self._earlier = self.totals()
         self._metrics = {}
+        self._reports = {}
         self._workers = placed
-        self._states = dict.fromkeys(placed, TaskState.INITIALIZING)
+        self._states = {}
+        self._entered = {}
+        for subtask in placed:
+            self.set_state(subtask, TaskState.INITIALIZING, now_ms)
 
-    def set_state(self, subtask: SubtaskId, state: TaskState) -> None:
+    def set_state(self, subtask: SubtaskId, state: TaskState, now_ms: int) -> None:
         """A subtask changed its state."""
         self._states[subtask] = state
+        self._entered.setdefault(subtask, {}).setdefault(state, now_ms)
 
-    def set_all(self, state: TaskState) -> None:
+    def set_all(self, state: TaskState, now_ms: int) -> None:
         """All subtasks that have not failed or finished change theirs."""
         for subtask, before in self._states.items():
             if before not in (TaskState.FAILED, TaskState.FINISHED):
-                self._states[subtask] = state
+                self.set_state(subtask, state, now_ms)
 
     def report(self, metrics: Iterable[TaskMetrics]) -> None:
         """Counters of some subtasks of the current attempt."""
         for task in metrics:
-            self._metrics[SubtaskId(task.vertex, task.index)] = task
+            subtask = SubtaskId(task.vertex, task.index)
+            self._metrics[subtask] = task
+            self._reports.setdefault(subtask, deque(maxlen=WINDOW)).append(task)
 
     def totals(self) -> tuple[int, int]:
         """Rows that sources read, and rows that sinks were given, over all attempts."""
@@ -53,12 +68,14 @@ class TaskTable:
             written += sum(rows for op, rows in task.operator_records_in.items() if op in self._sinks)
         return read, written
 
-    def vertices(self) -> tuple[VertexStatus, ...]:
-        """The status of every vertex."""
-        return tuple(self._vertex(vertex) for vertex in self._plan.vertices)
+    def vertices(self, *, live: bool = True) -> tuple[VertexStatus, ...]:
+        """The status of every vertex. ``live``: what was reported last is still true."""
+        return tuple(self._vertex(vertex, live=live) for vertex in self._plan.vertices)
 
-    def _vertex(self, vertex: PhysicalVertex) -> VertexStatus:
-        tasks = tuple(self._task(SubtaskId(vertex.id, index)) for index in range(vertex.parallelism))
+    def _vertex(self, vertex: PhysicalVertex, *, live: bool) -> VertexStatus:
+        tasks = tuple(
+            self._task(SubtaskId(vertex.id, index), live=live) for index in range(vertex.parallelism)
+        )
         return VertexStatus(
             id=vertex.id,
             name=vertex.name,
@@ -70,12 +87,19 @@ class TaskTable:
             tasks=tasks,
         )
 
-    def _task(self, subtask: SubtaskId) -> TaskStatus:
+    def _rates(self, subtask: SubtaskId, state: TaskState) -> TaskRates | None:
+        reports = self._reports.get(subtask)
+        if not reports or state not in _LIVE:
+            return None
+        return rates(reports[0], reports[-1])
+
+    def _task(self, subtask: SubtaskId, *, live: bool) -> TaskStatus:
         metrics = self._metrics.get(subtask)
         state = self._states.get(subtask, TaskState.CREATED)
         worker = self._workers.get(subtask)
+        entered = dict(self._entered.get(subtask, {}))
         if metrics is None:
-            return TaskStatus(index=subtask.index, state=state, worker=worker)
+            return TaskStatus(index=subtask.index, state=state, worker=worker, entered=entered)
         return TaskStatus(
             index=subtask.index,
             state=state,
@@ -87,7 +111,10 @@ class TaskTable:
             busy_ms=metrics.busy_ms,
             idle_ms=metrics.idle_ms,
             backpressured_ms=metrics.backpressured_ms,
+            queued_bytes=metrics.queued_bytes,
             watermark=metrics.watermark,
+            rates=self._rates(subtask, state) if live else None,
+            entered=entered,
         )
 
 

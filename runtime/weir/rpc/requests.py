@@ -11,7 +11,7 @@ import enum
 import msgspec
 
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, TaskManagerId, VertexId, WorkerId
-from weir.rpc.messages import Failure, JobSpec
+from weir.rpc.messages import Failure, JobSpec, WorkerInfo
 
 
 class JobState(enum.StrEnum):
@@ -49,6 +49,18 @@ class TaskState(enum.StrEnum):
     FAILED = "FAILED"
 
 
+class TaskRates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subtask did lately, by second. The three times add up to 1000."""
+
+    busy_ms: int
+    idle_ms: int
+    backpressured_ms: int
+    records_in: float
+    records_out: float
+    bytes_in: float
+    bytes_out: float
+
+
 class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One subtask of the current attempt."""
 
@@ -62,7 +74,11 @@ class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
     busy_ms: int = 0
     idle_ms: int = 0
     backpressured_ms: int = 0
+    queued_bytes: int = 0
     watermark: int | None = None
+    rates: TaskRates | None = None  #: ``None``: it does not run, or not long enough
+    #: Wall time at which it entered each state, in that order.
+    entered: dict[TaskState, int] = {}
 
 
 class VertexStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +163,8 @@ class TaskManagerStatus(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     free: int
     lost: bool  #: no heartbeat in time: whoever started it should end and replace it
+    silent_ms: int = 0  #: since its last heartbeat
+    workers: tuple[WorkerInfo, ...] = ()
 
 
 # ---- calls ---------------------------------------------------------------------------------------------------

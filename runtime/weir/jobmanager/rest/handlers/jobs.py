@@ -1,0 +1,104 @@
+"""Routes about jobs, their end included."""
+
+from __future__ import annotations
+
+from weir.jobmanager.facts import JobFacts
+from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.rest.exchange import (
+    Answer,
+    Cluster,
+    JobControl,
+    Refusal,
+    Request,
+    json_answer,
+    whole_number,
+)
+from weir.jobmanager.rest.models.jobs import JobStatusInfo, PlanInfo
+from weir.jobmanager.rest.views import exceptions as exception_views
+from weir.jobmanager.rest.views import jobs as views
+from weir.jobmanager.rest.views import metrics
+from weir.jobmanager.rest.views.plan import plan
+from weir.rpc.requests import JobState
+
+
+def job_of(cluster: Cluster, request: Request) -> JobControl:
+    """The job that the path names, by id or by name. Raises ``UnknownJob``."""
+    return cluster.jobs.find(request.path["job"])
+
+
+def facts_of(cluster: Cluster, request: Request) -> JobFacts:
+    """Its facts."""
+    return job_of(cluster, request).facts()
+
+
+def ids(cluster: Cluster, _request: Request) -> Answer:
+    """``GET /jobs``."""
+    return json_answer(views.ids(cluster.jobs.facts()))
+
+
+def overview(cluster: Cluster, _request: Request) -> Answer:
+    """``GET /jobs/overview``."""
+    return json_answer(views.overview(cluster.jobs.facts()))
+
+
+def details(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job``."""
+    return json_answer(views.details(facts_of(cluster, request), cluster.jobs.now_ms()))
+
+
+def status(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job/status``."""
+    return json_answer(JobStatusInfo(status=facts_of(cluster, request).status.state.value))
+
+
+def job_plan(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job/plan``."""
+    return json_answer(PlanInfo(plan=plan(facts_of(cluster, request))))
+
+
+def config(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job/config``."""
+    return json_answer(views.config(facts_of(cluster, request)))
+
+
+def exceptions(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job/exceptions``."""
+    limit = request.query.get("maxExceptions")
+    if limit is not None and not (limit.isascii() and limit.isdigit()):
+        raise Refusal(400, f"maxExceptions={limit!r} is not a number")
+    facts = facts_of(cluster, request)
+    shown = exception_views.exceptions(
+        facts, cluster.jobs.facts(with_jobs=False), None if limit is None else int(limit)
+    )
+    return json_answer(shown)
+
+
+def execution_result(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job/execution-result``."""
+    facts = facts_of(cluster, request)
+    return json_answer(views.execution_result(facts, cluster.jobs.now_ms()))
+
+
+def job_metrics(cluster: Cluster, request: Request) -> Answer:
+    """``GET /jobs/:job/metrics``."""
+    found = metrics.of_job(facts_of(cluster, request), cluster.jobs.now_ms())
+    return json_answer(metrics.asked(found, request.query.get("get")))
+
+
+def terminate(cluster: Cluster, request: Request) -> Answer:
+    """``PATCH /jobs/:id?mode=cancel``: the job begins to stop; its state tells when it has."""
+    mode = request.query.get("mode", "cancel")
+    if mode != "cancel":
+        raise Refusal(400, f"mode={mode!r} is not known; the only mode is cancel")
+    job = job_of(cluster, request)
+    facts = job.facts()
+    state = facts.status.state
+    if state.is_settled and state is not JobState.CANCELED:
+        raise Refusal(409, f"job {facts.status.name} is {state.value} already; there is nothing to cancel")
+    job.stop_nowait(StopKind.CANCEL)
+    return Answer(status=202)
+
+
+def number_of(request: Request, name: str) -> int:
+    """A number of the path. Raises ``Refusal``."""
+    return whole_number(request.path[name], name)

@@ -1,0 +1,108 @@
+"""Answers about the cluster: overview, dashboard configuration, TaskManagers, settings, single metrics."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """``/overview``."""
+
+    taskmanagers: int
+    slots_total: int
+    slots_available: int
+    jobs_running: int
+    jobs_finished: int
+    jobs_cancelled: int
+    jobs_failed: int
+    flink_version: str
+    flink_commit: str
+    weir_version: str
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What a dashboard may offer."""
+
+    web_submit: bool = False
+    web_cancel: bool = True
+    web_rescale: bool = False
+    web_history: bool = False
+
+
+class DashboardConfiguration(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """``/config``."""
+
+    refresh_interval: int  #: milliseconds
+    timezone_name: str
+    timezone_offset: int  #: milliseconds
+    flink_version: str
+    flink_revision: str
+    features: Features
+    weir_version: str
+
+
+class Hardware(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """-1: not known to the JobManager."""
+
+    cpu_cores: int = -1
+    physical_memory: int = -1
+    free_memory: int = -1
+    managed_memory: int = -1
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process of a TaskManager; Weir's own."""
+
+    id: str
+    slot: int
+    pid: int
+    data_address: str = msgspec.field(name="dataAddress")
+
+
+class TaskManager(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One of ``/taskmanagers``."""
+
+    id: str
+    path: str
+    data_port: int
+    jmx_port: int = -1
+    time_since_last_heartbeat: int  #: wall time of the last one, milliseconds, as in Flink
+    slots_number: int
+    free_slots: int
+    blocked: bool = False
+    hardware: Hardware = Hardware()
+    pid: int
+    lost: bool
+    workers: tuple[Worker, ...] = ()
+
+
+class TaskManagers(msgspec.Struct, frozen=True, kw_only=True):
+    """``/taskmanagers``."""
+
+    taskmanagers: tuple[TaskManager, ...]
+
+
+class ConfigurationEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting: what holds, and who said so."""
+
+    key: str
+    value: str
+    origin: str
+    place: str = ""
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One metric; without a value where only names were asked for."""
+
+    id: str
+    value: str | None = None
+
+
+class AggregatedMetric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One metric over several subtasks."""
+
+    id: str
+    min: float | None = None
+    max: float | None = None
+    avg: float | None = None
+    sum: float | None = None

@@ -1,0 +1,96 @@
+"""Every route of REST in one table: method, path, handler, access. Each exists with and without ``/v1``.
+
+A word in braces stands for one part of the path. Of two rows that fit, the one that comes first is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from weir.jobmanager.rest.exchange import Access, Handler
+from weir.jobmanager.rest.handlers import checkpoints, cluster, jobs, vertices
+
+PREFIX: Final = "/v1"
+
+
+class Route(NamedTuple):
+    """One row."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access = Access.TOKEN
+
+
+_JOB = "/jobs/{job}"
+_CHECKPOINTS = f"{_JOB}/checkpoints"
+_VERTEX = f"{_JOB}/vertices/{{vertex}}"
+_SUBTASK = f"{_VERTEX}/subtasks/{{subtask}}"
+
+ROUTES: Final = (
+    Route("GET", "/overview", cluster.overview),
+    Route("GET", "/config", cluster.dashboard),
+    Route("GET", "/taskmanagers", cluster.task_managers),
+    Route("GET", "/taskmanagers/{taskmanager}", cluster.task_manager),
+    Route("GET", "/jobmanager/config", cluster.configuration),
+    Route("GET", "/jobmanager/metrics", cluster.jobmanager_metrics),
+    Route("GET", "/jobs", jobs.ids),
+    Route("GET", "/jobs/overview", jobs.overview),
+    Route("GET", _JOB, jobs.details),
+    Route("PATCH", _JOB, jobs.terminate),
+    Route("GET", f"{_JOB}/status", jobs.status),
+    Route("GET", f"{_JOB}/plan", jobs.job_plan),
+    Route("GET", f"{_JOB}/config", jobs.config),
+    Route("GET", f"{_JOB}/exceptions", jobs.exceptions),
+    Route("GET", f"{_JOB}/execution-result", jobs.execution_result),
+    Route("GET", f"{_JOB}/metrics", jobs.job_metrics),
+    Route("GET", _CHECKPOINTS, checkpoints.checkpoints),
+    Route("POST", _CHECKPOINTS, checkpoints.trigger),
+    Route("GET", f"{_CHECKPOINTS}/config", checkpoints.config),
+    Route("GET", f"{_CHECKPOINTS}/details/{{checkpoint}}", checkpoints.details),
+    Route("GET", f"{_CHECKPOINTS}/details/{{checkpoint}}/subtasks/{{vertex}}", checkpoints.subtasks),
+    Route("GET", f"{_CHECKPOINTS}/{{trigger}}", checkpoints.outcome),
+    Route("GET", _VERTEX, vertices.details),
+    Route("GET", f"{_VERTEX}/backpressure", vertices.back_pressure),
+    Route("GET", f"{_VERTEX}/watermarks", vertices.watermarks),
+    Route("GET", f"{_VERTEX}/metrics", vertices.vertex_metrics),
+    Route("GET", f"{_VERTEX}/subtasktimes", vertices.times),
+    Route("GET", f"{_VERTEX}/taskmanagers", vertices.task_managers),
+    Route("GET", f"{_VERTEX}/subtasks/metrics", vertices.aggregated_metrics),
+    Route("GET", _SUBTASK, vertices.subtask),
+    Route("GET", f"{_SUBTASK}/metrics", vertices.subtask_metrics),
+    Route("GET", f"{_SUBTASK}/attempts/{{attempt}}", vertices.attempt),
+    Route("GET", "/metrics", cluster.prometheus_page),
+    Route("GET", "/healthz", cluster.alive, Access.PROBE),
+    Route("GET", "/readyz", cluster.ready, Access.PROBE),
+)
+
+
+class Match(NamedTuple):
+    """A route that fits, and what its words stand for."""
+
+    route: Route
+    words: dict[str, str]
+
+
+def find(parts: list[str], routes: Iterable[Route] = ROUTES) -> list[Match]:
+    """Routes of every method whose path fits ``parts`` (decoded, without ``/v1``); the first of each method."""
+    found: dict[str, Match] = {}
+    for route in routes:
+        words = _fit(route.path.strip("/").split("/"), parts)
+        if words is not None:
+            found.setdefault(route.method, Match(route, words))
+    return list(found.values())
+
+
+def _fit(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
+    if len(pattern) != len(parts):
+        return None
+    words: dict[str, str] = {}
+    for expected, part in zip(pattern, parts, strict=True):
+        if expected.startswith("{"):
+            words[expected[1:-1]] = part
+        elif expected != part:
+            return None
+    return words
