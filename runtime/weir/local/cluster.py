@@ -31,7 +31,9 @@ class LocalCluster:
     """A JobManager and TaskManagers of this machine.
 
     ``slots`` a TaskManager (default: one TaskManager with as many slots as the jobs need), ``task_managers`` to begin
-    with, ``environment`` for all processes. Everything ends with the ``with`` block; running jobs are suspended.
+    with, ``environment`` for all processes. ``rest``: where its JobManager serves REST (``HOST:PORT``, or ``default`` for
+    127.0.0.1:8081 or the next free port); without it there is none. Everything ends with the ``with`` block; running
+    jobs are suspended.
     """
 
     def __init__(
@@ -39,8 +41,12 @@ class LocalCluster:
         slots: int | None = None,
         task_managers: int = 1,
         environment: Mapping[str, str] | None = None,
+        rest: str | None = None,
+        rest_token_file: str | None = None,
     ) -> None:
-        self._options = ClusterOptions(slots, task_managers, dict(environment or {}))
+        self._options = ClusterOptions(
+            slots, task_managers, dict(environment or {}), rest=rest, rest_token_file=rest_token_file
+        )
         self._locks: list[FolderLock] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="local-cluster", daemon=True)
@@ -48,7 +54,11 @@ class LocalCluster:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._keeper = self._call(self._start())
+        try:
+            self._keeper = self._call(self._start())
+        except BaseException:
+            self.close(at_once=True)
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -101,6 +111,11 @@ class LocalCluster:
     def address(self) -> str:
         """``host:port`` of the JobManager."""
         return self._running.client.address
+
+    @property
+    def rest_address(self) -> str | None:
+        """``host:port`` of REST, the same for as long as the cluster lives; ``None``: it serves none."""
+        return self._running.rest_address
 
     @property
     def jobmanager_pid(self) -> int | None:

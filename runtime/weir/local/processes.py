@@ -23,7 +23,9 @@ import structlog
 
 from weir.errors import Fenced, WeirError
 from weir.ids import JobId
-from weir.jobmanager.main import FENCED_EXIT
+from weir.jobmanager.main import DEFAULT_REST, FENCED_EXIT
+from weir.jobmanager.rest import listening
+from weir.jobmanager.rest.token_file import token_for
 from weir.rpc import lifeline
 from weir.rpc.client import JobManagerClient, Unreachable
 from weir.rpc.messages import JobSpec
@@ -52,6 +54,9 @@ class ClusterOptions:
     task_managers: int = 1
     #: Environment variables for all processes.
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: ``HOST:PORT`` of REST, or ``DEFAULT_REST``: the default one or the next free one; ``None``: no REST.
+    rest: str | None = None
+    rest_token_file: str | None = None
 
 
 @dataclass
@@ -65,6 +70,10 @@ class Keeper:
     """See the module; used from its event loop only."""
 
     def __init__(self, options: ClusterOptions) -> None:
+        """Raises ``AddressInUse``, ``ConfigError`` for the address of REST."""
+        #: Bound here and handed to each JobManager, so that nobody takes the port between two of them.
+        self._rest = _rest_socket(options)
+        self.rest_address = None if self._rest is None else listening.text_of(self._rest)
         self.port = _free_port()
         self.client = JobManagerClient(f"127.0.0.1:{self.port}")
         self.jobmanager: subprocess.Popen[bytes] | None = None
@@ -137,13 +146,21 @@ class Keeper:
         await self.client.__aexit__(None, None, None)
         # gRPC's last events are for this loop; they must find it open.
         await asyncio.sleep(0.05)
+        if self._rest is not None:
+            self._rest.close()
 
     # ---- the JobManager -----------------------------------------------------------------------------------------
 
     def _start_jobmanager(self) -> None:
         self._ready.clear()
         command = ["weir.jobmanager", "--port", str(self.port)]
-        self.jobmanager = self._start(command)
+        handed: tuple[int, ...] = ()
+        if self._rest is not None:
+            handed = (self._rest.fileno(),)
+            command += ["--rest-fd", str(self._rest.fileno())]
+        if self._options.rest_token_file is not None:
+            command += ["--rest-token-file", self._options.rest_token_file]
+        self.jobmanager = self._start(command, handed)
 
     def _check_jobmanager(self) -> None:
         process = self.jobmanager
@@ -234,13 +251,26 @@ class Keeper:
             else:
                 answered = loop.time()
 
-    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], handed: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             env=lifeline.environment(**self._options.environment),
             stdin=subprocess.DEVNULL,
+            pass_fds=handed,
             start_new_session=True,
         )
+
+
+def _rest_socket(options: ClusterOptions) -> socket.socket | None:
+    if options.rest is None:
+        return None
+    bound = listening.bind(None if options.rest == DEFAULT_REST else options.rest)
+    try:
+        token_for(bound, options.rest_token_file)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def _free_port() -> int:
