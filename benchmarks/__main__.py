@@ -1,4 +1,4 @@
-"""``make bench``: runs every ``benchmarks/bench_*.py``, then measures the size of the install.
+"""``make bench``: runs every ``benchmarks/bench_*.py``, then what has a budget: install, memory, back pressure.
 
 Each runs in a process of its own and prints its own numbers: peer and Weir in the same run, and their ratio.
 """
@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
+#: What has a budget of its own, and no peer.
+MEASURED = ("install_size", "first_result", "memory", "slow_sink", "deadlock_minute")
 
 
 def main() -> None:
     failed = []
-    for name in [*sorted(path.stem for path in FOLDER.glob("bench_*.py")), "install_size"]:
+    for name in [*sorted(path.stem for path in FOLDER.glob("bench_*.py")), *MEASURED]:
         print(f"== {name}", flush=True)
         ended = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=FOLDER.parent, check=False)
         if ended.returncode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.machinery
 import re
 import statistics
@@ -169,6 +170,22 @@ def test_the_architecture_page_draws_the_import_order_of_the_contracts(contract:
     assert match, f"architecture.md has no drawing marked <!-- {contract} -->"
     drawn = [re.findall(r"\w+", line.split("--")[0]) for line in match[1].splitlines()]
     assert drawn == layers(contract)
+
+
+def test_the_architecture_page_walks_through_five_files_and_says_where_to_begin_in_each() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text()
+    walk = re.findall(r"^## \d\. `([\w/.]+)`.*?Begin with\s`([\w.]+)`", page, re.DOTALL | re.MULTILINE)
+    assert [path for path, _ in walk] == [
+        "runtime/weir/api/stream.py",
+        "runtime/weir/graph/plan.py",
+        "runtime/weir/jobmanager/job.py",
+        "runtime/weir/taskmanager/task.py",
+        "runtime/weir/checkpoint/coordinator.py",
+    ]
+    for path, name in walk:
+        found = importlib.import_module(path.removeprefix("runtime/").removesuffix(".py").replace("/", "."))
+        for part in name.split("."):
+            found = getattr(found, part)
 
 
 def test_documents_name_only_files_that_exist() -> None:
