@@ -29,7 +29,9 @@ def _replay(seed: int, *, quiet: bool) -> int:
     report = run(scenario, None if quiet else print)
     for fault in report.faults:
         print(f"FAULT {fault}")
-    print(f"{report.lines} lines, {report.virtual_seconds:.1f} virtual s, epochs {report.epochs}, {report.digest}")
+    print(
+        f"{report.lines} lines, {report.virtual_seconds:.1f} virtual s, epochs {report.epochs}, {report.digest}"
+    )
     return 0 if report.good else 1
 
 

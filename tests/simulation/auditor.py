@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from tests.simulation.ledger import Receipt
 from weir.checkpoint import paths, recovery, store
 from weir.checkpoint.fence_records import Checkpoint, Entry, LogView, Start, decode_entry
@@ -90,7 +92,9 @@ class Auditor:
                     for handle in subtask.handles:
                         snapshot.read_state(handle)
         except WeirError as error:
-            self._violated(effect, f"checkpoint {record.point.checkpoint_id} is recorded but not whole: {error}")
+            self._violated(
+                effect, f"checkpoint {record.point.checkpoint_id} is recorded but not whole: {error}"
+            )
             return
         keys = self._receipts(snapshot)
         if keys and not record.has_commits:
@@ -98,8 +102,6 @@ class Auditor:
         self.permitted |= keys
 
     def _receipts(self, snapshot: store.LoadedSnapshot) -> set[tuple[str, str]]:
-        import msgspec
-
         metadata: SnapshotMetadata = snapshot.metadata
         keys = set()
         for operator in metadata.operators:

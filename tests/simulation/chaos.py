@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 from tests.simulation.functions import Poison
 from tests.simulation.pipelines import Shape
 from tests.simulation.scenario import Scenario
+from weir.jobmanager.job_events import StopKind
 from weir.rpc.requests import JobState
 from weir.testing.simulation import Cluster
 from weir.testing.simulation.cluster import SimulatedJobManager
@@ -146,7 +148,9 @@ class Chaos:
 
     def jump_clock(self) -> None:
         processes = [self._cluster.jobmanager.process]
-        processes += [worker.process for tm in self._cluster.live_task_managers() for worker in tm.live_workers()]
+        processes += [
+            worker.process for tm in self._cluster.live_task_managers() for worker in tm.live_workers()
+        ]
         process = self._chance.choice(processes)
         process.wall_offset_ms += self._chance.choice([-3_600_000, -2_000, 2_000, 3_600_000])
         self._later(2.0, lambda: None)
@@ -161,24 +165,20 @@ class Chaos:
         self._loop.world.run(self._resubmit())
 
     async def _resubmit(self) -> None:
-        import asyncio
-
-        from weir.jobmanager.job_events import StopKind
-
         self.over_at = max(self.over_at, self._loop.time() + 20.0)
         jobmanager = self._cluster.jobmanager
         job = jobmanager.job
         if job is None or not jobmanager.process.alive:
             return
         jobmanager.process.call_soon(job.stop_nowait, StopKind.SUSPEND)
-        while jobmanager.process.alive and not job.is_settled:
+        while jobmanager.process.alive and not job.is_settled:  # noqa: ASYNC110  it may die instead
             await asyncio.sleep(0.1)
         if not jobmanager.process.alive or job.state is not JobState.SUSPENDED:
             return
         if self._cluster.jobmanager is not jobmanager:
             return
         self._shapes += 1
-        if self._scenario.pipeline.name != "broadcasting":  # whose output says how many instances there were
+        if self._scenario.pipeline.can_be_rescaled:
             self.shape = Shape(
                 f"{self._scenario.seed}+{self._shapes}", self.shape.most, padding=self.shape.padding
             )

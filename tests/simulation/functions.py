@@ -150,7 +150,7 @@ class Join(KeyedCoProcessFunction):
     def process_element1(self, row: Row, ctx) -> Iterator[Any]:
         Poison.taste()
         self.left.add(row.number)
-        for other in self.right.keys():
+        for other in self.right:
             yield row.number, other
 
     def process_element2(self, row: Row, ctx) -> Iterator[Any]:

@@ -28,7 +28,10 @@ from tests.simulation.rows import Input, Row, make_input
 from weir import DataStream, StreamExecutionEnvironment
 from weir.operators.job_code import JobCode
 
+#: Committed rows by sink.
 Outputs = dict[str, list[Any]]
+#: What is counted, by what it is called in messages.
+Items = dict[str, list[Any]]
 
 
 class Shape:
@@ -51,21 +54,29 @@ class Shape:
 
     def of(self, operator: str, stream: Any) -> Any:
         """Name the operator and give it its shape; alike in every process."""
-        chance = random.Random(f"{self.seed}/{operator}")
-        stream.uid(operator).name(operator).set_parallelism(chance.randint(1, self.most))
-        if chance.random() < 0.25:
+        stream.uid(operator).name(operator).set_parallelism(self.parallelism(operator))
+        if random.Random(f"{self.seed}/{operator}/chaining").random() < 0.25:
             stream.disable_chaining()
         return stream
 
+    def parallelism(self, operator: str) -> int:
+        return random.Random(f"{self.seed}/{operator}").randint(1, self.most)
+
     def spread(self, operator: str, stream: DataStream[Any]) -> DataStream[Any]:
         """Perhaps another partitioning before ``operator``."""
-        chance = random.Random(f"{self.seed}/{operator}/spread")
-        kind = chance.choice(["", "", "rebalance", "rescale", "shuffle", "global_"])
+        kind = self.spreads(operator)
         return getattr(stream, kind)() if kind else stream
+
+    def spreads(self, operator: str) -> str:
+        """The call that spreads the operator's input; empty: none."""
+        chance = random.Random(f"{self.seed}/{operator}/spread")
+        return chance.choice(["", "", "rebalance", "rescale", "shuffle", "global_"])
 
 
 class Pipeline(ABC):
-    """A job over some inputs."""
+    """A job over some inputs. ``found`` and ``wanted`` give the same things by the same names."""
+
+    can_be_rescaled = True
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self.inputs = inputs
@@ -84,15 +95,33 @@ class Pipeline(ABC):
     def build(self, env: StreamExecutionEnvironment, shape: Shape) -> None: ...
 
     @abstractmethod
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]: ...
+    def wanted(self, shape: Shape) -> Items:
+        """What must come out, computed plainly; the order says nothing."""
+
+    @abstractmethod
+    def found(self, outputs: Outputs) -> Items:
+        """What came out, without what may differ between two good runs."""
+
+    def order_faults(self, outputs: Outputs, shape: Shape) -> list[str]:
+        """Under exactly-once: what is wrong beyond lost and doubled rows."""
+        return []
+
+    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
+        """What is wrong with committed output."""
+        found = self.found(outputs)
+        faults = [
+            fault
+            for name, items in self.wanted(shape).items()
+            for fault in compare(name, found[name], items, exactly_once=exactly_once)
+        ]
+        return faults or (self.order_faults(outputs, shape) if exactly_once else [])
 
     # ---- building
 
     def source(self, env: StreamExecutionEnvironment, shape: Shape, number: int = 0) -> DataStream[Row]:
         given = self.inputs[number]
-        return shape.of(
-            f"source-{number}", env.from_source(given.source(), given.strategy(), name=f"source-{number}")
-        )
+        name = f"source-{number}"
+        return shape.of(name, env.from_source(given.source(), given.strategy(), name=name))
 
     def passing(self, shape: Shape, stream: DataStream[Row], name: str = "passing") -> DataStream[Row]:
         return shape.of(name, shape.spread(name, stream).map(Passing()))
@@ -118,8 +147,8 @@ def compare(what: str, found: Iterable[Any], wanted: Iterable[Any], *, exactly_o
     return faults
 
 
-def order_faults(counted: Iterable[tuple[int, int, int, int]]) -> list[str]:
-    """Of (number, key, nth, split): nth is 1 to n for each key, and grows with the numbers of a split."""
+def nth_faults(counted: Iterable[tuple[int, int, int, int]], *, ordered: bool) -> list[str]:
+    """Of (number, key, nth, split): nth is 1 to n for each key; ``ordered``: it grows with the numbers of a split."""
     by_key = defaultdict(list)
     for number, key, nth, split in counted:
         by_key[key].append((nth, split, number))
@@ -130,14 +159,14 @@ def order_faults(counted: Iterable[tuple[int, int, int, int]]) -> list[str]:
             faults.append(f"key {key}: counts are {[nth for nth, _, _ in found]}")
         last: dict[int, int] = {}
         for _, split, number in found:
-            if number <= last.get(split, -1):
+            if ordered and number <= last.get(split, -1):
                 faults.append(f"key {key}: row {number} of split {split} came out of order")
             last[split] = number
     return faults
 
 
 class Counting(Pipeline):
-    """source - map - flat_map - key_by - count - sink."""
+    """source - map - flat_map - filter - key_by - count - sink."""
 
     def build(self, env: StreamExecutionEnvironment, shape: Shape) -> None:
         rows = self.passing(shape, self.source(env, shape))
@@ -146,26 +175,17 @@ class Counting(Pipeline):
         counted = shape.of("count", kept.key_by(lambda row: row.key).process(Count(shape.padding)))
         self.sink(shape, counted)
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
-        out = outputs["out"]
-        faults = compare(
-            "row",
-            [(number, key, split) for number, key, _, split in out],
-            [(row.number, row.key, row.split) for row in self.rows],
-            exactly_once=exactly_once,
-        )
-        ordered = not self.reorders(shape)
-        return faults or (order_faults(out) if exactly_once and ordered else [])
+    def wanted(self, shape: Shape) -> Items:
+        return {"row": [(row.number, row.key, row.split) for row in self.rows]}
 
-    def reorders(self, shape: Shape) -> bool:
-        """Whether rows of one split may take several ways before they meet."""
-        chance = random.Random(f"{shape.seed}/passing/spread")
-        return chance.choice(["", "", "rebalance", "rescale", "shuffle", "global_"]) != "" or len(
-            {random.Random(f"{shape.seed}/{name}").randint(1, shape.most) for name in _COUNTING_CHAIN}
-        ) > 1
+    def found(self, outputs: Outputs) -> Items:
+        return {"row": [(number, key, split) for number, key, _, split in outputs["out"]]}
 
-
-_COUNTING_CHAIN = ("source-0", "passing", "twice", "kept")
+    def order_faults(self, outputs: Outputs, shape: Shape) -> list[str]:
+        # Rows of a split keep their order unless they may take several ways before they meet again.
+        before = ("source-0", "passing", "twice", "kept")
+        one_way = not shape.spreads("passing") and len({shape.parallelism(name) for name in before}) == 1
+        return nth_faults(outputs["out"], ordered=one_way)
 
 
 class EventTime(Pipeline):
@@ -175,15 +195,20 @@ class EventTime(Pipeline):
         rows = self.source(env, shape)
         self.sink(shape, shape.of("windows", rows.key_by(lambda row: row.key).process(Windows())))
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
-        found = [(key, end, number) for key, end, numbers in outputs["out"] for number in numbers]
-        wanted = [(row.key, row.time - row.time % 1000 + 1000, row.number) for row in self.rows]
-        faults = compare("row of a window", found, wanted, exactly_once=exactly_once)
-        if exactly_once and all(given.whole_from_the_start for given in self.inputs):
-            times = Counter((key, end) for key, end, _ in outputs["out"])
-            if again := [window for window, n in times.items() if n > 1]:
-                faults.append(f"windows that fired before they were complete: {again[:5]}")
-        return faults
+    def wanted(self, shape: Shape) -> Items:
+        ends = ((row, row.time - row.time % Windows.size + Windows.size) for row in self.rows)
+        return {"row of a window": [(row.key, end, row.number) for row, end in ends]}
+
+    def found(self, outputs: Outputs) -> Items:
+        windows = outputs["out"]
+        return {"row of a window": [(key, end, number) for key, end, rows in windows for number in rows]}
+
+    def order_faults(self, outputs: Outputs, shape: Shape) -> list[str]:
+        if not all(given.whole_from_the_start for given in self.inputs):
+            return []
+        times = Counter((key, end) for key, end, _ in outputs["out"])
+        again = [window for window, n in times.items() if n > 1]
+        return [f"windows that fired before they were complete: {again[:5]}"] if again else []
 
 
 class ProcessingTime(Pipeline):
@@ -193,10 +218,11 @@ class ProcessingTime(Pipeline):
         both = self.source(env, shape, 0).union(self.source(env, shape, 1))
         self.sink(shape, shape.of("batches", both.key_by(lambda row: row.key).process(Batches())))
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
-        found = [(key, number) for key, numbers in outputs["out"] for number in numbers]
-        wanted = [(row.key, row.number) for row in self.rows]
-        return compare("row of a batch", found, wanted, exactly_once=exactly_once)
+    def wanted(self, shape: Shape) -> Items:
+        return {"row of a batch": [(row.key, row.number) for row in self.rows]}
+
+    def found(self, outputs: Outputs) -> Items:
+        return {"row of a batch": [(key, number) for key, rows in outputs["out"] for number in rows]}
 
 
 class TwoOutputs(Pipeline):
@@ -209,13 +235,17 @@ class TwoOutputs(Pipeline):
         self.sink(shape, sides, "even")
         self.sink(shape, shape.of("tagged", odd.map(lambda row: row)), "odd")
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
-        faults = []
-        for name, rest in (("even", 0), ("odd", 1)):
-            found = [(number, key) for number, key, _, _ in outputs[name]]
-            wanted = [(row.number, row.key) for row in self.rows if row.number % 2 == rest]
-            faults += compare(f"{name} row", found, wanted, exactly_once=exactly_once)
-        return faults
+    def wanted(self, shape: Shape) -> Items:
+        return {
+            name: [(row.number, row.key) for row in self.rows if row.number % 2 == rest]
+            for rest, name in enumerate(("even", "odd"))
+        }
+
+    def found(self, outputs: Outputs) -> Items:
+        return {name: [row[:2] for row in outputs[name]] for name in ("even", "odd")}
+
+    def order_faults(self, outputs: Outputs, shape: Shape) -> list[str]:
+        return nth_faults(outputs["even"] + outputs["odd"], ordered=False)
 
 
 class Joining(Pipeline):
@@ -226,36 +256,34 @@ class Joining(Pipeline):
         right = self.passing(shape, self.source(env, shape, 1), "right").key_by(lambda row: row.key)
         self.sink(shape, shape.of("join", left.connect(right).process(Join())))
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
+    def wanted(self, shape: Shape) -> Items:
         left, right = self.inputs[0].rows, self.inputs[1].rows
-        wanted = [(a.number, b.number) for a in left for b in right if a.key == b.key]
-        return compare("pair", outputs["out"], wanted, exactly_once=exactly_once)
+        return {"pair": [(a.number, b.number) for a in left for b in right if a.key == b.key]}
+
+    def found(self, outputs: Outputs) -> Items:
+        return {"pair": outputs["out"]}
 
 
 class Broadcasting(Pipeline):
     """a keyed stream beside a broadcast one - sink."""
+
+    #: Its output says how many instances there were, so they must stay as many.
+    can_be_rescaled = False
 
     def build(self, env: StreamExecutionEnvironment, shape: Shape) -> None:
         rows = self.source(env, shape, 0).key_by(lambda row: row.key)
         rules = self.source(env, shape, 1).broadcast(RULES)
         self.sink(shape, shape.of("ruled", rows.connect(rules).process(Ruled())))
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
-        out = outputs["out"]
-        instances = random.Random(f"{shape.seed}/ruled").randint(1, shape.most)
-        faults = compare(
-            "row",
-            [item[1] for item in out if item[0] == "row"],
-            [row.number for row in self.inputs[0].rows],
-            exactly_once=exactly_once,
-        )
-        faults += compare(
-            "rule",
-            [item[1] for item in out if item[0] == "rule"],
-            [row.number for row in self.inputs[1].rows for _ in range(instances)],
-            exactly_once=exactly_once,
-        )
-        return faults
+    def wanted(self, shape: Shape) -> Items:
+        instances = range(shape.parallelism("ruled"))
+        return {
+            "row": [row.number for row in self.inputs[0].rows],
+            "rule": [row.number for row in self.inputs[1].rows for _ in instances],
+        }
+
+    def found(self, outputs: Outputs) -> Items:
+        return {name: [item[1] for item in outputs["out"] if item[0] == name] for name in ("row", "rule")}
 
 
 class Reducing(Pipeline):
@@ -265,14 +293,14 @@ class Reducing(Pipeline):
         ones = shape.of("ones", self.source(env, shape).map(lambda row: (row.key, 1, row.number)))
         self.sink(shape, shape.of("total", ones.key_by(lambda one: one[0]).reduce(total)))
 
-    def faults(self, outputs: Outputs, *, exactly_once: bool, shape: Shape) -> list[str]:
-        wanted = [(row.key, row.number) for row in self.rows]
-        found = [(key, number) for key, _, number in outputs["out"]]
-        faults = compare("reduced row", found, wanted, exactly_once=exactly_once)
-        per_key = Counter(row.key for row in self.rows)
-        sums = [(key, so_far) for key, so_far, _ in outputs["out"]]
-        counts = [(key, n) for key, most in per_key.items() for n in range(1, most + 1)]
-        return faults or (compare("running total", sums, counts, exactly_once=True) if exactly_once else [])
+    def wanted(self, shape: Shape) -> Items:
+        return {"reduced row": [(row.key, row.number) for row in self.rows]}
+
+    def found(self, outputs: Outputs) -> Items:
+        return {"reduced row": [(key, number) for key, _, number in outputs["out"]]}
+
+    def order_faults(self, outputs: Outputs, shape: Shape) -> list[str]:
+        return nth_faults([(number, key, so_far, 0) for key, so_far, number in outputs["out"]], ordered=False)
 
 
 #: Each with its number of inputs and the most rows of one.

@@ -179,7 +179,9 @@ def _outputs(cluster: Cluster, sinks: set[str]) -> Outputs:
     inner = cluster.storage.inner
     return {
         sink: [
-            row for info in inner.list(f"out/{sink}/committed/") for row in pickle.loads(inner.read(info.name))
+            row
+            for info in inner.list(f"out/{sink}/committed/")
+            for row in pickle.loads(inner.read(info.name))
         ]
         for sink in sinks
     }

@@ -45,7 +45,9 @@ class Scenario:
             overrides=self.settings,
             checkpoint_storage=ROOT,
         )
-        return SimulatedJob(JobId("5eed" * 8), spec, lambda given: self.pipeline.load(Shape.of_args(given.args)))
+        return SimulatedJob(
+            JobId("5eed" * 8), spec, lambda given: self.pipeline.load(Shape.of_args(given.args))
+        )
 
     def calm(self) -> Scenario:
         """The same without any faults."""

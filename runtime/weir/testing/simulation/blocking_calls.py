@@ -220,4 +220,3 @@ class PausingLock:
 
 #: Stands in for the module ``threading`` where engine code makes locks.
 PAUSING_THREADING = SimpleNamespace(Lock=PausingLock)
-

@@ -101,7 +101,9 @@ class SimulatedJobManager:
         await self.dispatcher.ending.wait()
         watching.cancel()
         self.dispatcher.sessions.end_all("the JobManager ends", dismiss=False)
-        self._trace.add(self.process.name, "ends" if self.dispatcher.fenced_by is None else "ends: it was overtaken")
+        self._trace.add(
+            self.process.name, "ends" if self.dispatcher.fenced_by is None else "ends: it was overtaken"
+        )
         await asyncio.sleep(0.2)
         self.process.loop.world.call_soon(self.process.kill)
 
@@ -139,9 +141,7 @@ class SimulatedTaskManager:
     def _spawn(
         self, worker: WorkerId, slot: int, callbacks: WorkerCallbacks, _clock: object, _module: str
     ) -> WorkerProcess:
-        made = SimulatedWorker(
-            self._cluster.world, self.process, self._cluster.load, worker, slot, callbacks
-        )
+        made = SimulatedWorker(self._cluster.world, self.process, self._cluster.load, worker, slot, callbacks)
         self.workers.append(made)
         return made
 
@@ -172,7 +172,12 @@ class Cluster:
     """See the module. Used within ``running``."""
 
     def __init__(
-        self, options: ClusterOptions, job: SimulatedJob, weather: Weather, chance: random.Random, trace_to: Any = None
+        self,
+        options: ClusterOptions,
+        job: SimulatedJob,
+        weather: Weather,
+        chance: random.Random,
+        trace_to: Any = None,
     ) -> None:
         """``trace_to`` is called with each line of the trace."""
         self.options = options

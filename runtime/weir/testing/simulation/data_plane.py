@@ -29,7 +29,9 @@ _Call = Callable[[Endpoints], None]
 class Host:
     """One worker on the data plane; a ``Network``."""
 
-    def __init__(self, plane: DataPlanes, worker: WorkerId, address: str, process: Process, post: Post) -> None:
+    def __init__(
+        self, plane: DataPlanes, worker: WorkerId, address: str, process: Process, post: Post
+    ) -> None:
         self.worker = worker
         self.address = address
         self.process = process
@@ -121,7 +123,9 @@ class Stream:
         """Nothing arrives any more; the sender notices."""
         if not self.broken:
             self.broken = True
-            message = f"data connection to worker {self.receiver.worker} at {self.receiver.address} broke: {why}"
+            message = (
+                f"data connection to worker {self.receiver.worker} at {self.receiver.address} broke: {why}"
+            )
             self.sender.process.call_later(_NOTICE, self.sender.report_lost, self.execution, message)
 
     def be_silent(self, seconds: float) -> None:

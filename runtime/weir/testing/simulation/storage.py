@@ -49,7 +49,9 @@ class StorageObserver(Protocol):
 class SimulatedStorage:
     """A ``Storage``; ``inner`` is what is really there."""
 
-    def __init__(self, name: str, clock: Clock, weather: Weather, chance: random.Random, trace: Trace) -> None:
+    def __init__(
+        self, name: str, clock: Clock, weather: Weather, chance: random.Random, trace: Trace
+    ) -> None:
         self.inner = MemoryStorage(name, clock)
         self.observers: list[StorageObserver] = []
         self._weather = weather
@@ -91,7 +93,9 @@ class SimulatedStorage:
 
         self._call(Operation.RENAME, source, move)
 
-    def _call(self, operation: Operation, name: str, effect: Callable[[], _T], data: bytes | None = None) -> _T:
+    def _call(
+        self, operation: Operation, name: str, effect: Callable[[], _T], data: bytes | None = None
+    ) -> _T:
         self._pause()
         if self._happens(self._weather.storage_errors):
             self._note(operation, name, "fails")

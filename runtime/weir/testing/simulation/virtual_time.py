@@ -15,11 +15,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from weir.errors import WeirError
 
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 #: Handles without any progress of time, after which a simulation is declared to spin.
 SPIN_LIMIT: Final = 200_000
@@ -135,7 +136,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     # ---- scheduling ------------------------------------------------------------------------------------------
 
     def call_soon(
-        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._enqueue(handle)
@@ -145,7 +146,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     call_soon_threadsafe = call_soon
 
     def call_at(
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         self._made += 1
@@ -153,7 +154,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return timer
 
     def call_later(
-        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
@@ -161,16 +162,16 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """It is passed over when it comes up."""
 
     def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None
+        self, coro: Any, *, name: object = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=None, context=context)
         owner = (context.get(_current) if context is not None else _current.get()) or self.world
         # Strongly: a task of a dead process must not be collected, which would run its ``finally``.
         owner.tasks.add(task)
         task.add_done_callback(owner.tasks.discard)
         return task
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
         raise AssertionError(f"{func} would run on a real thread; hand blocking work in as blocking calls")
 
     def may_run(self, process: Process) -> None:
@@ -202,7 +203,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._since_progress += 1
         if self._since_progress > SPIN_LIMIT:
             raise Stuck(f"{process.name} spins at {self._now:.6f}: {handle}")
-        handle._run()
+        handle._run()  # noqa: SLF001
 
     def _choose(self) -> Process | None:
         while self._runnable:
@@ -243,7 +244,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             for task in list(process.tasks):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
                 with contextlib.suppress(BaseException):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    task.get_coro().close()
             process.tasks.clear()
         self._timers.clear()
         self._runnable.clear()

@@ -59,7 +59,9 @@ class SimulatedDataLoop(DataLoop):
 class SimulatedBackground:
     """Blocking calls beside the data loop; a ``taskmanager.runtime.Background``."""
 
-    def __init__(self, calls: BlockingCalls, process: Process, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(
+        self, calls: BlockingCalls, process: Process, post: Callable[[Callable[[], None]], None]
+    ) -> None:
         self._calls = calls
         self._process = process
         self._post = post
@@ -84,7 +86,9 @@ class SimulatedBackground:
 class _Queue:
     """Work for some threads."""
 
-    def __init__(self, threads: int, begin: Callable[[Callable[[], Any], Done, Callable[[], None]], None]) -> None:
+    def __init__(
+        self, threads: int, begin: Callable[[Callable[[], Any], Done, Callable[[], None]], None]
+    ) -> None:
         self._free = threads
         self._begin = begin
         self._waiting: deque[tuple[Callable[[], Any], Done]] = deque()
@@ -190,14 +194,16 @@ class SimulatedWorker(WorkerProcess):
             self.process.kill()
         if not self._ended_told:
             self._ended_told = True
-            self._up.put(self._callbacks.ended, self, self._explain(why))
+            self._up.put(self._callbacks.ended, self, self._cause(why))
 
-    def _explain(self, why: str) -> Failure:
+    def _cause(self, why: str) -> Failure:
         signs = exits.LastSigns(worker=self.worker, label="", stderr="", user_frame=None, dump="")
         if self._released:
             return exits.released(signs)
         return Failure(
-            kind=FailureKind.WORKER_LOST, message=f"worker {self.worker} was killed ({why})", worker=self.worker
+            kind=FailureKind.WORKER_LOST,
+            message=f"worker {self.worker} was killed ({why})",
+            worker=self.worker,
         )
 
     def _on_ready(self, started: WorkerReady) -> None:
