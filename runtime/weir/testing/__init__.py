@@ -1,8 +1,8 @@
 """For tests of jobs, of connectors, and of the engine.
 
-``harness`` drives one function with time and crashes as data, ``sources`` and ``sinks`` do so for a whole job on a real
-cluster. Not loaded with this room: ``conformance`` crashes a connector at each call of its contract and measures what it
-guarantees; ``simulation`` runs whole clusters in one thread on virtual time.
+``harness`` drives one function with time and crashes as data. Not loaded with this room: ``sources`` and ``sinks`` for
+whole jobs, which ``cluster`` runs on real processes; ``conformance``, which crashes a connector at each call of its contract
+and measures what it guarantees; ``simulation``, which runs whole clusters in one thread on virtual time.
 """
 
 from weir.records import Watermark

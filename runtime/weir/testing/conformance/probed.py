@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from weir.connectors.sink import Committer, Sink, Writer, WriterContext
 from weir.connectors.source import (
@@ -27,6 +27,14 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+C = TypeVar("C", bound=Closable)
+
+
+def _kept(made: C, leftovers: list[Closable]) -> C:
+    leftovers.append(made)
+    return made
+
+
 class ProbedSource(Source[Any, Any]):
     """``inner``, read at most ``rows_per_fetch`` rows at a time, so that a few rows make many calls."""
 
@@ -44,23 +52,19 @@ class ProbedSource(Source[Any, Any]):
         return self._inner.split_type
 
     def create_enumerator(self, context: EnumeratorContext) -> SplitEnumerator[Any]:
-        made = self._probe.around("source.create_enumerator", lambda: self._inner.create_enumerator(context))
-        return self._enumerator(made)
+        made = self._made("create_enumerator", lambda: self._inner.create_enumerator(context))
+        return _Enumerator(made, self._probe)
 
     def restore_enumerator(self, context: EnumeratorContext, state: bytes) -> SplitEnumerator[Any]:
-        made = self._probe.around(
-            "source.restore_enumerator", lambda: self._inner.restore_enumerator(context, state)
-        )
-        return self._enumerator(made)
-
-    def _enumerator(self, made: SplitEnumerator[Any]) -> SplitEnumerator[Any]:
-        self._leftovers.append(made)
+        made = self._made("restore_enumerator", lambda: self._inner.restore_enumerator(context, state))
         return _Enumerator(made, self._probe)
 
     def create_reader(self, context: ReaderContext) -> SplitReader[Any, Any]:
-        made = self._probe.around("source.create_reader", lambda: self._inner.create_reader(context))
-        self._leftovers.append(made)
+        made = self._made("create_reader", lambda: self._inner.create_reader(context))
         return _Reader(made, self._probe, self._rows_per_fetch)
+
+    def _made(self, name: str, make: Callable[[], C]) -> C:
+        return self._probe.around(f"source.{name}", lambda: _kept(make(), self._leftovers))
 
 
 class _Enumerator(SplitEnumerator[Any]):
@@ -133,8 +137,9 @@ class ProbedSink(Sink[Any, Any]):
         return self._inner.committable_type
 
     def create_writer(self, context: WriterContext) -> Writer[Any, Any]:
-        made = self._probe.around("sink.create_writer", lambda: self._inner.create_writer(context))
-        self._leftovers.append(made)
+        made = self._probe.around(
+            "sink.create_writer", lambda: _kept(self._inner.create_writer(context), self._leftovers)
+        )
         return _Writer(made, self._probe)
 
     def create_committer(self) -> Committer[Any]:

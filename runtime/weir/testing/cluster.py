@@ -1,0 +1,64 @@
+"""Runs a whole job to its end on a local cluster of real processes, for a test: checkpoints come often, restarts at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from weir.config import SettingValue, setting_text
+from weir.errors import JobFailed, UserError
+from weir.local.cluster import LocalCluster
+from weir.local.script import reason_of
+from weir.rpc.messages import JobSpec
+from weir.rpc.requests import JobState, JobStatus
+
+_SETTINGS: Final[Mapping[str, SettingValue]] = {
+    "execution.checkpointing.interval": "200ms",
+    "restart-strategy.type": "fixed-delay",
+    "restart-strategy.fixed-delay.attempts": 20,
+    "restart-strategy.fixed-delay.delay": "50ms",
+}
+
+
+def run_job(
+    build: Callable[..., None] | str,
+    args: Sequence[object] = (),
+    *,
+    folder: str | os.PathLike[str],
+    parallelism: int = 1,
+    settings: Mapping[str, SettingValue] | None = None,
+    timeout: float = 120.0,
+) -> JobStatus:
+    """Run a job to its end, and return its status (``restarts``, ``records_in``, ``failures``, ...).
+
+    ``build`` is a function of a module, or ``"module:function"``; workers import it, so what it shares with the test is
+    ``args`` (as texts) and files. Checkpoints lie in ``folder``. ``settings`` win over those made for tests (a checkpoint
+    each 200 ms, 20 restarts); ``timeout``: seconds. Raises ``JobFailed``, or ``TimeoutError``.
+    """
+    entrypoint = build if isinstance(build, str) else _entrypoint(build)
+    spec = JobSpec(
+        name="test",
+        entrypoint=entrypoint,
+        args=tuple(map(str, args)),
+        python_path=tuple(entry or os.getcwd() for entry in sys.path),
+        parallelism=parallelism,
+        overrides={key: setting_text(key, value) for key, value in {**_SETTINGS, **(settings or {})}.items()},
+        checkpoint_storage=f"file://{os.path.abspath(folder)}/checkpoints",
+    )
+    level = os.environ.get("WEIR_LOG_LEVEL", "ERROR")
+    with LocalCluster(environment={"WEIR_LOG_LEVEL": level}) as cluster:
+        status = cluster.wait(cluster.submit(spec), timeout=timeout)
+    if status.state is not JobState.FINISHED:
+        raise JobFailed(reason_of(status))
+    return status
+
+
+def _entrypoint(build: Any) -> str:
+    name = getattr(build, "__qualname__", "")
+    if "<" in name or not name:
+        raise UserError(
+            f"run_job() cannot name {build!r} to its workers; define the function at the top of a module"
+        )
+    return f"{build.__module__}:{name}"
