@@ -25,6 +25,7 @@ INTERRUPTED: Final = 130
 _COMMANDS: Final = {
     "completion": ("weir.cli.completion:completion", "Print the completion script of a shell."),
     "config": ("weir.cli.config:config_group", "Explain settings and where they come from."),
+    "doctor": ("weir.cli.doctor:doctor", "Judge what a job depends on: storage."),
     "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
     "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),

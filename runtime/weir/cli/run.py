@@ -21,6 +21,17 @@ from weir.cli.shared_options import config_option, output_option
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting by its key.")
 @config_option
 @click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Where REST is served. Default: 127.0.0.1:8081 or the next free port.",
+)
+@click.option(
+    "--rest-token-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Bearer token that REST asks for; needed on an address that others can reach.",
+)
+@click.option(
     "--one-process", is_flag=True, help="Run everything in this process, for a debugger; no restarts."
 )
 @output_option
@@ -33,6 +44,8 @@ def run(
     allow_non_restored_state: bool,
     settings: tuple[str, ...],
     config: str | None,
+    address: str | None,
+    rest_token_file: str | None,
     one_process: bool,
     output: str,
 ) -> int:
@@ -42,9 +55,20 @@ def run(
 
         near = nearest(target, [option for each in run.params for option in each.opts])
         raise click.UsageError(f"no such option {target}" + (f"; did you mean {near}?" if near else ""))
+    if one_process and address is not None:
+        raise click.UsageError("--address and --one-process exclude each other: one process serves no REST")
     from weir.cli.run_job import RunFlags, run_job
 
     flags = RunFlags(
-        parallelism, slots, restore_from, allow_non_restored_state, settings, config, one_process, output
+        parallelism=parallelism,
+        slots=slots,
+        restore_from=restore_from,
+        allow_non_restored_state=allow_non_restored_state,
+        settings=settings,
+        config=config,
+        address=address,
+        rest_token_file=rest_token_file,
+        one_process=one_process,
+        output=output,
     )
     return run_job(target, args, flags)

@@ -6,11 +6,9 @@ at its last completed checkpoint, from which the same command goes on; a second 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +17,12 @@ import msgspec
 from msgspec import structs
 
 from weir.cli import run_report
+from weir.cli.interruption import terminate_as_interrupt
 from weir.cli.main import FAILED, INTERRUPTED
 from weir.cli.resource import JobResource, read_target, settings_of_flags
 from weir.config import CONFIG_VARIABLE, options
 from weir.ids import JobId
+from weir.jobmanager.main import DEFAULT_REST
 from weir.local.cluster import LocalCluster
 from weir.local.one_process import run_in_one_process
 from weir.rpc.logs import log_to_stderr
@@ -45,6 +45,8 @@ class RunFlags:
     allow_non_restored_state: bool = False
     settings: tuple[str, ...] = ()
     config: str | None = None
+    address: str | None = None
+    rest_token_file: str | None = None
     one_process: bool = False
     output: str = "text"
 
@@ -63,7 +65,8 @@ def run_job(target: str, args: tuple[str, ...], flags: RunFlags) -> int:
         log_to_stderr()
         status, interrupted = run_in_one_process(spec, restore_policy=resource.restore_policy), False
     else:
-        with _terminate_as_interrupt(), _cluster(flags.slots or resource.slots, resource) as cluster:
+        with terminate_as_interrupt(), _cluster(flags, resource) as cluster:
+            click.echo(f"weir: REST at http://{cluster.rest_address}", err=True)
             status, interrupted = _watch(cluster, spec, resource.restore_policy)
     if flags.output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(status)).decode())
@@ -103,8 +106,13 @@ def _suspend(cluster: LocalCluster, job: JobId) -> JobStatus:
         raise
 
 
-def _cluster(slots: int | None, resource: JobResource) -> LocalCluster:
-    return LocalCluster(slots=slots, environment=_environment(resource))
+def _cluster(flags: RunFlags, resource: JobResource) -> LocalCluster:
+    return LocalCluster(
+        slots=flags.slots or resource.slots,
+        environment=_environment(resource),
+        rest=flags.address or DEFAULT_REST,
+        rest_token_file=flags.rest_token_file,
+    )
 
 
 def _environment(resource: JobResource) -> dict[str, str]:
@@ -130,18 +138,3 @@ def _with_flags(
     if allow_non_restored_state:
         changes["allow_non_restored_state"] = True
     return structs.replace(spec, **changes)
-
-
-@contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """The first ``SIGTERM`` stops the job as Ctrl-C does; `timeout` and others send it more than once."""
-
-    def interrupt(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -23,12 +23,29 @@ def serve() -> None:
 @click.option(
     "--run", default="local", show_default=True, help="Names the workloads that this process is in."
 )
-def jobmanager(host: str, port: int, job: str | None, run: str) -> int:
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Where REST is served. Default: 127.0.0.1:8081 or the next free port.",
+)
+@click.option(
+    "--rest-token-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Bearer token that REST asks for; needed on an address that others can reach.",
+)
+def jobmanager(
+    host: str, port: int, job: str | None, run: str, address: str | None, rest_token_file: str | None
+) -> int:
     """Plan, schedule and checkpoint jobs."""
-    from weir.jobmanager.main import main
+    from weir.jobmanager.main import DEFAULT_REST, main
 
-    arguments = ["--host", host, "--port", str(port), "--run", run]
-    return main(arguments if job is None else [*arguments, "--job", job])
+    arguments = ["--host", host, "--port", str(port), "--run", run, "--rest", address or DEFAULT_REST]
+    if job is not None:
+        arguments += ["--job", job]
+    if rest_token_file is not None:
+        arguments += ["--rest-token-file", rest_token_file]
+    return main(arguments)
 
 
 @serve.command()
