@@ -18,8 +18,8 @@ from weir.ids import OperatorId
 class Fit(enum.StrEnum):
     """What becomes of one operator."""
 
-    MATCHED = "matched"  #: its state is restored
-    NEW = "new"  #: the snapshot holds nothing for it: it starts empty
+    MATCHED = "matched"  #: what the snapshot has of it is restored
+    NEW = "new"  #: the snapshot does not know it: it starts empty
     ORPHANED = "orphaned"  #: state that no operator of the job claims
     GONE = "gone"  #: it was in the snapshot, without state, and is not in the job: nothing is lost
     CONFLICT = "conflict"  #: keyed state under another max parallelism
@@ -77,10 +77,8 @@ def refusal(
 
 
 def _claimed(operator: ChainedOperator, vertex: PhysicalVertex, state: OperatorState | None) -> OperatorFit:
-    fit = Fit.MATCHED
-    if state is None or not state.stateful:
-        fit = Fit.NEW
-    elif state.keyed and state.max_parallelism != vertex.max_parallelism:
+    fit = Fit.NEW if state is None else Fit.MATCHED
+    if state is not None and state.keyed and state.max_parallelism != vertex.max_parallelism:
         fit = Fit.CONFLICT
     label = label_of(operator.uid, operator.name, operator.operator_id)
     return OperatorFit(fit, operator.operator_id, label, operator, vertex, state)

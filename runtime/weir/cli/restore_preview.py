@@ -162,7 +162,13 @@ def _row(uid: UidPreview) -> tuple[str, ...]:
     if uid.fit is Fit.CONFLICT:
         shape += ", " + _change("max parallelism", uid.old_max_parallelism, uid.new_max_parallelism)
     states = ", ".join(f"{state.name} ({state.kind}, {state.type})" for state in uid.states)
-    return str(uid.fit), identity, shape, size(uid.bytes) if uid.bytes else "", states
+    return str(uid.fit), identity, shape, _size(uid), states
+
+
+def _size(uid: UidPreview) -> str:
+    if uid.bytes or uid.fit is Fit.NEW:
+        return size(uid.bytes) if uid.bytes else ""
+    return "no state"
 
 
 def _change(what: str, old: int | None, new: int | None) -> str:

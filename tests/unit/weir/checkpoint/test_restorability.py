@@ -81,8 +81,9 @@ def test_an_operator_that_held_nothing_may_leave():
     assert refused(held("gone", stateful=False)) is None
 
 
-def test_an_operator_without_state_in_the_snapshot_starts_empty():
-    assert fits(held("count", stateful=False))["uid 'count'"] is Fit.NEW
+def test_an_operator_that_held_nothing_is_matched_and_has_nothing_to_restore():
+    assert fits(held("count", stateful=False))["uid 'count'"] is Fit.MATCHED
+    assert refused(held("count", stateful=False)) is None
 
 
 def test_keyed_state_under_another_max_parallelism_is_a_conflict_with_both_values():
