@@ -40,6 +40,8 @@ PURE_MODULES = {
     "weir.checkpoint.retention",
     "weir.graph",
     "weir.jobmanager.job_state",
+    "weir.jobmanager.rest.access",
+    "weir.jobmanager.rest.views",
     "weir.jobmanager.restart",
     "weir.jobmanager.slot_matching",
     "weir.keygroups",

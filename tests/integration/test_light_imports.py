@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"grpc", "minio", "urllib3", "numpy", "pyarrow", "pandas", "click"}
+HEAVY = {"aiohttp", "grpc", "minio", "urllib3", "numpy", "pyarrow", "pandas", "click"}
 
 
 def loaded_by(statement: str) -> set[str]:
