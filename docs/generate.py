@@ -1,7 +1,7 @@
 """Writes the reference pages that are made from the code: ``python docs/generate.py`` (``make docs``).
 
-``settings.md`` comes from ``weir.config.OPTIONS``, ``command-line.md`` from the commands' own help. A test compares the
-pages with what this script would write.
+``settings.md`` comes from ``weir.config.OPTIONS``, ``command-line.md`` from the commands' own help, ``rest.md`` from the
+table of routes. A test compares the pages with what this script would write.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from weir.cli.main import weir
 from weir.cli.resource import SETTING_FIELDS
 from weir.config import OPTIONS
 from weir.config.options import environment_key
+from weir.jobmanager.rest.exchange import Access
+from weir.jobmanager.rest.routes import ROUTES
+from weir.jobmanager.rest.views.prometheus import FAMILIES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -33,6 +36,33 @@ _COMMANDS_HEAD = """\
 Data goes to stdout, everything else to stderr. Exit codes: 0 good, 1 a failed job or a refusal, 2 wrong usage, 130 interrupted.
 Credentials for `s3://` come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, the endpoint from `storage.s3` or
 `AWS_ENDPOINT_URL`. `WEIR_LOG_LEVEL` (default `ERROR` in `weir run`) shows the log of the processes.
+"""
+_REST_HEAD = """\
+# REST
+
+`weir run` and `weir serve jobmanager` serve it at `127.0.0.1:8081` or the next free port, or where `--address` says. Paths and field names are
+Flink's, so that its clients and dashboards work; every path exists with and without `/v1`. Where Weir tells more than Flink,
+the fields stand last. A job is named by its id or its name. No route accepts code.
+
+On loopback all routes are open, to this machine and not to web pages. On any other address everything but the probes needs
+`Authorization: Bearer TOKEN`; the token lies in the file that `--rest-token-file` names, which is read again when it changes.
+
+Status codes: 200; 202 for what goes on after the answer; 400 a wrong query or body; 401 no token; 403 a web page of elsewhere; 404 nothing of
+that name, with the nearest; 405 another method; 409 not in this state; 413 a body above 1 MiB; 503 about to end. Errors are
+`{"errors": ["..."]}`. A request that fails changes nothing.
+
+| method | path | |
+|---|---|---|
+"""
+_METRICS_HEAD = """
+## Metrics
+
+`/metrics` has these for Prometheus. Labels: `job` and `job_id`; for subtasks also `operator` (the chain's name), `vertex` (its id)
+and `subtask`. Busy, idle and back-pressured time of a subtask add up to the time that passed. Counters of subtasks begin anew with each attempt.
+Bytes are those that flow control counts: encoded, or estimated where rows go by reference within a process.
+
+| name | type | |
+|---|---|---|
 """
 _WIDTH = 100
 
@@ -80,8 +110,21 @@ def _command(command: click.Command, context: click.Context) -> list[str]:
     return lines
 
 
+def rest() -> str:
+    """``rest.md``."""
+    lines = [_REST_HEAD.rstrip()]
+    for route in ROUTES:
+        path = route.path.replace("{", ":").replace("}", "")
+        text = (route.handler.__doc__ or "").replace("``", "`")
+        free = " Needs no token." if route.access is Access.PROBE else ""
+        lines.append(f"| {route.method} | `{path}` | {text}{free} |")
+    lines.append(_METRICS_HEAD.rstrip())
+    lines += [f"| `{family.name}` | {family.kind} | {family.help} |" for family in FAMILIES]
+    return "\n".join(lines) + "\n"
+
+
 #: What is written, by file name.
-PAGES = {"settings.md": settings, "command-line.md": command_line}
+PAGES = {"settings.md": settings, "command-line.md": command_line, "rest.md": rest}
 
 
 def main() -> None:

@@ -23,13 +23,17 @@ INTERRUPTED: Final = 130
 
 #: Where each command lives, and its line in ``weir --help``.
 _COMMANDS: Final = {
+    "cancel": ("weir.cli.job_commands:cancel", "Stop a job for good, without a savepoint."),
+    "checkpoints": ("weir.cli.job_commands:checkpoints", "List the checkpoints of a job."),
     "completion": ("weir.cli.completion:completion", "Print the completion script of a shell."),
     "config": ("weir.cli.config:config_group", "Explain settings and where they come from."),
     "doctor": ("weir.cli.doctor:doctor", "Judge what a job depends on: storage."),
     "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
+    "jobs": ("weir.cli.job_commands:jobs", "List jobs."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
     "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),
     "serve": ("weir.cli.serve:serve", "Serve as a JobManager or a TaskManager (what pods run)."),
+    "status": ("weir.cli.job_commands:status", "Show how a job fares."),
 }
 
 

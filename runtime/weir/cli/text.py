@@ -43,3 +43,17 @@ def when(milliseconds: int) -> str:
     except (OverflowError, ValueError, OSError):
         return f"{milliseconds} ms"
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{milliseconds % 1000:03} UTC"
+
+
+def lasted(milliseconds: int) -> str:
+    """``40 ms``, ``12.3 s``, ``4m 05s``, ``3h 20m``, ``2d 04h``."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds / 1000
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours < 24 else f"{hours // 24}d {hours % 24:02}h"

@@ -25,12 +25,12 @@ _TRIGGER_LENGTH = 32
 
 
 def checkpoints(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/checkpoints``."""
+    """Counts, summary, the newest of each kind, and the history."""
     return json_answer(views.checkpoints(_facts(facts_of(cluster, request))))
 
 
 def config(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/checkpoints/config``."""
+    """The settings of the job's checkpoints."""
     job = facts_of(cluster, request)
     _facts(job)
     assert job.planned is not None, "what has checkpoints is planned"
@@ -38,13 +38,13 @@ def config(cluster: Cluster, request: Request) -> Answer:
 
 
 def details(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/checkpoints/details/:checkpoint``."""
+    """One checkpoint with each vertex."""
     facts = _facts(facts_of(cluster, request))
     return json_answer(views.statistics(_checkpoint(facts, request), facts, tasks=True))
 
 
 def subtasks(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/checkpoints/details/:checkpoint/subtasks/:vertex``."""
+    """One checkpoint with each subtask of a vertex: sync, async, alignment, bytes."""
     stats = _checkpoint(_facts(facts_of(cluster, request)), request)
     name = request.path["vertex"]
     vertices = sorted({subtask.vertex for subtask in stats.awaited})
@@ -54,7 +54,7 @@ def subtasks(cluster: Cluster, request: Request) -> Answer:
 
 
 def trigger(cluster: Cluster, request: Request) -> Answer:
-    """``POST``: 202 and an id to poll; with the caller's own ``triggerId`` the call may be repeated."""
+    """Take a checkpoint now: 202 and an id to poll; with the caller's own ``triggerId`` the call may be repeated."""
     body = body_of(request, CheckpointTrigger)
     job = job_of(cluster, request)
     facts = job.facts()
@@ -70,7 +70,7 @@ def trigger(cluster: Cluster, request: Request) -> Answer:
 
 
 def outcome(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/checkpoints/:trigger``."""
+    """How a triggered checkpoint fares."""
     job = job_of(cluster, request)
     name = request.path["trigger"]
     found = job.operations.get(OperationKind.CHECKPOINT, name)

@@ -16,22 +16,22 @@ from weir.jobmanager.rest.views import metrics, prometheus
 
 
 def overview(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /overview``."""
+    """Counts of TaskManagers, slots and jobs."""
     return json_answer(views.overview(cluster.jobs.facts()))
 
 
 def dashboard(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /config``."""
+    """What a dashboard asks first: release, refresh interval, features."""
     return json_answer(views.dashboard(cluster.jobs.facts(with_jobs=False)))
 
 
 def task_managers(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /taskmanagers``."""
+    """All TaskManagers that are registered."""
     return json_answer(views.task_managers(cluster.jobs.facts(with_jobs=False)))
 
 
 def task_manager(cluster: Cluster, request: Request) -> Answer:
-    """``GET /taskmanagers/:taskmanager``."""
+    """One TaskManager with its worker processes."""
     facts = cluster.jobs.facts(with_jobs=False)
     known = {status.id: status for status in facts.task_managers}
     name = request.path["taskmanager"]
@@ -42,29 +42,29 @@ def task_manager(cluster: Cluster, request: Request) -> Answer:
 
 
 def configuration(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /jobmanager/config``."""
+    """Every setting as it holds for the JobManager, and who set it."""
     return json_answer(views.configuration(cluster.layers))
 
 
 def jobmanager_metrics(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobmanager/metrics``."""
+    """The JobManager's metrics: names, or values with ``?get=a,b``."""
     found = metrics.of_cluster(cluster.jobs.facts())
     return json_answer(metrics.asked(found, request.query.get("get")))
 
 
 def prometheus_page(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /metrics``."""
+    """Everything for Prometheus, in its text format."""
     page = prometheus.exposition(cluster.jobs.facts())
     return Answer(page.encode(), content_type=prometheus.CONTENT_TYPE)
 
 
 def alive(_cluster: Cluster, _request: Request) -> Answer:
-    """``GET /healthz``."""
+    """Probe: the process answers."""
     return Answer(b"ok\n", content_type=TEXT)
 
 
 def ready(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /readyz``."""
+    """Probe: the process is not about to end (else 503)."""
     if cluster.jobs.facts(with_jobs=False).ending:
         raise Refusal(503, "this JobManager is about to end")
     return Answer(b"ok\n", content_type=TEXT)

@@ -32,37 +32,37 @@ def facts_of(cluster: Cluster, request: Request) -> JobFacts:
 
 
 def ids(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /jobs``."""
+    """Every job and its state."""
     return json_answer(views.ids(cluster.jobs.facts()))
 
 
 def overview(cluster: Cluster, _request: Request) -> Answer:
-    """``GET /jobs/overview``."""
+    """Every job with its times and its subtasks by state."""
     return json_answer(views.overview(cluster.jobs.facts()))
 
 
 def details(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job``."""
+    """One job with all its vertices, their rows, bytes and shares of time, and its plan."""
     return json_answer(views.details(facts_of(cluster, request), cluster.jobs.now_ms()))
 
 
 def status(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/status``."""
+    """The job's state alone."""
     return json_answer(JobStatusInfo(status=facts_of(cluster, request).status.state.value))
 
 
 def job_plan(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/plan``."""
+    """The plan as nodes and inputs."""
     return json_answer(PlanInfo(plan=plan(facts_of(cluster, request))))
 
 
 def config(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/config``."""
+    """The settings that hold for the job, and who set them."""
     return json_answer(views.config(facts_of(cluster, request)))
 
 
 def exceptions(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/exceptions``."""
+    """Root cause and history of failures, newest first; ``?maxExceptions=n``."""
     limit = request.query.get("maxExceptions")
     if limit is not None and not (limit.isascii() and limit.isdigit()):
         raise Refusal(400, f"maxExceptions={limit!r} is not a number")
@@ -74,19 +74,19 @@ def exceptions(cluster: Cluster, request: Request) -> Answer:
 
 
 def execution_result(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/execution-result``."""
+    """Whether the job is over, and how it ended."""
     facts = facts_of(cluster, request)
     return json_answer(views.execution_result(facts, cluster.jobs.now_ms()))
 
 
 def job_metrics(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/metrics``."""
+    """The job's metrics: names, or values with ``?get=a,b``."""
     found = metrics.of_job(facts_of(cluster, request), cluster.jobs.now_ms())
     return json_answer(metrics.asked(found, request.query.get("get")))
 
 
 def terminate(cluster: Cluster, request: Request) -> Answer:
-    """``PATCH /jobs/:id?mode=cancel``: the job begins to stop; its state tells when it has."""
+    """Cancel the job (``?mode=cancel``): 202 when it begins to stop, 409 when it is over. Its state tells the rest."""
     mode = request.query.get("mode", "cancel")
     if mode != "cancel":
         raise Refusal(400, f"mode={mode!r} is not known; the only mode is cancel")

@@ -11,57 +11,57 @@ from weir.rpc.requests import TaskStatus, VertexStatus
 
 
 def details(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex``."""
+    """One vertex with each of its subtasks."""
     job, vertex, facts = _vertex(cluster, request)
     return json_answer(views.details(vertex, job, facts))
 
 
 def back_pressure(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/backpressure``."""
+    """Shares of busy, idle and back-pressured time of each subtask."""
     job, vertex, facts = _vertex(cluster, request)
     return json_answer(views.back_pressure(vertex, job, facts.now_ms))
 
 
 def watermarks(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/watermarks``."""
+    """The input watermark of each subtask."""
     _, vertex, _ = _vertex(cluster, request)
     return json_answer(views.watermarks(vertex))
 
 
 def times(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/subtasktimes``."""
+    """When each subtask entered its states."""
     _, vertex, facts = _vertex(cluster, request)
     return json_answer(views.times(vertex, facts))
 
 
 def task_managers(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/taskmanagers``."""
+    """The vertex's subtasks by TaskManager."""
     _, vertex, facts = _vertex(cluster, request)
     return json_answer(views.task_managers(vertex, facts))
 
 
 def vertex_metrics(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/metrics``."""
+    """The subtasks' metrics, each name with the subtask's index in front."""
     job, vertex, _ = _vertex(cluster, request)
     return json_answer(metrics.asked(metrics.of_vertex(vertex, job), request.query.get("get")))
 
 
 def aggregated_metrics(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/subtasks/metrics``."""
+    """Metrics over all subtasks; ``?get=a,b``, ``?agg=min,max,avg,sum``."""
     job, vertex, _ = _vertex(cluster, request)
     found = [metrics.of_subtask(task, job, vertex) for task in vertex.tasks]
     return json_answer(metrics.aggregated(found, request.query.get("get"), request.query.get("agg")))
 
 
 def subtask(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/subtasks/:subtask``."""
+    """One subtask in the current attempt."""
     job, vertex, facts = _vertex(cluster, request)
     task = _task(vertex, request)
     return json_answer(views.subtask(task, job, views.Placement(facts), facts.now_ms))
 
 
 def attempt(cluster: Cluster, request: Request) -> Answer:
-    """Only the newest attempt is remembered; they count from 0, as in Flink."""
+    """One subtask in an attempt, counted from 0; only the newest is remembered."""
     job, vertex, facts = _vertex(cluster, request)
     task = _task(vertex, request)
     shown = views.subtask(task, job, views.Placement(facts), facts.now_ms)
@@ -71,7 +71,7 @@ def attempt(cluster: Cluster, request: Request) -> Answer:
 
 
 def subtask_metrics(cluster: Cluster, request: Request) -> Answer:
-    """``GET /jobs/:job/vertices/:vertex/subtasks/:subtask/metrics``."""
+    """A subtask's metrics: names, or values with ``?get=a,b``."""
     job, vertex, _ = _vertex(cluster, request)
     found = metrics.of_subtask(_task(vertex, request), job, vertex)
     return json_answer(metrics.asked(found, request.query.get("get")))

@@ -34,12 +34,21 @@ class Sample(NamedTuple):
     value: float
 
 
+_TABLE: list[Family] = []
+
+
+def _family(name: str, kind: str, text: str) -> Family:
+    made = Family(f"weir_{name}", kind, text)
+    _TABLE.append(made)
+    return made
+
+
 def _counter(name: str, text: str) -> Family:
-    return Family(f"weir_{name}_total", "counter", text)
+    return _family(f"{name}_total", "counter", text)
 
 
 def _gauge(name: str, text: str) -> Family:
-    return Family(f"weir_{name}", "gauge", text)
+    return _family(name, "gauge", text)
 
 
 TASK_MANAGERS = _gauge("taskmanagers", "TaskManagers that are registered.")
@@ -74,6 +83,10 @@ IDLE = _counter("idle_seconds", "Time in which the subtask had nothing to do.")
 BACKPRESSURED = _counter("backpressured_seconds", "Time in which the subtask had to wait for those after it.")
 QUEUED = _gauge("input_queued_bytes", "Bytes that wait to be taken in.")
 WATERMARK = _gauge("watermark_timestamp_seconds", "The subtask's input watermark, in event time.")
+
+
+#: All of them, in the order of the page.
+FAMILIES: Final = tuple(_TABLE)
 
 
 def exposition(cluster: ClusterFacts) -> str:
