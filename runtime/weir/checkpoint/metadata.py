@@ -1,7 +1,8 @@
 """The format of ``_metadata``: what a checkpoint or savepoint consists of, as versioned JSON.
 
 The coordinator builds a :class:`SnapshotMetadata` from the acknowledgements, ``store`` writes it last and the fence
-records its hash. Files of every released format version must stay readable: a field that is added gets a default, a
+records its hash. Its last line is a checksum of all before it, so that a savepoint, which no log records, is protected as
+well. Files of every released format version must stay readable: a field that is added gets a default, a
 change of meaning gets a new format version.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 
 import msgspec
 
@@ -100,9 +102,15 @@ class _Header(msgspec.Struct):
     format_version: int
 
 
+_CHECKSUM = re.compile(rb',\n "checksum": "([0-9a-f]{64})"(?=\n}\Z)')
+#: Bytes at the end among which the checksum is.
+_TRAILER = 100
+
+
 def encode(metadata: SnapshotMetadata) -> bytes:
     """The bytes of ``_metadata``; equal values give equal bytes."""
-    return msgspec.json.format(msgspec.json.encode(metadata), indent=1)
+    data = msgspec.json.format(msgspec.json.encode(metadata), indent=1)
+    return data[:-2] + f',\n "checksum": "{digest(data)}"'.encode() + data[-2:]
 
 
 def digest(data: bytes) -> str:
@@ -125,11 +133,22 @@ def decode(data: bytes, where: str) -> SnapshotMetadata:
             f"{where} has format version {version}, this Weir reads up to {FORMAT_VERSION}; use the version that wrote it"
         )
     try:
+        _check(data, where)
         metadata = msgspec.json.decode(data, type=SnapshotMetadata)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotCorrupt(f"{where} (format version {version}) is damaged: {error}") from error
     _validate(metadata, where)
     return metadata
+
+
+def _check(data: bytes, where: str) -> None:
+    """Compare with the checksum, where it stands as :func:`encode` wrote it; people may have formatted the file anew."""
+    found = _CHECKSUM.search(data, max(0, len(data) - _TRAILER))
+    if found is None:
+        return
+    actual, recorded = digest(data[: found.start()] + data[found.end() :]), found.group(1).decode()
+    if actual != recorded:
+        raise SnapshotCorrupt(f"{where} has checksum {actual}, its last line says {recorded}: it is damaged")
 
 
 def _validate(metadata: SnapshotMetadata, where: str) -> None:

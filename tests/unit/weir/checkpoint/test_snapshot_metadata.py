@@ -93,6 +93,23 @@ def test_damaged_metadata_is_named(data):
         metadata_format.decode(data, WHERE)
 
 
+@pytest.mark.parametrize("at", range(0, len(GOOD), 7))
+def test_a_flipped_byte_is_found_or_changes_nothing(at):
+    flipped = GOOD[:at] + bytes([GOOD[at] ^ 1]) + GOOD[at + 1 :]
+    try:
+        found = metadata_format.decode(flipped, WHERE)
+    except (SnapshotCorrupt, SnapshotMismatch):
+        return  # found; other tests look at the words
+    assert found == FULL
+
+
+def test_a_flipped_byte_that_leaves_good_json_is_told_with_both_checksums():
+    with pytest.raises(
+        SnapshotCorrupt, match=r"chk-1/_metadata has checksum [0-9a-f]{64}, its last line says [0-9a-f]{64}"
+    ):
+        metadata_format.decode(GOOD.replace(b'"parallelism": 2', b'"parallelism": 3'), WHERE)
+
+
 @pytest.mark.parametrize(
     ("bad", "said"),
     [

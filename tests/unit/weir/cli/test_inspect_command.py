@@ -141,7 +141,7 @@ def test_a_missing_a_cut_and_a_flipped_file_are_all_named_with_both_values(weir,
 
 def test_a_flipped_byte_of_inline_state_is_found_in_the_metadata(weir, root):
     savepoint_in(root)
-    metadata = root.read("_metadata")
+    metadata = root.read("_metadata").partition(b',\n "checksum"')[0] + b"\n}"  # as if formatted anew by hand
     at = metadata.index(b'"data"') + 40
     root.write(
         "_metadata", metadata[:at] + (b"B" if metadata[at : at + 1] == b"A" else b"A") + metadata[at + 1 :]
@@ -149,6 +149,14 @@ def test_a_flipped_byte_of_inline_state_is_found_in_the_metadata(weir, root):
     code, out, _ = weir("inspect", root.uri)
     assert code == 1
     assert "_metadata (inline state of uid 'rows (enumerator)', subtask 0) has sha256" in out
+
+
+def test_a_flipped_byte_of_a_savepoints_metadata_is_found_though_no_log_records_it(weir, root):
+    savepoint_in(root)
+    root.write("_metadata", root.read("_metadata").replace(b'"parallelism": 2', b'"parallelism": 3', 1))
+    code, out, err = weir("inspect", root.uri)
+    assert (code, out) == (1, "")
+    assert f"{root.uri}/_metadata has checksum" in err
 
 
 def test_metadata_of_a_checkpoint_must_be_what_the_log_recorded(weir, root):
