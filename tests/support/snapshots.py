@@ -32,7 +32,7 @@ from weir.storage import PrefixedStorage, Storage
 
 #: msgpack of a split and of a commit, as connectors write them.
 SPLIT = msgspec.msgpack.encode({"name": "in/3.csv", "end": 1024, "position": 256})
-COMMITTABLE = msgspec.msgpack.encode({"target": "s3://b/out", "name": "part-1"})
+COMMITTABLE = msgspec.msgpack.encode([{"target": "s3://b/out", "name": "part-1"}])
 EPOCH, ATTEMPT = 1, AttemptId(1)
 
 

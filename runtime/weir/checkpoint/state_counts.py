@@ -135,7 +135,10 @@ class Counts:
             reserved.ENUMERATOR: self.enumerator,
         }
         if name in own and type_ == "bytes":
-            own[name].extend((subtask, plain(data)) for column in columns for data in _byte_strings(column))
+            found = [plain(data) for column in columns for data in _byte_strings(column)]
+            if name == reserved.COMMITTABLES:  # a list of them in each element
+                found = [item for items in found for item in (items if isinstance(items, list) else [items])]
+            own[name].extend((subtask, item) for item in found)
             return
         if name == reserved.TOLD and type_ == "int":
             numbers = (_numbers(column.removeprefix(_TYPED_FRAME)) for column in columns)

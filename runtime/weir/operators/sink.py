@@ -56,6 +56,7 @@ class SinkOperator(Operator):
             self._committer = self._sink.create_committer()
             self._encode = msgspec.msgpack.Encoder().encode
             self._decode = msgspec.msgpack.Decoder(kind).decode
+            self._decode_all = msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
             if restored is not None:
                 self._commit_restored(restored)
 
@@ -69,7 +70,11 @@ class SinkOperator(Operator):
             self.context.parallelism,
             own_only=restored.own_only,
         )
-        restored_pending = [self._decode(item) for item in store.get_list_state(_PENDING).get()]
+        restored_pending = [
+            committable
+            for own in store.get_list_state(_PENDING).get()
+            for committable in self._decode_all(own)
+        ]
         if restored_pending:
             crashpoints.hit("worker.sink.before-restored-commit")
             self._committer.commit(restored_pending)
@@ -88,9 +93,10 @@ class SinkOperator(Operator):
             self._pending[checkpoint_id] = [self._encode(item) for item in prepared]
             self._unfinished[checkpoint_id] = prepared
         store = OperatorStateStore(self.context.label)
-        everything = [item for items in self._pending.values() for item in items]
-        store.get_list_state(_PENDING).update(everything)
-
+        everything = [msgspec.Raw(item) for items in self._pending.values() for item in items]
+        if everything:
+            # One element, so that after a rescale they are committed by one subtask, in this order.
+            store.get_list_state(_PENDING).update([self._encode(everything)])
         return OperatorSnapshot(
             operator=store.snapshot(),
             has_commits=bool(everything),

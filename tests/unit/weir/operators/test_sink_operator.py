@@ -11,6 +11,7 @@ import pytest
 from tests.support.operator_driver import Driver
 from weir.connectors.sink import Committer, Sink, Writer, WriterContext
 from weir.errors import StorageDenied, StorageUnavailable
+from weir.operators.base import RestoredState
 from weir.operators.failures import OperatorFailure
 from weir.operators.sink import SinkOperator
 
@@ -197,15 +198,34 @@ def test_restored_rows_are_committed_before_the_first_row_comes() -> None:
     assert not after.barrier(2).has_commits
 
 
-def test_restored_rows_are_committed_by_exactly_one_of_the_new_subtasks() -> None:
+def test_after_a_rescale_what_one_subtask_left_is_committed_by_one_in_its_order() -> None:
     before = Sinking()
     for number in range(1, 6):
         before.barrier(number, number)
     saved = before.driver.saved()
     saved = type(saved)(operator=saved.operator, own_only=False)
+    committed = []
     for index in range(3):
         Driver(lambda: SinkOperator(before.outside), restored=saved, parallelism=3, subtask_index=index)
-    assert sorted(before.outside.visible) == [1, 2, 3, 4, 5]
+        committed.append(before.outside.visible[:])
+    assert committed == [[1, 2, 3, 4, 5]] * 3
+
+
+def test_what_several_subtasks_left_is_committed_once_by_whoever_gets_it() -> None:
+    outside = Outside()
+    blobs = []
+    for number in range(2):
+        sinking = Sinking(outside)
+        sinking.barrier(1, number)
+        blobs.append(sinking.driver.saved().operator[0])
+    for index in range(3):
+        Driver(
+            lambda: SinkOperator(outside),
+            restored=RestoredState(operator=tuple(blobs), own_only=False),
+            parallelism=3,
+            subtask_index=index,
+        )
+    assert sorted(outside.visible) == [0, 1]
 
 
 def test_a_snapshot_is_not_complete_before_its_rows_are_durable() -> None:
