@@ -111,8 +111,11 @@ class Watch:
             self._check_row(emitted)
 
     def _check_row(self, emitted: _Emitted) -> None:
-        if pickle.dumps(emitted.row, protocol=5) == emitted.pickled:
-            return
+        try:
+            if pickle.dumps(emitted.row, protocol=5) == emitted.pickled:
+                return
+        except Exception:  # noqa: BLE001, S110  what was put into it cannot be pickled: compared below
+            pass
         before = pickle.loads(emitted.pickled)
         if before != emitted.row:
             self._rows.remove(emitted)
