@@ -216,6 +216,7 @@ class TaskHarness:
         self.clock = ManualClock()
         self.clock.now = 1.0
         self.rng = None if seed is None else random.Random(seed)
+        random.seed(seed)  # what the shuffle partitioner draws from
         self.settings = dict(settings or {})
         self.failures: list[messages.Failure] = []
         #: Everything that any worker of the present attempt said, metrics apart.
