@@ -191,7 +191,8 @@ class StoredJournal:
         left = store.existing_checkpoints(self._folder) if deleted else []
         if left:
             # Only the newest epoch deletes, so there must be one; the log then ends as it did.
-            self._fence.start(self._run, _Still(ended).base_of)
+            self._fence.start(self._run, _Still(ended).base_of, clears=True)
+            crashpoints.hit("jobmanager.end.before-clearing")
             self._fence.append(ended, self._fence.tail)
             store.delete_checkpoints(self._fence, self._folder, left)
 

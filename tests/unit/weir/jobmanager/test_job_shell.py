@@ -473,3 +473,67 @@ def test_a_checkpoint_that_expires_fails_the_attempt_beyond_what_is_tolerated() 
         assert {aborted.checkpoint_id for aborted in world.of(messages.NotifyAborted)} == {1}
 
     run(scenario)
+
+
+def test_a_checkpoint_on_demand_comes_before_its_time_and_says_where_it_is() -> None:
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        await world.run_all(job)
+        begun = job.trigger_checkpoint("c" * 32)
+        assert job.trigger_checkpoint("c" * 32) == begun
+        await world.acknowledge(job, 1)
+        await world.until(lambda: job.operations.get(begun.kind, begun.trigger).done, seconds=5)
+        ended = job.operations.get(begun.kind, begun.trigger)
+        assert (ended.checkpoint, ended.failure) == (1, None)
+        assert ended.path.endswith("/chk-1")
+        assert [trigger.checkpoint_id for trigger in world.of(messages.TriggerCheckpoint)] == [1]
+        stats = job.facts().checkpoints.recent[-1]
+        assert stats.awaited == stats.acks.keys()
+        now = world.clock.wall_ms()
+        assert all(stats.triggered_ms <= ack.at_ms <= now for ack in stats.acks.values())
+
+    run(scenario)
+
+
+def test_a_checkpoint_on_demand_fails_when_no_tasks_run_or_the_job_ends() -> None:
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        early = job.trigger_checkpoint()
+        assert job.operations.get(early.kind, early.trigger).failure == "the job's tasks do not run"
+        await world.run_all(job)
+        begun = job.trigger_checkpoint()
+        job.stop_nowait(StopKind.CANCEL)
+        await job.settled.wait()
+        late = job.trigger_checkpoint()
+        for each in (begun, late):
+            ended = job.operations.get(each.kind, each.trigger)
+            assert ended.done
+            assert "The job failed or was cancelled" in ended.failure
+
+    run(scenario)
+
+
+def test_facts_tell_when_each_state_was_entered_and_what_the_newest_attempt_was_restored_from() -> None:
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        await world.run_all(job)
+        assert job.facts().checkpoints.restored is None
+        await world.acknowledge(job, 1)
+        await world.until(lambda: job.status().checkpoints.completed == 1)
+        execution = world.of(messages.Deploy)[-1].execution
+        world.say(job, messages.TaskFailed(execution=execution, failure=FAILURE))
+        await world.run_all(job, attempt=2)
+        found = job.facts()
+        assert found.checkpoints.restores == 1
+        assert found.checkpoints.restored.summary.id == 1
+        assert found.checkpoints.restored.at_ms == world.clock.wall_ms()
+        assert (
+            found.entered[JobState.CREATED]
+            < found.entered[JobState.RESTARTING]
+            <= found.entered[JobState.RUNNING]
+        )
+
+    run(scenario)

@@ -20,8 +20,7 @@ def exceptions(job: JobFacts, cluster: ClusterFacts, limit: int | None = None) -
     status = job.status
     newest_first = list(reversed(status.failures))
     shown = newest_first if limit is None else newest_first[:limit]
-    homes = _homes(cluster)
-    entries = tuple(_entry(record, status, homes) for record in shown)
+    entries = tuple(_entry(record, status, cluster) for record in shown)
     root = newest_first[0] if newest_first else None
     return models.Exceptions(
         root_exception=None if root is None else _text(root),
@@ -41,19 +40,17 @@ def exceptions(job: JobFacts, cluster: ClusterFacts, limit: int | None = None) -
     )
 
 
-def _entry(
-    record: FailureRecord, status: JobStatus, homes: dict[WorkerId, tuple[str, str]]
-) -> models.ExceptionEntry:
+def _entry(record: FailureRecord, status: JobStatus, cluster: ClusterFacts) -> models.ExceptionEntry:
     failure = record.failure
     named = _NAMED.match(failure.message)
-    task_manager, address = homes.get(failure.worker, (None, None)) if failure.worker else (None, None)
+    task_manager, address = _home(failure.worker, cluster)
     return models.ExceptionEntry(
         exception_name=named[1] if named else failure.kind.value,
         stacktrace=_text(record),
         timestamp=record.at_ms,
         task_name=_task_name(record, status),
-        endpoint=address or failure.worker,
-        location=address or failure.worker,
+        endpoint=address,
+        location=address,
         task_manager_id=task_manager,
         failure_labels={"kind": failure.kind.value},
         message=failure.message,
@@ -61,13 +58,17 @@ def _entry(
     )
 
 
-def _homes(cluster: ClusterFacts) -> dict[WorkerId, tuple[str, str]]:
-    """By worker: its TaskManager and its address. Workers that are gone are not in it."""
-    return {
-        info.worker: (status.id, info.data_address)
-        for status in cluster.task_managers
-        for info in status.workers
-    }
+def _home(worker: WorkerId | None, cluster: ClusterFacts) -> tuple[str | None, str | None]:
+    """The TaskManager of a worker, and the worker's address, or its id once it is gone."""
+    if worker is None:
+        return None, None
+    for status in cluster.task_managers:
+        for info in status.workers:
+            if info.worker == worker:
+                return status.id, info.data_address
+    # A worker is named after its TaskManager, which outlives it.
+    names = [status.id for status in cluster.task_managers if worker.startswith(f"{status.id}-")]
+    return max(names, key=len, default=None), worker
 
 
 def _text(record: FailureRecord) -> str:

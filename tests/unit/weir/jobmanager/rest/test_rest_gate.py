@@ -1,0 +1,291 @@
+"""Requests without a socket: who may pass, what is found, what bad input is answered, and that it changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.support import rest_facts as facts
+from weir.errors import UnknownJob
+from weir.jobmanager.facts import ClusterFacts, JobFacts
+from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.operations import Operation, OperationKind, Operations
+from weir.jobmanager.rest import gate
+from weir.jobmanager.rest.access import Caller
+from weir.jobmanager.rest.exchange import Access, Answer, Cluster, Refusal, refusal_answer
+from weir.jobmanager.rest.routes import ROUTES
+from weir.rpc.requests import JobState
+
+RUNNING, BROKEN = f"/jobs/{facts.JOB}", f"/jobs/{facts.BROKEN}"
+TRIGGER = "ab" * 16
+
+
+class FakeJob:
+    def __init__(self, found: JobFacts) -> None:
+        self.found = found
+        self.operations = Operations()
+        self.stopped: list[StopKind] = []
+        self.triggered = 0
+
+    def facts(self) -> JobFacts:
+        return self.found
+
+    def stop_nowait(self, kind: StopKind) -> None:
+        self.stopped.append(kind)
+
+    def trigger_checkpoint(self, trigger: str | None = None) -> Operation:
+        operation, new = self.operations.begin(OperationKind.CHECKPOINT, trigger)
+        self.triggered += new
+        return operation
+
+
+class FakeJobs:
+    def __init__(self) -> None:
+        self.known = {job.status.job_id: FakeJob(job) for job in facts.cluster_facts().jobs}
+        self.ending = False
+
+    def now_ms(self) -> int:
+        return facts.NOW
+
+    def facts(self, *, with_jobs: bool = True) -> ClusterFacts:
+        found = facts.cluster_facts()
+        return ClusterFacts(
+            found.now_ms, found.version, found.task_managers, found.jobs if with_jobs else (), self.ending
+        )
+
+    def find(self, job: str) -> FakeJob:
+        for each in self.known.values():
+            if job in (each.found.status.job_id, each.found.status.name):
+                return each
+        raise UnknownJob(f"no job {job!r} here; did you mean flights?")
+
+
+class Server:
+    def __init__(self, token: str | None = None) -> None:
+        self.jobs = FakeJobs()
+        self.token = token
+
+    @property
+    def job(self) -> FakeJob:
+        return self.jobs.known[facts.JOB]
+
+    def __call__(
+        self, method: str, path: str, body: Any = b"", query: dict[str, str] | None = None, **caller: str
+    ) -> Answer:
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        raw = gate.RawRequest(Caller(method, **caller), path, query or {}, data)
+        try:
+            return gate.answer(Cluster(self.jobs), raw, gate.admit(raw, self.token))
+        except Refusal as refusal:
+            return refusal_answer(refusal)
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def errors(answer: Answer) -> str:
+    return "; ".join(msgspec.json.decode(answer.body)["errors"])
+
+
+def filled(path: str) -> str:
+    words = {
+        "job": facts.JOB,
+        "vertex": facts.COUNT,
+        "subtask": "1",
+        "attempt": "2",
+        "checkpoint": "10",
+        "trigger": TRIGGER,
+        "taskmanager": "tm-a",
+    }
+    return path.format(**words)
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_answers_with_and_without_the_prefix(server: Server, route: Any, prefix: str) -> None:
+    server.job.operations.begin(OperationKind.CHECKPOINT, TRIGGER)
+    answer = server(route.method, prefix + filled(route.path))
+    assert answer.status == (200 if route.method == "GET" else 202), answer.body
+    if answer.content_type == "application/json":
+        msgspec.json.decode(answer.body)
+
+
+def test_a_job_is_found_by_its_name_too(server: Server) -> None:
+    assert server("GET", "/jobs/flights").body == server("GET", RUNNING).body
+
+
+def test_an_encoded_slash_is_part_of_a_name(server: Server) -> None:
+    assert "no job 'a/b' here" in errors(server("GET", "/jobs/a%2Fb"))
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/jobs/flihgts", "no job 'flihgts' here; did you mean flights?"),
+        (f"{RUNNING}/vertices/{facts.COUNT[:-1]}0", f"did you mean {facts.COUNT}?"),
+        (f"{RUNNING}/vertices/{facts.COUNT}/subtasks/2", "has subtasks 0 to 1, not 2"),
+        (f"{RUNNING}/vertices/{facts.COUNT}/subtasks/-1", "subtask '-1' is not a number"),
+        (f"{RUNNING}/vertices/{facts.COUNT}/subtasks/0/attempts/0", "only attempt 2 of subtask 0"),
+        (f"{RUNNING}/checkpoints/details/3", "checkpoint 3 is not known any more, or not yet"),
+        (f"{RUNNING}/checkpoints/details/{'9' * 30}", "is not a number"),
+        (f"{RUNNING}/checkpoints/details/x", "checkpoint 'x' is not a number"),
+        (f"{RUNNING}/checkpoints/details/10/subtasks/nothing", "no vertex 'nothing'"),
+        (f"{RUNNING}/checkpoints/{TRIGGER}", "no checkpoint was triggered under"),
+        (f"{BROKEN}/checkpoints", "job broken has no checkpoints yet; it is FAILED"),
+        ("/taskmanagers/tm-x", "no TaskManager 'tm-x'; did you mean tm-"),
+        ("/nothing", "there is nothing at /nothing"),
+        ("/v1/v1/jobs", "there is nothing at /v1/v1/jobs"),
+        ("/jars/upload", "there is nothing at /jars/upload"),
+    ],
+)
+def test_what_does_not_exist_is_not_found_and_named(server: Server, path: str, message: str) -> None:
+    answer = server("GET", path)
+    assert answer.status == 404
+    assert message in errors(answer)
+
+
+def test_another_method_is_told_which_ones_there_are(server: Server) -> None:
+    answer = server("DELETE", RUNNING)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, PATCH"
+    assert server.job.stopped == []
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "body is wrong"),
+        (b"checkpoint!", "body is wrong"),
+        (b"\xff\xfe", "body is wrong"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"null", "Expected `object`, got `null`"),
+        ({"checkpointType": 7}, "Expected `str`, got `int`"),
+        ({"checkpointType": "ALL"}, "Invalid enum value 'ALL'"),
+        ({"checkpointType": "INCREMENTAL"}, "INCREMENTAL is not part of this version"),
+        ({"triggerId": "../x"}, "expected 32 lower-case hex digits"),
+        ({"trigger": TRIGGER}, "unknown field `trigger`"),
+    ],
+)
+def test_a_wrong_body_is_refused_and_triggers_nothing(server: Server, body: Any, message: str) -> None:
+    answer = server("POST", f"{RUNNING}/checkpoints", body)
+    assert answer.status == 400
+    assert message in errors(answer)
+    assert server.job.triggered == 0
+
+
+def test_a_checkpoint_on_demand_is_polled_for_and_its_call_may_be_repeated(server: Server) -> None:
+    first = server("POST", f"{RUNNING}/checkpoints", {"triggerId": TRIGGER, "checkpointType": "FULL"})
+    again = server("POST", f"{RUNNING}/checkpoints", {"triggerId": TRIGGER})
+    assert (first.status, first.body) == (again.status, again.body)
+    assert msgspec.json.decode(first.body) == {"request-id": TRIGGER}
+    assert server.job.triggered == 1
+    polled = server("GET", f"{RUNNING}/checkpoints/{TRIGGER}")
+    assert msgspec.json.decode(polled.body)["status"] == {"id": "IN_PROGRESS"}
+
+
+def test_a_checkpoint_of_a_job_that_is_over_is_a_conflict(server: Server) -> None:
+    answer = server("POST", f"{BROKEN}/checkpoints")
+    assert answer.status == 409
+    assert "job broken is FAILED; a checkpoint needs a running job" in errors(answer)
+
+
+def test_checkpointing_that_is_off_is_named(server: Server) -> None:
+    spec = msgspec.structs.replace(facts.SPEC, overrides={}, checkpoint_storage=None)
+    off = server.job.found
+    server.job.found = JobFacts(off.status, spec, off.entered, facts.plan_of(spec), off.checkpoints)
+    for method in ("GET", "POST"):
+        answer = server(method, f"{RUNNING}/checkpoints")
+        assert answer.status == 404
+        assert "checkpointing is off for job flights; set execution.checkpointing.interval" in errors(answer)
+
+
+def test_cancel_asks_the_job_to_stop(server: Server) -> None:
+    assert server("PATCH", RUNNING, query={"mode": "cancel"}).status == 202
+    assert server("PATCH", RUNNING).status == 202, "as in Flink, cancel is what is meant"
+    assert server.job.stopped == [StopKind.CANCEL, StopKind.CANCEL]
+
+
+def test_only_cancel_is_a_mode(server: Server) -> None:
+    answer = server("PATCH", RUNNING, query={"mode": "stop"})
+    assert answer.status == 400
+    assert server.job.stopped == []
+
+
+def test_a_job_that_is_over_cannot_be_cancelled_but_a_cancelled_one_stays_so(server: Server) -> None:
+    answer = server("PATCH", BROKEN, query={"mode": "cancel"})
+    assert answer.status == 409
+    assert "job broken is FAILED already" in errors(answer)
+    status = msgspec.structs.replace(server.job.found.status, state=JobState.CANCELED)
+    server.job.found = JobFacts(status, facts.SPEC, {})
+    assert server("PATCH", RUNNING).status == 202
+
+
+def test_a_wrong_number_of_exceptions_is_refused(server: Server) -> None:
+    assert server("GET", f"{RUNNING}/exceptions", query={"maxExceptions": "-1"}).status == 400
+    assert server("GET", f"{RUNNING}/exceptions", query={"maxExceptions": "1"}).status == 200
+
+
+def test_a_fault_of_ours_is_answered(server: Server) -> None:
+    server.jobs.known[facts.JOB].found = None  # type: ignore[assignment]
+    answer = server("GET", RUNNING)
+    assert answer.status == 500
+    assert "a fault of Weir" in errors(answer)
+
+
+def test_a_jobmanager_that_is_about_to_end_is_not_ready(server: Server) -> None:
+    assert server("GET", "/readyz").status == 200
+    server.jobs.ending = True
+    assert server("GET", "/readyz").status == 503
+    assert server("GET", "/healthz").status == 200
+
+
+# ---- access
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_with_a_token_everything_but_the_probes_asks_for_it(route: Any) -> None:
+    server = Server(token="secret")
+    server.job.operations.begin(OperationKind.CHECKPOINT, TRIGGER)
+    path = filled(route.path)
+    good = 200 if route.method == "GET" else 202
+    assert server(route.method, path, authorization="Bearer secret").status == good
+    expected = good if route.access is Access.PROBE else 401
+    for wrong in (
+        {},
+        {"authorization": "Bearer Secret"},
+        {"authorization": "Basic secret"},
+        {"authorization": ""},
+    ):
+        answer = server(route.method, path, **wrong)
+        assert answer.status == expected
+    assert server.job.stopped == ([StopKind.CANCEL] if route.method == "PATCH" else [])
+
+
+def test_without_the_token_nothing_is_said_about_what_exists() -> None:
+    server = Server(token="secret")
+    assert server("GET", "/nothing").status == server("DELETE", RUNNING).status == 401
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8081", "localhost:8081", "[::1]:8081", "localhost", "[::1]", "10.0.0.1"]
+)
+def test_on_loopback_this_machine_may_do_everything(server: Server, host: str) -> None:
+    assert server("PATCH", RUNNING, host=host).status == 202
+
+
+def test_a_name_that_a_foreign_server_made_resolve_to_this_machine_is_refused(server: Server) -> None:
+    assert server("GET", RUNNING, host="evil.example:8081").status == 403
+    assert server("GET", "/healthz", host="evil.example:8081").status == 200
+
+
+def test_a_web_page_of_elsewhere_may_not_change_anything(server: Server) -> None:
+    here = "127.0.0.1:8081"
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:9999"):
+        assert server("POST", f"{RUNNING}/checkpoints", host=here, origin=origin).status == 403
+    assert server.job.triggered == 0
+    assert server("POST", f"{RUNNING}/checkpoints", host=here, origin=f"http://{here}").status == 202
+    assert server("GET", RUNNING, host=here, origin="https://evil.example").status == 200
