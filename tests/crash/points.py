@@ -36,8 +36,9 @@ class Point:
         return f"{self.name}-{self.when.name.lower()}"
 
 
-#: Only passed when two processes own one job: ``test_frozen_jobmanager`` goes there.
-ELSEWHERE = {"jobmanager.fence.after-refusal"}
+#: Only passed when two processes own one job (``test_frozen_processes``), or after two crashes
+#: (``test_a_second_crash_while_the_end_is_cleared_up``).
+ELSEWHERE = {"jobmanager.fence.after-refusal", "jobmanager.end.before-clearing"}
 
 POINTS = [
     # ---- a checkpoint: from the trigger to the acknowledgement

@@ -39,7 +39,7 @@ def bring_to(point: Point, folder: Path) -> Outcome:
     # So much state that it would not fit into the metadata, where the backend writes objects.
     ballast = 1000 if point.backend == "FileSystem" else 0
     out = str(folder / "out")
-    job = Reference(out, rows=500, keys=200, rate=3000, gate=str(gate), ballast=ballast)
+    job = Reference(out, rows=6000, keys=200, rate=800, gate=str(gate), ballast=ballast)
     described = resource(job, folder, stateBackend={"type": point.backend}, checkpoints={"interval": "100ms"})
     environment = {
         "WEIR_CRASH_POINT": f"{point.name}:{point.count}",

@@ -1,7 +1,7 @@
 """The publication checker: holds a job's log to its rules, by plain json over its folder.
 
 Numbers without a gap, one writer an epoch, epochs that grow by one with each start, checkpoint numbers that grow, each
-start based on the last checkpoint before it, nothing after the end, and every ``_metadata`` that still exists equal to
+start based on the last checkpoint before it, nothing after the end but an epoch that clears up, and every ``_metadata`` that still exists equal to
 what its record says.
 """
 
@@ -25,10 +25,14 @@ def faults(job_folder: Path) -> list[str]:
     for before, entry in zip([None, *entries], entries, strict=False):
         record = entry["record"]
         writers.setdefault(entry["epoch"], set()).add(entry["writer"])
-        if before is not None and before["record"]["type"] in TERMINAL:
+        ended = before is not None and before["record"]["type"] in TERMINAL
+        clears = record["type"] == "start" and record.get("clears", False)
+        if ended and not clears:
             found.append(f"record {entry['seq']} follows the end {before['record']['type']}")
+        if before is not None and before["record"].get("clears") and record["type"] not in TERMINAL:
+            found.append(f"record {entry['seq']} follows a start that only clears up")
         if record["type"] == "start":
-            found += _start_faults(entry, epoch, last)
+            found += _start_faults(entry, epoch, None if clears else last)
             epoch = entry["epoch"]
         elif entry["epoch"] != epoch:
             found.append(f"record {entry['seq']} is of epoch {entry['epoch']} within epoch {epoch}")

@@ -88,8 +88,10 @@ class FenceLog:
         run: str,
         base_of: Callable[[LogView], RestorePoint | None],
         expected_tail: int | None = None,
+        *,
+        clears: bool = False,
     ) -> Started:
-        """Take over the job with a new epoch.
+        """Take over the job with a new epoch; ``clears``: only to delete what an ended job left.
 
         ``base_of`` derives from the log what will be restored; what it raises goes through, and nothing is written.
         When another process appends meanwhile, the log is read and the base derived again. Repeating a start that
@@ -105,7 +107,7 @@ class FenceLog:
                 self._check_open(view, expected_tail)
                 base = base_of(view)
                 crashpoints.hit("jobmanager.start.after-read")
-                entry = self._entry(view.tail + 1, view.next_epoch, Start(run=run, base=base))
+                entry = self._entry(view.tail + 1, view.next_epoch, Start(run=run, base=base, clears=clears))
                 if not self._create(entry):
                     continue
                 started = Started(entry, view)

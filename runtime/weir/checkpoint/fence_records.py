@@ -34,6 +34,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
 
     run: str  #: names the workloads it runs in, for the operator and for people
     base: RestorePoint | None = None
+    #: Nothing runs in this epoch: it only deletes what an ended job left. The end before it still holds.
+    clears: bool = False
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag="checkpoint"):
@@ -147,9 +149,11 @@ class LogView:
 
     @property
     def ended(self) -> Stopped | Finished | Cancelled | Failed | Superseded | None:
-        """The terminal record if it is the last one."""
-        record = self.entries[-1].record if self.entries else None
-        return record if isinstance(record, TERMINAL) else None
+        """The terminal record if it is the last one, but for starts that only clear up after it."""
+        for entry in self.newest_first():
+            if not (isinstance(entry.record, Start) and entry.record.clears):
+                return entry.record if isinstance(entry.record, TERMINAL) else None
+        return None
 
     @property
     def last_start(self) -> Entry | None:
