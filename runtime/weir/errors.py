@@ -23,6 +23,7 @@
     +-- Fenced                    a newer epoch exists: this process must stop
     +-- AddressInUse              a port is taken
     +-- UnknownJob                no job of that name or id here
+    +-- WrongState                what a job does now forbids what is asked of it
     +-- JobFailed                 a job ended FAILED; carries the failure
     +-- FolderLocked              another process runs the job in this folder
 
@@ -124,6 +125,10 @@ class AddressInUse(WeirError):
 
 class UnknownJob(WeirError):
     """No job of that name or id here; the message names the nearest one."""
+
+
+class WrongState(WeirError):
+    """What a job does now forbids what is asked of it, or that could not be done; the job was not harmed."""
 
 
 class FolderLocked(WeirError):

@@ -64,13 +64,18 @@ class Watermark:
 class Barrier:
     """Cuts the stream: what came before belongs to snapshot ``checkpoint_id``, what follows does not."""
 
-    __slots__ = ("checkpoint_id", "savepoint", "timestamp")
+    __slots__ = ("checkpoint_id", "savepoint", "stop", "timestamp")
 
-    def __init__(self, checkpoint_id: int, timestamp: int = 0, savepoint: bool = False) -> None:
+    def __init__(
+        self, checkpoint_id: int, timestamp: int = 0, savepoint: str = "", stop: bool = False
+    ) -> None:
         self.checkpoint_id = checkpoint_id
         #: Wall time of the trigger, milliseconds.
         self.timestamp = timestamp
+        #: URI of the savepoint's folder; "": a checkpoint.
         self.savepoint = savepoint
+        #: The job stops with this snapshot: nothing follows.
+        self.stop = stop
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Barrier) and other.checkpoint_id == self.checkpoint_id
@@ -101,18 +106,24 @@ class StreamStatus:
 
 
 class EndOfInput:
-    """No row follows on this channel; barriers still do, until the job ends."""
+    """No row follows on this channel; barriers still do, until the job ends.
 
-    __slots__ = ()
+    ``drained``: a person ended the input early. A snapshot after it may still be started from: the sources go on.
+    """
+
+    __slots__ = ("drained",)
+
+    def __init__(self, drained: bool = False) -> None:
+        self.drained = drained
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, EndOfInput)
+        return isinstance(other, EndOfInput) and other.drained == self.drained
 
     def __hash__(self) -> int:
-        return 1
+        return hash(self.drained)
 
     def __repr__(self) -> str:
-        return "EndOfInput()"
+        return "EndOfInput(drained=True)" if self.drained else "EndOfInput()"
 
 
 class SplitsAssigned:

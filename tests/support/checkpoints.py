@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from weir.checkpoint.events import Ack
+from weir.checkpoint.job_facts import JobFacts, OperatorInfo
 from weir.checkpoint.metadata import FORMAT_VERSION, OperatorState, SnapshotKind, SnapshotMetadata
-from weir.checkpoint.pending import JobFacts, OperatorInfo
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, OperatorId, SubtaskId, VertexId
 from weir.state.snapshot import OperatorSubtaskState, inline_handle
 

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from weir.checkpoint import events, retention
 from weir.checkpoint.events import AckResult, Event, Instruction, PublishFault, TriggerRequested
 from weir.checkpoint.history import CheckpointStats, History, Status, stats_of
+from weir.checkpoint.job_facts import JobFacts
 from weir.checkpoint.metadata import SnapshotKind
-from weir.checkpoint.pending import JobFacts, PendingCheckpoint, Phase, unknown_operators
+from weir.checkpoint.pending import PendingCheckpoint, Phase, unknown_operators
 from weir.config import CheckpointOptions
 from weir.errors import CheckpointFailureReason as Reason
 from weir.ids import AttemptId, CheckpointId, SubtaskId
@@ -159,6 +160,7 @@ class CheckpointCoordinator:
         if not event.trigger_at <= event.subtasks:
             raise ValueError("snapshots begin at subtasks that do not acknowledge")
         self._attempt = event.attempt
+        self._facts = event.facts or self._facts
         self._subtasks, self._gone, self._trigger_at = event.subtasks, frozenset(), event.trigger_at
         self._final_done = False
         self._failures = 0
@@ -221,6 +223,7 @@ class CheckpointCoordinator:
                 timestamp_ms=wall_ms,
                 savepoint=pending.savepoint,
                 final=pending.final,
+                drain=pending.drain,
                 target=pending.target,
             )
         )

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from weir.checkpoint.job_facts import JobFacts
 from weir.checkpoint.metadata import Owner, SnapshotKind, SnapshotMetadata
 from weir.errors import CheckpointFailureReason
 from weir.ids import AttemptId, CheckpointId, Epoch, OperatorId, SubtaskId
@@ -27,6 +28,7 @@ class TasksRunning:
         SubtaskId
     ]  #: every one of them must acknowledge; enumerators too, where they are subtasks
     trigger_at: frozenset[SubtaskId]  #: where a checkpoint begins
+    facts: JobFacts | None = None  #: if the job was planned anew since the last attempt
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class TriggerRequested:
     owner: Owner = Owner.USER
     #: Nothing follows it (end of input, stop with savepoint): periodic checkpoints end when it has completed.
     final: bool = False
+    #: All input ends at once, and the snapshot is taken after what followed from that.
+    drain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ class Trigger:
     savepoint: bool
     final: bool
     target: str | None  #: URI of the folder in which a savepoint's folder is made
+    drain: bool = False
 
 
 @dataclass(frozen=True)

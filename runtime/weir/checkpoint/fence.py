@@ -67,6 +67,11 @@ class FenceLog:
         return self._last_own().seq
 
     @property
+    def last(self) -> Record:
+        """The last record of this process."""
+        return self._last_own().record
+
+    @property
     def unresolved(self) -> Record | None:
         """The record whose append ended without a known outcome; it must be appended again before any other."""
         return self._unresolved.record if self._unresolved else None

@@ -86,6 +86,11 @@ def savepoint_folder(job: JobId, checkpoint: CheckpointId) -> str:
     return f"savepoint-{job[:6]}-{checkpoint}"
 
 
+def savepoint_uri(target: str, job: JobId, checkpoint: CheckpointId) -> str:
+    """The folder of a savepoint below the URI ``target``."""
+    return f"{target.rstrip('/')}/{savepoint_folder(job, checkpoint)}"
+
+
 def by_name(namespace: str, name: str, job: JobId) -> str:
     """The marker by which a job is found by its name, below the checkpoint root."""
     return f"{by_name_prefix(namespace, name)}{job}"

@@ -10,31 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from weir.checkpoint.events import Ack, AckResult, TriggerRequested
+from weir.checkpoint.job_facts import JobFacts, OperatorInfo
 from weir.checkpoint.metadata import FORMAT_VERSION, OperatorState, SnapshotKind, SnapshotMetadata
-from weir.ids import AttemptId, CheckpointId, Epoch, JobId, OperatorId, SubtaskId, VertexId
+from weir.ids import AttemptId, CheckpointId, OperatorId, SubtaskId
 from weir.state.snapshot import OperatorSubtaskState
-
-
-@dataclass(frozen=True)
-class OperatorInfo:
-    """What the plan says about one operator of the job."""
-
-    operator_id: OperatorId
-    uid: str | None
-    name: str
-    vertex: VertexId
-    parallelism: int
-    max_parallelism: int
-
-
-@dataclass(frozen=True)
-class JobFacts:
-    """What every snapshot of the job has in common."""
-
-    job_id: JobId
-    job_name: str
-    epoch: Epoch
-    operators: tuple[OperatorInfo, ...]
 
 
 class Phase(enum.Enum):
@@ -73,6 +52,11 @@ class PendingCheckpoint:
     def final(self) -> bool:
         """Whether nothing follows it."""
         return self.request is not None and self.request.final
+
+    @property
+    def drain(self) -> bool:
+        """Whether it ends the input first."""
+        return self.request is not None and self.request.drain
 
     @property
     def target(self) -> str | None:

@@ -49,6 +49,18 @@ def answer(
     return PublishFailed(order.checkpoint_id, fault, message)
 
 
+def answer_unrecorded(order: Publish, savepoint: Storage) -> Published | PublishFailed:
+    """As ``answer``, for a savepoint of a job that has no log: nobody else can own the job, ``_metadata`` completes it."""
+    data = metadata_format.encode(order.metadata)
+    try:
+        savepoint.create_if_absent(paths.METADATA, data)
+    except ObjectExists as error:
+        return PublishFailed(order.checkpoint_id, PublishFault.NUMBER_TAKEN, str(error))
+    except WeirError as error:
+        return PublishFailed(order.checkpoint_id, PublishFault.FAILED, str(error))
+    return Published(order.checkpoint_id, savepoint.uri, order.metadata.size)
+
+
 def publish(
     fence: FenceLog, job: Storage, metadata: SnapshotMetadata, savepoint: Storage | None = None
 ) -> RestorePoint:

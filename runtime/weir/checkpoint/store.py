@@ -55,7 +55,7 @@ def savepoint_folder(
     target: str, job: JobId, checkpoint: CheckpointId, s3: S3Options | None = None
 ) -> Storage:
     """The folder of a savepoint below the URI ``target``; state paths in a savepoint are relative to it."""
-    return open_storage(f"{target.rstrip('/')}/{paths.savepoint_folder(job, checkpoint)}", s3)
+    return open_storage(paths.savepoint_uri(target, job, checkpoint), s3)
 
 
 def write_state(folder: Storage, path: str, data: bytes, inline_bytes: int = INLINE_BYTES) -> StateHandle:

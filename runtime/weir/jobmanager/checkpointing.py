@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 import structlog
 
 from weir import crashpoints
-from weir.checkpoint import events
+from weir.checkpoint import events, paths
 from weir.checkpoint.coordinator import CheckpointCoordinator
-from weir.checkpoint.pending import JobFacts, OperatorInfo
+from weir.checkpoint.job_facts import JobFacts, OperatorInfo
 from weir.clock import Clock
 from weir.config import CheckpointOptions
 from weir.errors import CheckpointFailureReason, Fenced, WeirError
@@ -54,6 +54,10 @@ class CheckpointingOwner(Protocol):
         """The last snapshot is complete and everything is committed."""
         ...
 
+    def savepoint_stop_failed(self, execution: messages.Execution) -> None:
+        """There is no savepoint to stop with, and some tasks may do nothing any more."""
+        ...
+
     def checkpoints_stopped(self, execution: messages.Execution) -> None:
         """Nothing of the attempt is being written any more."""
         ...
@@ -74,6 +78,8 @@ class _Attempt:
     #: By checkpoint: the subtasks that commit something with it.
     committing: dict[CheckpointId, set[SubtaskId]]
     final: CheckpointId | None = None
+    #: The request for the savepoint with which the job stops.
+    stop_request: str | None = None
     stopping: bool = False
 
 
@@ -99,14 +105,10 @@ class Checkpointing:
         self._owner = owner
         self._clock = clock
         self._blocking = blocking
-        facts = _facts(job_id, job_name, claim.epoch, plan)
-        self._coordinator = CheckpointCoordinator(facts, options, claim.next_id, claim.completed)
-        self._trigger_at = frozenset(
-            SubtaskId(vertex.id, index)
-            for vertex in plan.vertices
-            if vertex.kind is VertexKind.ENUMERATOR
-            for index in range(vertex.parallelism)
-        )
+        self._job_id = job_id
+        self._facts = _facts(job_id, job_name, claim.epoch, plan)
+        self._coordinator = CheckpointCoordinator(self._facts, options, claim.next_id, claim.completed)
+        self._trigger_at = _enumerators(plan)
         self._attempt: _Attempt | None = None
         self._fenced = False
         self._closed = False
@@ -134,7 +136,12 @@ class Checkpointing:
         self._restored = restore_facts(self.restore, self._clock.wall_ms())
         self._restores += self.restore is not None
         self._spawn(self._clean(self._journal.sweep, keep, self._next_id))
-        self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at))
+        self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at, self._facts))
+
+    def replan(self, plan: PhysicalPlan) -> None:
+        """The next attempt runs another plan of the same job; nothing of this one is under way."""
+        self._facts = _facts(self._job_id, self._facts.job_name, self._facts.epoch, plan)
+        self._trigger_at = _enumerators(plan)
 
     def request(self, order: events.TriggerRequested, answered: Answered) -> None:
         """Take a snapshot that somebody asked for; ``answered`` is called once, maybe at once."""
@@ -143,6 +150,14 @@ class Checkpointing:
             self._refuse_asked("the job has ended here")
         else:
             self._tell(order)
+
+    def stop_with(
+        self, execution: messages.Execution, order: events.TriggerRequested, answered: Answered
+    ) -> None:
+        """Take the savepoint that nothing follows; ``final_checkpoint_done`` or ``savepoint_stop_failed`` follows."""
+        if self._attempt is not None and self._is_current(execution):
+            self._attempt.stop_request = order.request
+            self.request(order, answered)
 
     def take_final(self, execution: messages.Execution) -> None:
         """All input ended: one last snapshot now; ``final_checkpoint_done`` follows."""
@@ -240,7 +255,7 @@ class Checkpointing:
             case events.NotifyAborted():
                 self._notify_aborted(instruction)
             case events.DiscardFiles():
-                self._spawn(self._clean(self._journal.discard, instruction.checkpoint_id))
+                self._spawn(self._clean(self._journal.discard, instruction.checkpoint_id, instruction.target))
             case events.DeleteCheckpoints():
                 self._delete(instruction.checkpoint_ids)
             case events.FailJob():
@@ -256,13 +271,18 @@ class Checkpointing:
 
     def _trigger(self, trigger: events.Trigger) -> None:
         assert self._attempt is not None
+        target = trigger.target
         self._next_id = CheckpointId(trigger.checkpoint_id + 1)
         crashpoints.hit("jobmanager.checkpoint.before-trigger")
         message = messages.TriggerCheckpoint(
             execution=self._attempt.execution,
             checkpoint_id=trigger.checkpoint_id,
             timestamp_ms=trigger.timestamp_ms,
-            savepoint=trigger.savepoint,
+            savepoint=""
+            if target is None
+            else paths.savepoint_uri(target, self._job_id, trigger.checkpoint_id),
+            stop=trigger.savepoint and trigger.final,
+            drain=trigger.drain,
         )
         self._owner.send(trigger.targets, message)
         crashpoints.hit("jobmanager.checkpoint.after-trigger")
@@ -291,11 +311,13 @@ class Checkpointing:
         asked = self._asked.pop(answer.request, None)
         if asked is not None:
             asked(answer)
-        if answer.request != _FINAL or attempt is None or attempt.stopping:
+        if attempt is None or attempt.stopping or answer.request not in (_FINAL, attempt.stop_request):
             return
         if answer.failure is None:
             attempt.final = answer.checkpoint_id
             self._report_if_final()
+        elif answer.request == attempt.stop_request:
+            self._owner.savepoint_stop_failed(attempt.execution)
         else:
             log.warning("final checkpoint failed", reason=answer.message)
             loop = asyncio.get_running_loop()
@@ -351,7 +373,7 @@ class Checkpointing:
             outcome = events.PublishFailed(order.checkpoint_id, unknown, repr(error))
         if isinstance(outcome, events.Published):
             crashpoints.hit("jobmanager.checkpoint.before-completed")
-            self.restore = Restore(order.metadata, outcome.path, own=True)
+            self.restore = Restore(order.metadata, outcome.path, own=order.target is None)
         self._tell(outcome)
         self._report_if_stopped()
 
@@ -405,6 +427,16 @@ def _facts(job_id: JobId, name: str, epoch: Epoch, plan: PhysicalPlan) -> JobFac
         for operator in vertex.operators
     )
     return JobFacts(job_id=job_id, job_name=name, epoch=epoch, operators=operators)
+
+
+def _enumerators(plan: PhysicalPlan) -> frozenset[SubtaskId]:
+    """Where snapshots begin."""
+    return frozenset(
+        SubtaskId(vertex.id, index)
+        for vertex in plan.vertices
+        if vertex.kind is VertexKind.ENUMERATOR
+        for index in range(vertex.parallelism)
+    )
 
 
 def _stats(stats: messages.SnapshotStats, at_ms: int) -> events.AckStats:

@@ -15,13 +15,14 @@ import structlog
 
 from weir.clock import Clock
 from weir.config import nearest
-from weir.errors import ConfigError, UnknownJob, WeirError
+from weir.errors import ConfigError, UnknownJob, WeirError, WrongState
 from weir.ids import JobId, TaskManagerId, WorkerId, new_job_id
 from weir.jobmanager.checkpointing import Blocking
 from weir.jobmanager.facts import ClusterFacts
 from weir.jobmanager.job import Job, JobServices
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.journal import Journal, StoredJournal, UnstoredJournal, choose_job
+from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
 from weir.jobmanager.sessions import Sessions
 from weir.jobmanager.slot_pool import SlotPool
@@ -71,6 +72,7 @@ class Dispatcher:
             fenced=self._fenced,
             jitter=lambda: random.uniform(-1, 1),
             blocking=blocking,
+            replan=planner,
         )
 
     # ---- sessions -----------------------------------------------------------------------------------------------
@@ -105,6 +107,22 @@ class Dispatcher:
                 await self._stop(request.job, StopKind.SUSPEND)
             case requests.Cancel():
                 await self._stop(request.job, StopKind.CANCEL)
+            case requests.TriggerSavepoint():
+                steering = self.find(request.job).steering
+                return _told(steering.savepoint(request.target, request.trigger or None))
+            case requests.Stop():
+                steering = self.find(request.job).steering
+                return _told(
+                    steering.stop(request.target, drain=request.drain, trigger=request.trigger or None)
+                )
+            case requests.GetSavepoint():
+                return await self._savepoint(request)
+            case requests.Rescale():
+                steering = self.find(request.job).steering
+                operation = steering.rescale(request.parallelism, request.trigger or None)
+                operation = await steering.wait(operation)
+                if operation.failure is not None:
+                    raise WrongState(operation.failure)
             case requests.GetCluster():
                 return requests.ClusterAnswer(
                     task_managers=self.sessions.statuses(self._services.pool.free),
@@ -192,6 +210,16 @@ class Dispatcher:
         hint = f"did you mean {near}?" if near else f"there are: {', '.join(names) or 'none'}"
         raise UnknownJob(f"no job {job!r} here; {hint}")
 
+    async def _savepoint(self, request: requests.GetSavepoint) -> requests.SavepointAnswer:
+        job = self.find(request.job)
+        operation = job.steering.operations.get(OperationKind.SAVEPOINT, request.trigger)
+        if operation is None:
+            raise WrongState(
+                f"no savepoint of job {job.name} was triggered under {request.trigger!r} at this JobManager, or it was long "
+                "ago; trigger it again"
+            )
+        return _told(await job.steering.wait(operation, request.wait))
+
     async def _stop(self, name: str, kind: StopKind) -> None:
         job = self.find(name)
         job.stop_nowait(kind)
@@ -208,12 +236,18 @@ class Dispatcher:
                 "execution.checkpointing.interval is set, but there is no place for checkpoints; "
                 "set storage.checkpoints (state.checkpoints.dir)"
             )
-        return UnstoredJournal(planned.spec)
+        return UnstoredJournal(planned.spec, job)
 
     def _fenced(self, message: str) -> None:
         log.error("fenced: another JobManager took over", reason=message)
         self.fenced_by = message
         self.ending.set()
+
+
+def _told(operation: Operation) -> requests.SavepointAnswer:
+    return requests.SavepointAnswer(
+        trigger=operation.trigger, done=operation.done, path=operation.path, failure=operation.failure
+    )
 
 
 def checkpoint_root(planned: PlannedJob) -> str | None:

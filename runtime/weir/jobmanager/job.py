@@ -8,7 +8,8 @@ checkpoint coordinator.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import functools
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -16,10 +17,9 @@ from typing import Any, Final, Protocol
 import structlog
 
 from weir import crashpoints
-from weir.checkpoint import events as checkpoint_events
 from weir.clock import Clock
 from weir.errors import FailureKind, Fenced, StorageError, UserError, WeirError
-from weir.ids import JobId, SubtaskId, WorkerId
+from weir.ids import JobId, SubtaskId, TaskManagerId, WorkerId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager.checkpoint_facts import checkpoints_status
 from weir.jobmanager.checkpointing import Blocking, Checkpointing
@@ -27,12 +27,14 @@ from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.job_phases import Phase
 from weir.jobmanager.job_state import IllegalEvent, JobMachine, Moment
 from weir.jobmanager.journal import AlreadyEnded, Claim, Journal, Overtaken
-from weir.jobmanager.operations import Operation, OperationKind, Operations
-from weir.jobmanager.planning import PlannedJob, Planner, PlanningError
+from weir.jobmanager.operations import Operation
+from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
+from weir.jobmanager.rescaling import stays_on
 from weir.jobmanager.restart import strategy
 from weir.jobmanager.scheduler import deployments
 from weir.jobmanager.slot_matching import match
 from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.steering import Steering
 from weir.jobmanager.task_table import TaskTable
 from weir.rpc import messages
 from weir.rpc.messages import Execution, Failure, JobSpec
@@ -42,6 +44,8 @@ log = structlog.get_logger()
 
 #: Seconds until a job that gets no slots fails.
 SLOT_TIMEOUT: Final = 300.0
+#: Seconds for which a job that shrinks waits for the TaskManagers that it is to stay on.
+STAY_PATIENCE: Final = 10.0
 #: Seconds between attempts at storage that does not answer, and for how long the terminal record is tried.
 STORAGE_RETRY: Final = 2.0
 TERMINAL_PATIENCE: Final = 60.0
@@ -81,6 +85,8 @@ class JobServices:
     #: A random number in [-1, 1) for restart delays.
     jitter: Callable[[], float]
     blocking: Blocking = asyncio.to_thread
+    #: Loads and plans a specification anew, for another parallelism.
+    replan: Planner = plan_job
 
 
 class Job:
@@ -93,7 +99,10 @@ class Job:
         self.job_id = job_id
         self.spec = spec
         self.settled = asyncio.Event()
-        self.operations = Operations()
+        self.steering = Steering(
+            self, services.clock, services.blocking, services.replan, lambda: len(services.pool.free)
+        )
+        self.operations = self.steering.operations
         self._services = services
         self._recovering = recovering
         self._machine = JobMachine(job_id, recovering=recovering)
@@ -104,6 +113,9 @@ class Job:
         self._watching: asyncio.Task[None] | None = None
         self._slot_timer: asyncio.TimerHandle | None = None
         self._planned: PlannedJob | None = None
+        #: What the next attempt runs, if that is another plan, and the TaskManagers that it stays on.
+        self._next: PlannedJob | None = None
+        self._stays_on: frozenset[TaskManagerId] | None = None
         self._journal: Journal | None = None
         self._checkpointing: Checkpointing | None = None
         self._table: TaskTable | None = None
@@ -127,21 +139,7 @@ class Job:
 
     def trigger_checkpoint(self, trigger: str | None = None) -> Operation:
         """Take a checkpoint now; ``operations`` tells how it went. Asked again with the same trigger: the same one."""
-        operation, new = self.operations.begin(OperationKind.CHECKPOINT, trigger)
-        if not new:
-            return operation
-
-        def answered(answer: checkpoint_events.RequestAnswered) -> None:
-            failure = None if answer.failure is None else f"{answer.failure}: {answer.message}"
-            self.operations.finish(
-                operation, checkpoint=answer.checkpoint_id, path=answer.path, failure=failure
-            )
-
-        if self._checkpointing is None:
-            self.operations.finish(operation, failure="the job's tasks do not run")
-        else:
-            self._checkpointing.request(checkpoint_events.TriggerRequested(operation.trigger), answered)
-        return operation
+        return self.steering.checkpoint(trigger)
 
     def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
         """A worker, maybe one of this job, does not exist any more."""
@@ -195,7 +193,8 @@ class Job:
             vertices=table.vertices(live=not machine.state.is_settled) if table else (),
             checkpoints=self._checkpoints_status(),
             failures=tuple(self._failures),
-            slots_required=machine.slots,
+            parallelism=self._planned.options.pipeline.parallelism if self._planned else 0,
+            slots_required=max(machine.slots, self.steering.slots_wanted),
             slots_available=len(self._services.pool.free) + len(machine.workers),
             checkpoint_root=self._journal.root if self._journal else None,
             notes=tuple(self._notes),
@@ -231,6 +230,10 @@ class Job:
         """All output is committed."""
         self._post(ev.FinalCheckpointDone(execution))
 
+    def savepoint_stop_failed(self, execution: Execution) -> None:
+        """Some tasks may hold for a savepoint that will not be."""
+        self._post(ev.SavepointStopFailed(execution))
+
     def checkpoints_stopped(self, execution: Execution) -> None:
         """Nothing of the attempt is being written any more."""
         self._post(ev.CheckpointsStopped(execution))
@@ -239,6 +242,44 @@ class Job:
         """Another process owns the job."""
         self._post(ev.FencedOut(message))
         self._services.fenced(message)
+
+    # ---- what steering asks (Steered) ----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.spec.name
+
+    @property
+    def machine(self) -> JobMachine:
+        """To be read only."""
+        return self._machine
+
+    @property
+    def planned(self) -> PlannedJob | None:
+        """What runs."""
+        return self._planned
+
+    @property
+    def checkpointing(self) -> Checkpointing | None:
+        """Since the job was claimed."""
+        return self._checkpointing
+
+    def post(self, event: ev.Event) -> None:
+        """Something is to happen."""
+        self._post(event)
+
+    def note(self, text: str) -> None:
+        """For people."""
+        self._notes.append(text)
+
+    def plan_next(self, planned: PlannedJob) -> None:
+        """From the next attempt on this is the plan."""
+        self._next = planned
+        homes = Counter(home for w in self._machine.workers if (home := self._services.pool.home(w)))
+        self._stays_on = (
+            stays_on(homes, planned.slots) if planned.slots < len(self._machine.workers) else None
+        )
 
     # ---- the machine -------------------------------------------------------------------------------------------------
 
@@ -290,6 +331,7 @@ class Job:
             log.info("job state", job=self.job_id, name=self.spec.name, state=self._machine.state.value)
         for instruction in instructions:
             self._carry_out(instruction)
+        self.steering.look()
 
     def _carry_out(self, instruction: ev.Instruction) -> None:
         gateway = self._services.gateway
@@ -311,6 +353,8 @@ class Job:
                 self._checkpoints.start(instruction.execution, self._machine.subtasks)
             case ev.TakeFinalCheckpoint():
                 self._checkpoints.take_final(instruction.execution)
+            case ev.TakeStopSavepoint():
+                self.steering.take_stop_savepoint(instruction.execution)
             case ev.StopCheckpoints():
                 self._checkpoints.stop(instruction.execution)
             case ev.CancelTasks():
@@ -366,11 +410,7 @@ class Job:
         self._post(
             ev.Planned(
                 slots=planned.slots,
-                subtasks=frozenset(
-                    SubtaskId(vertex.id, index)
-                    for vertex in planned.plan.vertices
-                    for index in range(vertex.parallelism)
-                ),
+                subtasks=planned.subtasks,
                 strategy=strategy(options),
                 checkpointing=options.checkpoints.enabled,
                 cancel_grace=options.process.cancellation_timeout,
@@ -437,7 +477,10 @@ class Job:
         failure = Failure(kind=FailureKind.WORKER_LOST, message=message)
         loop = asyncio.get_running_loop()
         self._slot_timer = loop.call_later(SLOT_TIMEOUT, self._slots_missing, failure)
-        self._services.pool.request(self.job_id, count, granted)
+        among, self._stays_on = self._stays_on, None
+        if among is not None:
+            loop.call_later(STAY_PATIENCE, self._services.pool.widen, self.job_id)
+        self._services.pool.request(self.job_id, count, granted, among)
 
     def _slots_missing(self, failure: Failure) -> None:
         self._withdraw_slot_request()
@@ -450,6 +493,11 @@ class Job:
             self._slot_timer = None
 
     def _deploy(self, order: ev.DeployAttempt) -> None:
+        if self._next is not None:
+            self._planned, self._next = self._next, None
+            self.spec = self._planned.spec
+            self._table_or_fail.replan(self._planned.plan)
+            self._checkpoints.replan(self._planned.plan)
         assert self._planned is not None
         assert self._journal is not None
         gateway = self._services.gateway
@@ -480,7 +528,8 @@ class Job:
         deadline = self._services.clock.monotonic() + TERMINAL_PATIENCE
         while True:
             try:
-                await self._checkpoints.run_journal(self._journal.end, order.state, reason, retain)
+                end = functools.partial(self._journal.end, stopped=order.stopped)
+                await self._checkpoints.run_journal(end, order.state, reason, retain)
                 break
             except Fenced as error:
                 self.fenced(str(error))

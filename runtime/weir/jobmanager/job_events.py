@@ -121,9 +121,32 @@ class WorkerGone:
 
 @dataclass(frozen=True)
 class FinalCheckpointDone:
-    """The checkpoint after the end of all input is complete and its commits are acknowledged."""
+    """The snapshot that nothing follows is complete and its commits are acknowledged."""
 
     execution: Execution
+
+
+@dataclass(frozen=True)
+class SavepointStopRequested:
+    """A person stops the job with a savepoint; it may be."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True)
+class SavepointStopFailed:
+    """There is no savepoint to stop with."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True)
+class RescaleReady:
+    """The job was planned again with another parallelism, and a checkpoint to go on from is complete."""
+
+    execution: Execution
+    slots: int
+    subtasks: frozenset[SubtaskId]
 
 
 @dataclass(frozen=True)
@@ -180,6 +203,9 @@ AttemptEvent = (
     | AttemptFailed
     | WorkerStopped
     | FinalCheckpointDone
+    | SavepointStopRequested
+    | SavepointStopFailed
+    | RescaleReady
     | CheckpointsStopped
     | GraceOver
 )
@@ -252,6 +278,13 @@ class TakeFinalCheckpoint:
 
 
 @dataclass(frozen=True)
+class TakeStopSavepoint:
+    """Nothing is to follow this savepoint; ``FinalCheckpointDone`` or ``SavepointStopFailed``."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True)
 class StopCheckpoints:
     """Abort what is under way, wait for what is being written; ``CheckpointsStopped``."""
 
@@ -311,6 +344,8 @@ class WriteTerminal:
 
     state: JobState
     failure: Failure | None
+    #: It stopped with a savepoint, from which it goes on when it is started again.
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -329,6 +364,7 @@ Instruction = (
     | DeployAttempt
     | StartCheckpoints
     | TakeFinalCheckpoint
+    | TakeStopSavepoint
     | StopCheckpoints
     | CancelTasks
     | FinishTasks

@@ -22,6 +22,7 @@ class Phase(enum.Enum):
     WAITING = enum.auto()  #: for slots
     STARTING = enum.auto()  #: deployed; some subtasks do not process yet
     RUNNING = enum.auto()
+    SAVING = enum.auto()  #: the savepoint to stop with, and its commits; tasks do nothing after its barrier
     COMMITTING = enum.auto()  #: all input ended; the final checkpoint and its commits
     CLOSING = enum.auto()  #: committed; functions are being closed
     STOPPING = enum.auto()  #: the attempt is being taken down; ``goal`` says what follows
@@ -68,6 +69,16 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
     },
     Phase.RUNNING: {
         ev.SubtaskEnded: "subtask_ended",
+        ev.SavepointStopRequested: "save",
+        ev.RescaleReady: "rescale",
+        ev.AttemptFailed: "fail",
+        ev.WorkerGone: "worker_gone",
+        ev.StopRequested: "stop",
+    },
+    Phase.SAVING: {
+        ev.SubtaskEnded: "subtask_ended",
+        ev.FinalCheckpointDone: "close",
+        ev.SavepointStopFailed: "save_failed",
         ev.AttemptFailed: "fail",
         ev.WorkerGone: "worker_gone",
         ev.StopRequested: "stop",
@@ -106,10 +117,10 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
 
 @dataclass(frozen=True)
 class RestartGoal:
-    """After the stop: deploy again after ``delay`` seconds."""
+    """After the stop: deploy again after ``delay`` seconds; without ``failure`` it was planned, and at once."""
 
     delay: float
-    failure: Failure
+    failure: Failure | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,7 @@ class EndGoal:
 
     state: JobState
     failure: Failure | None = None
+    stopped: bool = False  #: with a savepoint
 
 
 Goal = RestartGoal | EndGoal

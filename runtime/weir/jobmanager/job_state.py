@@ -8,9 +8,10 @@ an older attempt is dropped; an event that cannot happen in a phase raises and c
 ::
 
     PLANNING -> CLAIMING -> WAITING -> STARTING -> RUNNING -> COMMITTING -> CLOSING -> SETTLING -> settled
-                   ^           ^           \          |           /                      ^
-                   |           |            `------ STOPPING -----'----------------------'
-                   |           `-- BACKING_OFF <-------'
+                               ^ ^         \         |  `---> SAVING --'/                   ^
+                               | |          `------ STOPPING <----'----'-------------------'
+                               | `--- planned ---------'|
+                               `---- BACKING_OFF <------'
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class JobMachine:
         self._cancel_grace = 0.0
         self._checkpoints_active = False
         self._strategy: RestartStrategy = NoRestart()
+        #: The next attempt follows no failure.
+        self._planned_restart = False
 
     # ---- what others read -----------------------------------------------------------------------------------
 
@@ -186,7 +189,7 @@ class JobMachine:
 
     def _deploy(self, event: ev.SlotsGranted, _moment: Moment) -> list[Instruction]:
         self.attempt = AttemptId(self.attempt + 1)
-        self.restarts += self.attempt > 1
+        self.restarts += self.attempt > 1 and not self._planned_restart
         self.running, self.ended = set(), set()
         self.workers = set(event.workers)
         self.occupied = set(event.workers)
@@ -213,7 +216,20 @@ class JobMachine:
         self.phase = Phase.COMMITTING
         return [ev.TakeFinalCheckpoint(self.execution)]
 
+    def _save(self, _event: ev.SavepointStopRequested, _moment: Moment) -> list[Instruction]:
+        self.phase = Phase.SAVING
+        return [ev.TakeStopSavepoint(self.execution)]
+
+    def _save_failed(self, _event: ev.SavepointStopFailed, _moment: Moment) -> list[Instruction]:
+        # Some tasks may hold already, others not: all go back to the last checkpoint, which is exact.
+        return self._take_down(RestartGoal(0.0, None), FAILURE_GRACE)
+
+    def _rescale(self, event: ev.RescaleReady, _moment: Moment) -> list[Instruction]:
+        self.slots, self.subtasks = event.slots, event.subtasks
+        return self._take_down(RestartGoal(0.0, None), FAILURE_GRACE)
+
     def _close(self, _event: ev.FinalCheckpointDone, _moment: Moment) -> list[Instruction]:
+        self.goal = EndGoal(JobState.FINISHED, stopped=self.phase is Phase.SAVING)
         self.phase = Phase.CLOSING
         return [
             ev.StopCheckpoints(self.execution),
@@ -244,7 +260,8 @@ class JobMachine:
     def _finish_if_closed(self) -> list[Instruction]:
         if self.occupied or self._checkpoints_active:
             return []
-        return [*self._release(self.workers), *self._end(JobState.FINISHED)]
+        assert isinstance(self.goal, EndGoal)
+        return [*self._release(self.workers), *self._end(JobState.FINISHED, stopped=self.goal.stopped)]
 
     # ---- failing and stopping -----------------------------------------------------------------------------------
 
@@ -326,6 +343,9 @@ class JobMachine:
         assert goal is not None
         if isinstance(goal, EndGoal):
             return self._end(goal.state, goal.failure)
+        self._planned_restart = goal.failure is None
+        if goal.failure is None:
+            return self._wait_for_slots()
         self.phase = Phase.BACKING_OFF
         return [ev.RecordFailure(goal.failure, self.attempt), ev.ScheduleRestart(self.attempt, goal.delay)]
 
@@ -337,15 +357,17 @@ class JobMachine:
 
     # ---- the end --------------------------------------------------------------------------------------------------
 
-    def _end(self, state: JobState, failure: Failure | None = None) -> list[Instruction]:
+    def _end(
+        self, state: JobState, failure: Failure | None = None, *, stopped: bool = False
+    ) -> list[Instruction]:
         """Nothing runs any more. A job that was never claimed, or is suspended, gets no terminal record."""
-        self.goal = EndGoal(state, failure)
+        self.goal = EndGoal(state, failure, stopped)
         recorded = [] if failure is None else [ev.RecordFailure(failure, self.attempt)]
         if self.epoch is None or state is JobState.SUSPENDED:
             self.phase = Phase.SETTLED
             return [*recorded, ev.Settle(state)]
         self.phase = Phase.SETTLING
-        return [*recorded, ev.WriteTerminal(state, failure)]
+        return [*recorded, ev.WriteTerminal(state, failure, stopped)]
 
     def _terminal_written(self, _event: ev.TerminalWritten, _moment: Moment) -> list[Instruction]:
         assert isinstance(self.goal, EndGoal)

@@ -81,8 +81,8 @@ class Journal(Protocol):
         """Complete a snapshot; the answer's path is the URI of its folder."""
         ...
 
-    def discard(self, checkpoint: CheckpointId) -> None:
-        """Delete what this epoch wrote for a snapshot that did not complete."""
+    def discard(self, checkpoint: CheckpointId, target: str | None) -> None:
+        """Delete what this epoch wrote for a snapshot that did not complete; ``target``: of a savepoint."""
         ...
 
     def check_owned(self) -> None:
@@ -97,18 +97,22 @@ class Journal(Protocol):
         """Delete what dead workers and processes left of numbers under ``below``, but ``keep``. Raises ``Fenced``."""
         ...
 
-    def end(self, state: JobState, reason: str, retain_on_cancel: bool) -> None:
-        """Append the terminal record, then delete what goes with it. Repeatable. Raises ``Fenced``, ``StorageError``."""
+    def end(self, state: JobState, reason: str, retain_on_cancel: bool, *, stopped: bool = False) -> None:
+        """Append the terminal record, then delete what goes with it; ``stopped``: with the snapshot published last.
+
+        Repeatable. Raises ``Fenced``, ``StorageError``.
+        """
         ...
 
 
 class UnstoredJournal:
-    """A job without checkpoints. It may still start from a snapshot."""
+    """A job without checkpoints. It may still start from a snapshot, and savepoints of it may be taken."""
 
     root = None
 
-    def __init__(self, spec: JobSpec) -> None:
+    def __init__(self, spec: JobSpec, job: JobId) -> None:
         self._spec = spec
+        self._job = job
 
     def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
         restore = None
@@ -120,10 +124,14 @@ class UnstoredJournal:
         return Claim(Epoch(1), restore, next_id, (), note)
 
     def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
-        return events.Published(order.checkpoint_id, "")
+        if order.target is None:
+            return events.Published(order.checkpoint_id, "")
+        folder = store.savepoint_folder(order.target, self._job, order.checkpoint_id)
+        return publishing.answer_unrecorded(order, folder)
 
-    def discard(self, checkpoint: CheckpointId) -> None:
-        pass
+    def discard(self, checkpoint: CheckpointId, target: str | None) -> None:
+        if target is not None:
+            store.discard(store.savepoint_folder(target, self._job, checkpoint), "", Epoch(1))
 
     def check_owned(self) -> None:
         pass
@@ -134,7 +142,7 @@ class UnstoredJournal:
     def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
         pass
 
-    def end(self, state: JobState, reason: str, retain_on_cancel: bool) -> None:
+    def end(self, state: JobState, reason: str, retain_on_cancel: bool, *, stopped: bool = False) -> None:
         pass
 
 
@@ -149,8 +157,8 @@ class StoredJournal:
         self._folder: Storage = store.job_folder(self._checkpoints, job)
         writer = f"{socket.gethostname()}-{secrets.token_hex(8)}"
         self._fence = FenceLog(self._folder, writer, clock)
-        #: The log's tail before the terminal record, so that ``end`` can be repeated.
-        self._ends_behind: int | None = None
+        #: The terminal record and the log's tail before it, so that ``end`` can be repeated.
+        self._ending: tuple[records.Record, int] | None = None
 
     @property
     def root(self) -> str | None:
@@ -160,8 +168,7 @@ class StoredJournal:
         view = self._fence.read()
         ended = view.ended
         # A job that finished never runs again under its id, whoever asks: all its output is there.
-        over = isinstance(ended, records.Finished) or (recovering and not isinstance(ended, records.Stopped))
-        if ended is not None and over:
+        if ended is not None and (recovering or isinstance(ended, records.Finished)):
             self._finish_deletion(ended)
             return AlreadyEnded(_ENDED[type(ended)])
         crashpoints.hit("jobmanager.claim.before-name")
@@ -197,17 +204,23 @@ class StoredJournal:
             store.delete_checkpoints(self._fence, self._folder, left)
 
     def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
-        answer = publishing.answer(self._fence, self._folder, order, None)
-        if isinstance(answer, events.PublishFailed):
+        savepoint = None
+        if order.target is not None:
+            savepoint = store.savepoint_folder(order.target, self._job, order.checkpoint_id)
+        answer = publishing.answer(self._fence, self._folder, order, savepoint)
+        if isinstance(answer, events.PublishFailed) or savepoint is not None:
             return answer
         return replace(answer, path=join_uri(self._folder.uri, answer.path))
 
     def check_owned(self) -> None:
         self._fence.check_owned()
 
-    def discard(self, checkpoint: CheckpointId) -> None:
+    def discard(self, checkpoint: CheckpointId, target: str | None) -> None:
         self._fence.check_owned()
-        store.discard(self._folder, f"chk-{checkpoint}", self._fence.epoch)
+        if target is None:
+            store.discard(self._folder, f"chk-{checkpoint}", self._fence.epoch)
+        else:
+            store.discard(store.savepoint_folder(target, self._job, checkpoint), "", self._fence.epoch)
 
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
         store.delete_checkpoints(self._fence, self._folder, checkpoints)
@@ -217,17 +230,24 @@ class StoredJournal:
         if found.foreign:
             log.warning("unknown files in the job's folder are left alone", files=found.foreign[:10])
 
-    def end(self, state: JobState, reason: str, retain_on_cancel: bool) -> None:
-        ending = _JOB_END[state]
+    def end(self, state: JobState, reason: str, retain_on_cancel: bool, *, stopped: bool = False) -> None:
+        ending = JobEnd.STOPPED if stopped else _JOB_END[state]
         deletes = deletes_checkpoints(ending, retain_on_cancel=retain_on_cancel)
         crashpoints.hit("jobmanager.end.before-record")
-        if self._ends_behind is None:
-            self._ends_behind = self._fence.tail
-        self._fence.append(_terminal(state, reason, deletes), self._ends_behind)
+        if self._ending is None:
+            record = self._stopped_with() if stopped else _terminal(state, reason, deletes)
+            self._ending = record, self._fence.tail
+        self._fence.append(*self._ending)
         crashpoints.hit("jobmanager.end.after-record")
         if deletes:
             store.delete_checkpoints(self._fence, self._folder, store.existing_checkpoints(self._folder))
         crashpoints.hit("jobmanager.end.after-delete")
+
+    def _stopped_with(self) -> records.Stopped:
+        """Nothing was published after the savepoint, so it is the last that this process recorded."""
+        last = self._fence.last
+        assert isinstance(last, records.Checkpoint), f"stopped with a savepoint, but the log ends in {last}"
+        return records.Stopped(savepoint=last.point)
 
 
 class _Still:
@@ -368,6 +388,7 @@ _JOB_END = {
     JobState.FAILED: JobEnd.FAILED,
 }
 _ENDED = {
+    records.Stopped: JobState.FINISHED,
     records.Finished: JobState.FINISHED,
     records.Cancelled: JobState.CANCELED,
     records.Failed: JobState.FAILED,

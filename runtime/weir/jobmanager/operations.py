@@ -21,6 +21,8 @@ class OperationKind(enum.StrEnum):
     """What was asked for."""
 
     CHECKPOINT = "checkpoint"
+    SAVEPOINT = "savepoint"  #: with or without a stop of the job
+    RESCALE = "rescale"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from weir.graph.logical import LogicalGraph
 from weir.graph.physical import PhysicalPlan
 from weir.graph.plan import plan_with, slots_required
 from weir.graph.validation import check_guarantees
+from weir.ids import SubtaskId
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, JobSpec
 
@@ -50,6 +51,12 @@ class PlannedJob:
     slots: int
     #: What of the settings the job's code set, whether it won or not.
     code: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def subtasks(self) -> frozenset[SubtaskId]:
+        """Every subtask of the plan."""
+        vertices = self.plan.vertices
+        return frozenset(SubtaskId(vertex.id, i) for vertex in vertices for i in range(vertex.parallelism))
 
 
 class PlanningError(WeirError):

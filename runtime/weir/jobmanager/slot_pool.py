@@ -7,7 +7,8 @@ hold up smaller ones behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from weir.ids import JobId, TaskManagerId, WorkerId
 from weir.jobmanager.slot_matching import Candidate, spread
@@ -19,6 +20,8 @@ Grant = Callable[[tuple[WorkerId, ...]], None]
 class _Request:
     count: int
     grant: Grant
+    #: Only workers of these; ``None``: of any.
+    among: AbstractSet[TaskManagerId] | None = None
 
 
 class SlotPool:
@@ -26,6 +29,7 @@ class SlotPool:
 
     def __init__(self) -> None:
         self._free: dict[WorkerId, TaskManagerId] = {}
+        self._homes: dict[WorkerId, TaskManagerId] = {}
         self._waiting: dict[JobId, _Request] = {}
 
     @property
@@ -35,17 +39,31 @@ class SlotPool:
 
     def add(self, worker: WorkerId, task_manager: TaskManagerId) -> None:
         """A fresh worker."""
-        self._free[worker] = task_manager
+        self._free[worker] = self._homes[worker] = task_manager
         self._serve()
 
     def remove(self, worker: WorkerId) -> None:
         """A worker is lost; nothing happens if a job holds it."""
         self._free.pop(worker, None)
+        self._homes.pop(worker, None)
 
-    def request(self, job: JobId, count: int, grant: Grant) -> None:
-        """Call ``grant`` once, as soon as ``count`` workers are free; maybe at once."""
-        self._waiting[job] = _Request(count, grant)
+    def home(self, worker: WorkerId) -> TaskManagerId | None:
+        """The TaskManager of a worker that lives."""
+        return self._homes.get(worker)
+
+    def request(
+        self, job: JobId, count: int, grant: Grant, among: AbstractSet[TaskManagerId] | None = None
+    ) -> None:
+        """Call ``grant`` once, as soon as ``count`` workers (``among`` these TaskManagers) are free; maybe at once."""
+        self._waiting[job] = _Request(count, grant, among)
         self._serve()
+
+    def widen(self, job: JobId) -> None:
+        """If ``job`` still waits, any TaskManager will do now."""
+        request = self._waiting.get(job)
+        if request is not None:
+            self._waiting[job] = replace(request, among=None)
+            self._serve()
 
     def withdraw(self, job: JobId) -> None:
         """Forget the request of ``job``, if it has one."""
@@ -53,12 +71,15 @@ class SlotPool:
 
     def _serve(self) -> None:
         for job, request in list(self._waiting.items()):
-            if request.count <= len(self._free) and self._waiting.pop(job, None) is not None:
-                workers = self._take(request.count)
-                request.grant(tuple(workers))
+            candidates = [
+                Candidate(worker, home)
+                for worker, home in self._free.items()
+                if request.among is None or home in request.among
+            ]
+            if request.count <= len(candidates) and self._waiting.pop(job, None) is not None:
+                request.grant(tuple(self._take(candidates, request.count)))
 
-    def _take(self, count: int) -> Sequence[WorkerId]:
-        candidates = [Candidate(worker, task_manager) for worker, task_manager in self._free.items()]
+    def _take(self, candidates: Sequence[Candidate], count: int) -> Sequence[WorkerId]:
         workers = spread(candidates, count)
         for worker in workers:
             del self._free[worker]

@@ -40,6 +40,13 @@ class TaskTable:
         for subtask in placed:
             self.set_state(subtask, TaskState.INITIALIZING, now_ms)
 
+    def replan(self, plan: PhysicalPlan) -> None:
+        """The next attempt runs another plan."""
+        self._earlier = self.totals()
+        self._metrics = {}
+        self._plan = plan
+        self._sinks = _sink_operators(plan)
+
     def set_state(self, subtask: SubtaskId, state: TaskState, now_ms: int) -> None:
         """A subtask changed its state."""
         self._states[subtask] = state

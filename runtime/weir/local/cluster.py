@@ -7,19 +7,20 @@ may be called from any other thread. Leaving the block ends every process that w
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Self, TypeVar
 
 from weir.config.options import PARALLELISM
-from weir.errors import WeirError
+from weir.errors import WeirError, WrongState
 from weir.ids import JobId
 from weir.local.folder_lock import FolderLock
 from weir.local.processes import ClusterOptions, Keeper
 from weir.rpc.client import JobManagerClient, Unreachable
 from weir.rpc.messages import JobSpec
-from weir.rpc.requests import ClusterAnswer, JobStatus
+from weir.rpc.requests import ClusterAnswer, JobStatus, SavepointAnswer
 
 _T = TypeVar("_T")
 
@@ -47,7 +48,8 @@ class LocalCluster:
         self._options = ClusterOptions(
             slots, task_managers, dict(environment or {}), rest=rest, rest_token_file=rest_token_file
         )
-        self._locks: list[FolderLock] = []
+        #: By folder, namespace and name.
+        self._locks: dict[tuple[str, str, str], FolderLock] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="local-cluster", daemon=True)
         self._keeper: Keeper | None = None
@@ -69,9 +71,10 @@ class LocalCluster:
     def submit(self, spec: JobSpec, restore_policy: str = "Resume") -> JobId:
         """Hand a job in. Raises ``FolderLocked``, or whatever the JobManager refuses it for."""
         if spec.checkpoint_storage is not None:
-            lock = FolderLock.acquire(spec.checkpoint_storage, spec.namespace, spec.name)
+            place = (spec.checkpoint_storage, spec.namespace, spec.name)
+            lock = None if place in self._locks else FolderLock.acquire(*place)
             if lock is not None:
-                self._locks.append(lock)
+                self._locks[place] = lock
         hint = _parallelism_hint(spec)
         return self._call(self._running.submit(spec, slots_hint=hint, restore_policy=restore_policy))
 
@@ -104,6 +107,37 @@ class LocalCluster:
     def cancel(self, job: JobId) -> None:
         """Stop the job for good."""
         self._call(self._patiently(lambda client: client.cancel(job)))
+
+    def savepoint(self, job: JobId, target: str | None = None) -> str:
+        """Take a savepoint below ``target`` (default: the configured folder); its URI. Raises ``WrongState``, ``ConfigError``."""
+        return self._saved(job, lambda client, trigger: client.savepoint(job, target, trigger))
+
+    def stop(self, job: JobId, target: str | None = None, *, drain: bool = False) -> str:
+        """Stop the job with a savepoint; its URI, when nothing runs any more. The job goes on when that fails.
+
+        ``drain``: end the input first, so that every event-time timer fires. Raises ``WrongState``, ``ConfigError``.
+        """
+        return self._saved(
+            job, lambda client, trigger: client.stop(job, target, drain=drain, trigger=trigger)
+        )
+
+    def rescale(self, job: JobId, parallelism: int) -> None:
+        """Give the job another parallelism, from a checkpoint taken for it; returns when it runs again."""
+        trigger = secrets.token_hex(16)
+        self._call(self._patiently(lambda client: client.rescale(job, parallelism, trigger)))
+
+    def _saved(
+        self,
+        job: JobId,
+        begin: Callable[[JobManagerClient, str], Coroutine[Any, Any, SavepointAnswer]],
+    ) -> str:
+        trigger = secrets.token_hex(16)
+        answer = self._call(self._patiently(lambda client: begin(client, trigger)))
+        while not answer.done:
+            answer = self._call(self._patiently(lambda client: client.savepoint_outcome(job, trigger)))
+        if answer.failure is not None or answer.path is None:
+            raise WrongState(answer.failure or "there is no savepoint")
+        return answer.path
 
     # ---- the cluster ----------------------------------------------------------------------------------------------
 
@@ -141,7 +175,7 @@ class LocalCluster:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
-        for lock in self._locks:
+        for lock in self._locks.values():
             lock.close()
         self._locks.clear()
 

@@ -20,16 +20,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from msgspec import structs
 
+from weir.config.options import PARALLELISM
 from weir.errors import Fenced, WeirError
-from weir.ids import JobId
+from weir.ids import JobId, TaskManagerId
 from weir.jobmanager.main import DEFAULT_REST, FENCED_EXIT
 from weir.jobmanager.rest import listening
 from weir.jobmanager.rest.token_file import token_for
 from weir.rpc import lifeline
 from weir.rpc.client import JobManagerClient, Unreachable
 from weir.rpc.messages import JobSpec
-from weir.rpc.requests import ClusterAnswer
+from weir.rpc.requests import ClusterAnswer, JobStatus
 
 log = structlog.get_logger()
 
@@ -82,6 +84,11 @@ class Keeper:
         self._options = options
         self._task_managers: dict[str, _TaskManager] = {}
         self._jobs: dict[JobId, JobSpec] = {}
+        #: With which each job began.
+        self._parallelism: dict[JobId, int] = {}
+        #: TaskManagers without a job at the last look, and those that were told to end.
+        self._idle: set[TaskManagerId] = set()
+        self._leaving: list[subprocess.Popen[bytes]] = []
         self._ready = asyncio.Event()
         self._early_deaths = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -132,7 +139,7 @@ class Keeper:
         self._stopping = True
         for task in self._tasks:
             task.cancel()
-        processes = [tm.process for tm in self._task_managers.values()]
+        processes = [*self._leaving, *(tm.process for tm in self._task_managers.values())]
         if self.jobmanager is not None:
             processes.append(self.jobmanager)
         if not at_once:
@@ -220,6 +227,34 @@ class Keeper:
             slots = self._options.slots or required - present
             self._start_taskmanager(slots)
             present += slots
+        self._stop_surplus(answer, present - required)
+        for job in answer.jobs:
+            self._remember_parallelism(job)
+
+    def _stop_surplus(self, answer: ClusterAnswer, surplus: int) -> None:
+        """End a TaskManager that no job needs any more, if it was free for two looks; not those to begin with."""
+        idle = {tm.id for tm in answer.task_managers if tm.free == tm.slots and not tm.lost}
+        before, self._idle = self._idle, idle
+        for tm in list(self._task_managers.values()):
+            if len(self._task_managers) <= self._options.task_managers:
+                return
+            if tm.id in idle & before and tm.slots <= surplus:
+                log.info("taskmanager is not needed any more, ending it", taskmanager=tm.id)
+                surplus -= tm.slots
+                del self._task_managers[tm.id]
+                self._leaving.append(tm.process)
+                _signal(tm.process, signal.SIGTERM)
+
+    def _remember_parallelism(self, status: JobStatus) -> None:
+        """A job that was rescaled keeps its parallelism when a JobManager that is started anew recovers it."""
+        spec = self._jobs.get(status.job_id)
+        if spec is None or status.parallelism == 0:
+            return
+        began_with = self._parallelism.setdefault(status.job_id, status.parallelism)
+        known = spec.overrides.get(PARALLELISM.key, str(began_with))
+        if known != str(status.parallelism):
+            overrides = {**spec.overrides, PARALLELISM.key: str(status.parallelism)}
+            self._jobs[status.job_id] = structs.replace(spec, overrides=overrides)
 
     # ---- watching -----------------------------------------------------------------------------------------------
 

@@ -24,15 +24,20 @@ from weir.rpc.requests import (
     ClusterAnswer,
     Done,
     GetCluster,
+    GetSavepoint,
     GetStatus,
     JobStatus,
     Refused,
     Request,
+    Rescale,
+    SavepointAnswer,
     Shutdown,
     StatusAnswer,
+    Stop,
     Submit,
     Submitted,
     Suspend,
+    TriggerSavepoint,
 )
 
 _ANSWER = msgspec.msgpack.Decoder(Answer)
@@ -92,6 +97,35 @@ class JobManagerClient:
     async def cancel(self, job: str, timeout: float = 60.0) -> None:
         """Stop a job for good."""
         await self._ask(Cancel(job=job), Done, timeout)
+
+    async def savepoint(
+        self, job: str, target: str | None = None, trigger: str = "", timeout: float = 10.0
+    ) -> SavepointAnswer:
+        """Take a savepoint; how it fares, ``savepoint_outcome`` tells."""
+        request = TriggerSavepoint(job=job, target=target, trigger=trigger)
+        return await self._ask(request, SavepointAnswer, timeout)
+
+    async def stop(
+        self,
+        job: str,
+        target: str | None = None,
+        *,
+        drain: bool = False,
+        trigger: str = "",
+        timeout: float = 10.0,
+    ) -> SavepointAnswer:
+        """Stop a job with a savepoint; how that fares, ``savepoint_outcome`` tells."""
+        request = Stop(job=job, target=target, drain=drain, trigger=trigger)
+        return await self._ask(request, SavepointAnswer, timeout)
+
+    async def savepoint_outcome(self, job: str, trigger: str, wait: float = 2.0) -> SavepointAnswer:
+        """How a savepoint, or a stop with one, fares; waits up to ``wait`` seconds for its end."""
+        request = GetSavepoint(job=job, trigger=trigger, wait=wait)
+        return await self._ask(request, SavepointAnswer, wait + 5.0)
+
+    async def rescale(self, job: str, parallelism: int, trigger: str = "", timeout: float = 300.0) -> None:
+        """Give a job another parallelism; returns when all its subtasks run again."""
+        await self._ask(Rescale(job=job, parallelism=parallelism, trigger=trigger), Done, timeout)
 
     async def cluster(self, timeout: float = 5.0) -> ClusterAnswer:
         """All TaskManagers and jobs."""

@@ -118,7 +118,12 @@ class TriggerCheckpoint(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     execution: Execution
     checkpoint_id: int
     timestamp_ms: int
-    savepoint: bool = False
+    #: URI of the savepoint's folder; "": a checkpoint.
+    savepoint: str = ""
+    #: The job stops with this snapshot: nothing is emitted after its barrier.
+    stop: bool = False
+    #: With ``stop``: all input ends at once, before the barrier.
+    drain: bool = False
 
 
 class NotifyComplete(msgspec.Struct, frozen=True, tag=True, kw_only=True):

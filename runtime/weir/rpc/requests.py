@@ -143,6 +143,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     vertices: tuple[VertexStatus, ...] = ()
     checkpoints: CheckpointsStatus = CheckpointsStatus()
     failures: tuple[FailureRecord, ...] = ()  #: the newest 16, oldest first
+    parallelism: int = 0  #: of operators that have none of their own; 0: not planned yet
     slots_required: int = 0
     slots_available: int = 0  #: free ones and those that the job holds
     checkpoint_root: str | None = None
@@ -214,6 +215,53 @@ class Cancel(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     job: str
 
 
+class TriggerSavepoint(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Take a savepoint in a new folder below ``target``; ``None``: below the configured folder.
+
+    Answered by ``SavepointAnswer`` at once; repeated with the same trigger id it begins nothing.
+    """
+
+    job: str
+    target: str | None = None
+    trigger: str = ""  #: 32 lower-case hex digits; "": a new one
+
+
+class GetSavepoint(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """How a savepoint, or a stop with one, fares; answered when it is done, or after ``wait`` seconds."""
+
+    job: str
+    trigger: str
+    wait: float = 0.0
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Stop with a savepoint; as ``TriggerSavepoint``. Done when the job is over. When it fails, the job goes on."""
+
+    job: str
+    target: str | None = None
+    #: End the input first, so that every event-time timer fires.
+    drain: bool = False
+    trigger: str = ""
+
+
+class Rescale(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Go on with another parallelism, from a checkpoint taken for it; answered when all subtasks run again."""
+
+    job: str
+    parallelism: int
+    trigger: str = ""
+
+
+class SavepointAnswer(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """How a savepoint, or a stop with one, fares."""
+
+    trigger: str
+    done: bool
+    path: str | None = None  #: URI of its folder, once it is complete
+    #: Why there is no savepoint, or why the job was not stopped with it.
+    failure: str | None = None
+
+
 class GetCluster(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """All TaskManagers and jobs."""
 
@@ -240,5 +288,16 @@ class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     message: str
 
 
-Request = Submit | GetStatus | Suspend | Cancel | GetCluster | Shutdown
-Answer = Submitted | StatusAnswer | ClusterAnswer | Done | Refused
+Request = (
+    Submit
+    | GetStatus
+    | Suspend
+    | Cancel
+    | TriggerSavepoint
+    | GetSavepoint
+    | Stop
+    | Rescale
+    | GetCluster
+    | Shutdown
+)
+Answer = Submitted | StatusAnswer | SavepointAnswer | ClusterAnswer | Done | Refused

@@ -66,12 +66,12 @@ class Chain:
                 raise
             raise failure from error
 
-    def end_input(self) -> Iterator[None]:
+    def end_input(self, *, drained: bool = False) -> Iterator[None]:
         """Each operator in turn gives what it still held; then nothing but barriers may follow."""
         for position, operator in enumerate(self.operators):
             yield from self.emit_from(position, operator.end_input())
         for output in self.outputs:
-            output.control(EndOfInput())
+            output.control(EndOfInput(drained))
 
     def _push(self, position: int, element: StreamElement, input_index: int) -> Iterator[None]:
         operator = self.operators[position]

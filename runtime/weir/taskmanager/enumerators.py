@@ -16,7 +16,7 @@ from weir import crashpoints
 from weir.connectors.source import Assignment, EnumeratorContext, Source, SplitEnumerator
 from weir.operators.base import OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.failures import operator_failure
-from weir.records import MIN_TIMESTAMP, Barrier, SplitsAssigned
+from weir.records import MIN_TIMESTAMP, Barrier, EndOfInput, SplitsAssigned
 from weir.rpc import messages
 from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
@@ -43,6 +43,8 @@ class EnumeratorTask:
         self.identity = identity
         self.started = False
         self.ended = False
+        #: The job stops with the last snapshot: nothing is handed out any more.
+        self.held = False
         self.busy_seconds = 0.0
         self.backpressured_seconds = 0.0
         self._started_at = 0.0
@@ -115,6 +117,8 @@ class EnumeratorTask:
         return request
 
     def _assign(self, assignments: Sequence[Assignment]) -> None:
+        if self.held:
+            return
         for assignment in assignments:
             splits = [self._encode(split) for split in assignment.splits]
             self._readers[assignment.reader].send_control(SplitsAssigned(splits, assignment.no_more))
@@ -136,7 +140,7 @@ class EnumeratorTask:
 
     def step(self, now: float) -> bool:
         """Start a discovery when it is time."""
-        if self._discover_at is None or now < self._discover_at or self.ended:
+        if self._discover_at is None or now < self._discover_at or self.ended or self.held:
             return False
         self._discover_at = None
         self._on_lane(lambda: self._require().discover(), self._discovered)
@@ -144,20 +148,23 @@ class EnumeratorTask:
 
     def next_deadline(self, now: float) -> float | None:
         """When the next discovery is due."""
-        return None if self.ended else self._discover_at
+        return None if self.ended or self.held else self._discover_at
 
-    def trigger(self, barrier: Barrier) -> None:
-        """Begin a checkpoint: snapshot on the lane, then the barrier to every reader."""
+    def trigger(self, barrier: Barrier, *, drain: bool = False) -> None:
+        """Begin a snapshot: snapshot on the lane, then the barrier to every reader; ``drain`` ends their input first."""
         crashpoints.hit("worker.enumerator.triggered")
 
         def snapshot() -> bytes:
             return self._require().snapshot()
 
-        self._on_lane(snapshot, lambda state: self._snapshotted(barrier, state))
+        self._on_lane(snapshot, lambda state: self._snapshotted(barrier, state, drain=drain))
 
-    def _snapshotted(self, barrier: Barrier, state: bytes) -> None:
+    def _snapshotted(self, barrier: Barrier, state: bytes, *, drain: bool) -> None:
         env = self._env
+        self.held = barrier.stop
         for channel in self._readers:
+            if drain:
+                channel.send_control(EndOfInput(drained=True))
             channel.send_control(barrier)
         crashpoints.hit("worker.enumerator.barrier-sent")
         store = OperatorStateStore(self._label)
@@ -176,6 +183,7 @@ class EnumeratorTask:
             key_groups=None,
             finished=False,
             watermark=MIN_TIMESTAMP,
+            savepoint=barrier.savepoint,
         )
         where: Any = {"execution": request.execution, "vertex": self.identity.vertex.id, "index": 0}
 

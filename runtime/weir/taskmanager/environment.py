@@ -30,6 +30,7 @@ class SnapshotRequest:
     key_groups: tuple[int, int] | None
     finished: bool
     watermark: int
+    savepoint: str = ""  #: URI of a savepoint's folder
 
 
 class TaskEnvironment(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from weir.errors import UserError
 from weir.operators.base import OperatorContext, RestoredState
 from weir.operators.source import SourceOperator
-from weir.records import SplitsAssigned, StreamElement, Watermark
+from weir.records import EndOfInput, SplitsAssigned, StreamElement, Watermark
 from weir.taskmanager.channels import InputChannel
 from weir.taskmanager.task import Task
 
@@ -76,12 +76,15 @@ class ReaderTask(Task):
         else:
             super()._handle(channel, element)
 
-    def _on_channel_end(self, channel: InputChannel) -> None:
-        """The enumerator ends by ``no_more``; its end says nothing more."""
+    def _on_channel_end(self, channel: InputChannel, end: EndOfInput) -> None:
+        """The enumerator ends by ``no_more``; only a person ends the input here, whatever is left to read."""
+        if not self.ended:
+            self.drained = end.drained
+            self._end()
 
     def next_deadline(self, now: float) -> float | None:
         deadline = super().next_deadline(now)
-        if self.credit.exhausted or self.ended:
+        if self.credit.exhausted or self.ended or self.held:
             return deadline
         fetch_at = self._source.next_fetch_at()
         if fetch_at is None:

@@ -150,6 +150,7 @@ class WorkerRuntime:
             key_groups=request.key_groups,
             finished=request.finished,
             watermark=request.watermark,
+            savepoint=request.savepoint,
         )
 
     # ---- messages of the JobManager, on the data thread ----------------------------------------------------
@@ -164,10 +165,10 @@ class WorkerRuntime:
         if message.execution != self._execution:
             return
         if isinstance(message, messages.TriggerCheckpoint):
-            barrier = Barrier(message.checkpoint_id, message.timestamp_ms, message.savepoint)
+            barrier = Barrier(message.checkpoint_id, message.timestamp_ms, message.savepoint, message.stop)
             for task in self.loop.tasks:
                 if isinstance(task, EnumeratorTask):
-                    task.trigger(barrier)
+                    task.trigger(barrier, drain=message.drain)
         elif isinstance(message, messages.NotifyComplete):
             for task in self.loop.tasks:
                 task.notify_complete(message.checkpoint_id)

@@ -7,6 +7,7 @@ metadata; with ``FileSystem`` everything above ``store.INLINE_BYTES`` is an obje
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from weir import crashpoints
 from weir.checkpoint import paths, store
@@ -18,11 +19,12 @@ from weir.records import MIN_TIMESTAMP
 from weir.rpc import messages
 from weir.state.backend import check_memory_limit
 from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle
+from weir.storage import open_storage
 from weir.storage.base import Storage
 
 
 class SnapshotWriter:
-    """Makes snapshots durable below the job's checkpoint folder."""
+    """Makes snapshots durable: checkpoints below the job's folder, a savepoint in the folder that its barrier names."""
 
     def __init__(self, storage: Storage | None, backend: StateBackendType) -> None:
         """``storage``: rooted at the job's folder; ``None``: nothing is stored, handles are inline."""
@@ -39,13 +41,18 @@ class SnapshotWriter:
         key_groups: tuple[int, int] | None,
         finished: bool,
         watermark: int,
+        savepoint: str = "",
     ) -> Mapping[OperatorId, OperatorSubtaskState]:
         """Write everything of one subtask. Raises ``StorageError`` or ``SnapshotError``."""
+        folder = self._storage
+        prefix = f"{paths.checkpoint_folder(CheckpointId(checkpoint_id))}/"
+        if savepoint:
+            folder, prefix = open_storage(savepoint), ""  # names relative to it: it may be moved
         states = {}
         for operator, snapshot in operators:
             if snapshot.finish is not None:
                 snapshot.finish()
-            name = _StateNames(execution, checkpoint_id, operator, subtask)
+            name = _StateNames(folder, prefix, execution, operator, subtask)
             states[operator.operator_id] = OperatorSubtaskState(
                 subtask=subtask,
                 keyed=self._store(snapshot.keyed, name, paths.StateKind.KEYED),
@@ -61,31 +68,29 @@ class SnapshotWriter:
     def _store(self, data: bytes | None, name: _StateNames, kind: paths.StateKind) -> StateHandle | None:
         if data is None:
             return None
-        if self._storage is None:
+        if name.folder is None:
             return inline_handle(data)
         if self._backend is StateBackendType.MEMORY:
             check_memory_limit(name.operator.name, name.subtask, len(data))
             return inline_handle(data)
-        return store.write_state(self._storage, name.path(kind), data)
+        return store.write_state(name.folder, name.path(kind), data)
 
 
+@dataclass(frozen=True)
 class _StateNames:
-    """The objects of one operator of one subtask in one checkpoint."""
+    """The objects of one operator of one subtask in one snapshot: below ``prefix`` in ``folder``."""
 
-    def __init__(
-        self, execution: messages.Execution, checkpoint_id: int, operator: ChainedOperator, subtask: int
-    ) -> None:
-        self._execution = execution
-        self._checkpoint = CheckpointId(checkpoint_id)
-        self.operator = operator
-        self.subtask = subtask
+    folder: Storage | None
+    prefix: str
+    execution: messages.Execution
+    operator: ChainedOperator
+    subtask: int
 
     def path(self, kind: paths.StateKind) -> str:
-        """Relative to the job's folder."""
-        name = paths.state_name(
-            self._execution.epoch, self._execution.attempt, self.operator.operator_id, self.subtask, kind
-        )
-        return f"{paths.checkpoint_folder(self._checkpoint)}/{name}"
+        """Relative to ``folder``."""
+        of = self.execution
+        name = paths.state_name(of.epoch, of.attempt, self.operator.operator_id, self.subtask, kind)
+        return self.prefix + name
 
 
 class SnapshotReader:

@@ -19,6 +19,7 @@ from weir.keygroups import key_group_range
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.sink import SinkOperator
 from weir.records import (
+    MIN_TIMESTAMP,
     Barrier,
     EndOfInput,
     StreamElement,
@@ -64,6 +65,10 @@ class Task:
         self.chain = chain
         self.credit = credit
         self.ended = False
+        #: Its input was ended by a person: what the sources have not read is there for whoever starts from the snapshot.
+        self.drained = False
+        #: The job stops with the last snapshot: no timer fires, nothing is read; commits go on.
+        self.held = False
         self.started = False
         self.busy_seconds = 0.0
         self.backpressured_seconds = 0.0
@@ -132,6 +137,10 @@ class Task:
         if self._run is not None:
             self._drive(self._run)
             return True
+        if self.held:
+            if self._with_commits:
+                self._check_commits(now)
+            return False
         if now - self._timers_checked >= _TIMER_CHECK:
             self._timers_checked = now
             if self._fire_timers():
@@ -157,7 +166,7 @@ class Task:
         elif kind is StreamStatus:
             self._on_status(channel, element)  # type: ignore[arg-type]
         elif kind is EndOfInput:
-            self._on_channel_end(channel)
+            self._on_channel_end(channel, element)  # type: ignore[arg-type]
         else:
             self._drive(self.chain.run(element, channel.input_index))
 
@@ -191,10 +200,11 @@ class Task:
         for element in elements:
             yield from self.chain.run(element)
 
-    def _on_channel_end(self, channel: InputChannel) -> None:
+    def _on_channel_end(self, channel: InputChannel, end: EndOfInput) -> None:
         if channel.ended:
             return
         channel.ended = True
+        self.drained |= end.drained
         self._open_channels -= 1
         merged, idle = self._watermarks.on_end(channel.index)
         if self._open_channels:
@@ -214,7 +224,7 @@ class Task:
             for output in self.chain.outputs:
                 output.control(EndOfInput())
         else:
-            yield from self.chain.end_input()
+            yield from self.chain.end_input(drained=self.drained)
         self._report(messages.TaskEnded)
 
     # ---- time --------------------------------------------------------------------------------------------
@@ -238,7 +248,7 @@ class Task:
         if self._run is not None:
             return now
         deadline: float | None = None
-        if not self.ended:
+        if not (self.ended or self.held):
             for operator in self.chain.operators:
                 due = operator.next_timer()
                 if due is not None:
@@ -284,9 +294,11 @@ class Task:
             subtask=self.identity.index,
             operators=frozen,
             key_groups=self._key_groups(),
-            finished=self.ended,
-            watermark=self._watermarks.current,
+            finished=self.ended and not self.drained,
+            watermark=MIN_TIMESTAMP if self.drained else self._watermarks.current,
+            savepoint=barrier.savepoint,
         )
+        self.held = barrier.stop
         sync_ms = (clock.monotonic() - began) * 1000
         self._persist(request, sync_ms, aligned * 1000, float(start_delay))
 
@@ -333,7 +345,7 @@ class Task:
 
         env.run_async(lambda: env.persist(request), done)
 
-    def trigger(self, barrier: Barrier) -> None:
+    def trigger(self, barrier: Barrier, *, drain: bool = False) -> None:
         """Checkpoints begin at enumerators only."""
         raise AssertionError(f"checkpoint {barrier.checkpoint_id} was triggered at a task with inputs")
 

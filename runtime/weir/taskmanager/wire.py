@@ -44,6 +44,7 @@ class Kind(IntEnum):
 
 
 _INT64 = struct.Struct("<q")
+#: Number, time of the trigger, whether the job stops; then the URI of a savepoint's folder.
 _BARRIER = struct.Struct("<qqB")
 _SPLITS_ENCODER = msgspec.msgpack.Encoder()
 _SPLITS_DECODER = msgspec.msgpack.Decoder(tuple[bool, list[bytes]])
@@ -65,11 +66,12 @@ def encode_control(element: StreamElement) -> tuple[Kind, bytes]:
     if isinstance(element, Watermark):
         return Kind.WATERMARK, _INT64.pack(element.timestamp)
     if isinstance(element, Barrier):
-        return Kind.BARRIER, _BARRIER.pack(element.checkpoint_id, element.timestamp, element.savepoint)
+        head = _BARRIER.pack(element.checkpoint_id, element.timestamp, element.stop)
+        return Kind.BARRIER, head + element.savepoint.encode()
     if isinstance(element, StreamStatus):
         return Kind.STATUS, b"\1" if element.idle else b"\0"
     if isinstance(element, EndOfInput):
-        return Kind.END, b""
+        return Kind.END, b"\1" if element.drained else b""
     if isinstance(element, SplitsAssigned):
         return Kind.SPLITS, _SPLITS_ENCODER.encode((element.no_more, element.splits))
     raise TypeError(f"{type(element).__name__} is not a control element")
@@ -82,12 +84,12 @@ def decode(kind: int, payload: bytes | memoryview) -> StreamElement:
     if kind == Kind.WATERMARK:
         return Watermark(_INT64.unpack(payload)[0])
     if kind == Kind.BARRIER:
-        checkpoint_id, timestamp, savepoint = _BARRIER.unpack(payload)
-        return Barrier(checkpoint_id, timestamp, bool(savepoint))
+        checkpoint_id, timestamp, stop = _BARRIER.unpack_from(payload)
+        return Barrier(checkpoint_id, timestamp, bytes(payload[_BARRIER.size :]).decode(), bool(stop))
     if kind == Kind.STATUS:
         return StreamStatus(idle=bytes(payload) == b"\1")
     if kind == Kind.END:
-        return EndOfInput()
+        return EndOfInput(drained=bytes(payload) == b"\1")
     if kind == Kind.SPLITS:
         no_more, splits = _SPLITS_DECODER.decode(payload)
         return SplitsAssigned(splits, no_more)

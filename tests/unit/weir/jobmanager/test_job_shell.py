@@ -79,7 +79,7 @@ class World:
 
     def journal(self, job: PlannedJob, job_id: JobId) -> Journal:
         if not job.options.checkpoints.enabled:
-            return UnstoredJournal(job.spec)
+            return UnstoredJournal(job.spec, job_id)
         return StoredJournal(job.spec, job_id, self.root, "test", self.clock)
 
     # ---- Gateway

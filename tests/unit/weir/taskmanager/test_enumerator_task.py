@@ -223,7 +223,7 @@ def test_what_was_assigned_before_a_snapshot_reaches_its_reader_before_the_barri
 
 def test_every_reader_gets_the_barrier_and_the_snapshot_is_acknowledged() -> None:
     made = opened(ScriptedSource("abc"), readers=4)
-    made.task.trigger(Barrier(7, 55, savepoint=True))
+    made.task.trigger(Barrier(7, 55, "file:///savepoint"))
     made.background()
     barriers = [made.received(reader) for reader in range(4)]
     assert barriers == [[Barrier(7)]] * 4

@@ -42,11 +42,16 @@ def test_control_elements_come_out_as_they_went_in(element: StreamElement) -> No
     assert wire.decode(got, data) == element
 
 
-def test_a_barrier_keeps_its_time_and_whether_it_is_a_savepoint() -> None:
-    kind, payload = wire.encode_control(Barrier(3, 55, savepoint=True))
+def test_a_barrier_keeps_its_time_where_its_savepoint_goes_and_whether_the_job_stops() -> None:
+    folder = "file:///tmp/Grüße/savepoint-1"
+    kind, payload = wire.encode_control(Barrier(3, 55, folder, stop=True))
     barrier = wire.decode(kind, payload)
     assert isinstance(barrier, Barrier)
-    assert (barrier.checkpoint_id, barrier.timestamp, barrier.savepoint) == (3, 55, True)
+    assert (barrier.checkpoint_id, barrier.timestamp) == (3, 55)
+    assert (barrier.savepoint, barrier.stop) == (folder, True)
+    back = wire.decode(*wire.encode_control(Barrier(4)))
+    assert isinstance(back, Barrier)
+    assert (back.savepoint, back.stop) == ("", False)
 
 
 def test_assigned_splits_come_out_as_they_went_in() -> None:
