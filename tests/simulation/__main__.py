@@ -45,7 +45,7 @@ def _many(first: int, count: int, *, keep_going: bool) -> int:
             totals[name] += getattr(report, name)
         if not report.good:
             failing.append(seed)
-            print(f"seed {seed}: {report.faults[0][:1500]}", flush=True)
+            print(f"seed {seed}: {report.faults[0][:600]}", flush=True)
             if not keep_going:
                 break
     print(f"{count} seeds in {time.monotonic() - began:.1f} s, {totals}; failing: {failing}")

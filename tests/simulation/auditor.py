@@ -10,12 +10,12 @@ import re
 
 import msgspec
 
-from tests.simulation.ledger import Receipt
 from weir.checkpoint import paths, recovery, store
 from weir.checkpoint.fence_records import Checkpoint, Entry, LogView, Start, decode_entry
 from weir.checkpoint.metadata import SnapshotMetadata
 from weir.errors import WeirError
 from weir.ids import JobId
+from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
 from weir.storage import PrefixedStorage
@@ -23,8 +23,8 @@ from weir.storage.faults import Operation
 from weir.testing.simulation import Effect
 from weir.testing.simulation.storage import SimulatedStorage
 
-_COMMITTED = re.compile(r"out/(\w+)/committed/(.+)")
-_STAGED = re.compile(r"out/(\w+)/staged/(.+)")
+_COMMITTED = re.compile(r"(?:out/(\w+)/committed|files/(\w+))/([^/]+)")
+_STAGED = re.compile(r"(?:out/(\w+)/staged|files/(\w+)/\.pending)/([^/]+)")
 
 
 class Auditor:
@@ -52,9 +52,9 @@ class Auditor:
         if name.startswith(paths.FENCE):
             self._fence(name, effect)
         elif committed := _COMMITTED.fullmatch(effect.name):
-            self._commit((committed[1], committed[2]), effect)
+            self._commit((committed[1] or committed[2], committed[3]), effect)
         elif staged := _STAGED.fullmatch(effect.name):
-            self._staged((staged[1], staged[2]), effect)
+            self._staged((staged[1] or staged[2], staged[3]), effect)
         elif name in self._needed:
             if effect.operation is Operation.DELETE:
                 self._violated(effect, f"deletes {name}, which the job would be restored from")
@@ -112,9 +112,10 @@ class Auditor:
                     continue
                 state = OperatorStateStore("auditor")
                 state.restore([snapshot.read_state(subtask.operator)], 0, 1, own_only=True)
-                for item in state.get_list_state(ListStateDescriptor("_committables", bytes)).get():
-                    receipt = msgspec.msgpack.decode(item, type=Receipt)
-                    keys.add((receipt.sink, receipt.key))
+                pending = state.get_list_state(ListStateDescriptor(reserved.COMMITTABLES, bytes)).get()
+                for fields in (fields for own in pending for fields in msgspec.msgpack.decode(own)):
+                    target = fields.get("sink") or fields["target"].rpartition("/")[2]
+                    keys.add((target, fields.get("key") or fields["name"]))
         return keys
 
     def _restorable(self, effect: Effect) -> set[str]:
@@ -139,7 +140,7 @@ class Auditor:
     # ---- output ---------------------------------------------------------------------------------------------
 
     def _commit(self, key: tuple[str, str], effect: Effect) -> None:
-        if effect.operation is not Operation.CREATE:
+        if effect.operation is Operation.DELETE or effect.before not in (None, effect.data):
             self._violated(effect, f"{effect.operation} of committed rows {key}")
             return
         if key not in self.permitted:

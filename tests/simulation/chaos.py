@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 
 from tests.simulation.functions import Poison
 from tests.simulation.pipelines import Shape
 from tests.simulation.scenario import Scenario
 from weir.jobmanager.job_events import StopKind
 from weir.rpc.requests import JobState
-from weir.testing.simulation import Cluster
+from weir.testing.simulation import Cluster, Effect
 from weir.testing.simulation.cluster import SimulatedJobManager
 from weir.testing.simulation.virtual_time import Process, ProcessState
 
+#: Effects on storage at which a process may be caught: after it, before its answer is there.
+_AMBUSHES = (
+    re.compile(r"create_if_absent .*/fence/.*"),
+    re.compile(r"create_if_absent .*/_metadata"),
+    re.compile(r"create_if_absent by-name/.*"),
+    re.compile(r"delete .*/_metadata"),
+    re.compile(r"delete .*/chk-.*"),
+    re.compile(r"write .*/chk-.*"),
+    re.compile(r"(write|create_if_absent|rename|delete) (out|files)/.*"),
+)
+
 
 class Chaos:
+    """Also a storage observer, for its ambushes."""
+
     def __init__(self, cluster: Cluster, scenario: Scenario, chance: random.Random) -> None:
         self._cluster = cluster
         self._scenario = scenario
@@ -25,6 +39,9 @@ class Chaos:
         self.over_at = 0.0
         self.shape = scenario.shape
         self._shapes = 0
+        #: What waits for whom: a pattern, how many to let pass, what then happens.
+        self._ambushes: list[tuple[re.Pattern[str], int, str]] = []
+        cluster.storage.observers.append(self)
 
     def happen(self, name: str) -> None:
         self._cluster.trace.add("world", f"fault {name}")
@@ -54,10 +71,17 @@ class Chaos:
         self.kill_task_manager(silently=True)
 
     def kill_jobmanager(self) -> None:
-        jobmanager = self._cluster.jobmanager
+        self._kill_jobmanager(self._cluster.jobmanager)
+
+    def _kill_jobmanager(self, jobmanager: SimulatedJobManager) -> None:
         if jobmanager.process.alive:
             self._cluster.kill(jobmanager.process, silently=self._chance.random() < 0.3)
             self._later(self._some(0.05, 4.0), self._replace, jobmanager)
+
+    def second_jobmanager(self) -> None:
+        """As when an orchestrator takes one for dead that lives."""
+        self._replace(self._cluster.jobmanagers[-1])
+        self._later(20.0, lambda: None)
 
     def _replace(self, gone: SimulatedJobManager) -> None:
         if self._cluster.jobmanagers[-1] is gone:
@@ -67,7 +91,9 @@ class Chaos:
         self._freeze(self._cluster.jobmanager.process, self._some(0.1, 5.0))
 
     def freeze_jobmanager_and_replace(self) -> None:
-        jobmanager = self._cluster.jobmanager
+        self._freeze_and_replace(self._cluster.jobmanager)
+
+    def _freeze_and_replace(self, jobmanager: SimulatedJobManager) -> None:
         self._freeze(jobmanager.process, self._some(0.5, 8.0))
         self._later(self._some(0.05, 3.0), self._replace, jobmanager)
 
@@ -96,6 +122,41 @@ class Chaos:
         if process.alive:
             self._cluster.trace.add("world", f"thaws {process.name}")
             process.thaw()
+
+    # ---- processes caught in the middle of something
+
+    def ambush_kill(self) -> None:
+        self._ambushes.append((self._chance.choice(_AMBUSHES), self._chance.randint(0, 3), "kill"))
+
+    def ambush_freeze(self) -> None:
+        self._ambushes.append((self._chance.choice(_AMBUSHES), self._chance.randint(0, 3), "freeze"))
+
+    def changed(self, effect: Effect) -> None:
+        """Whoever did this is caught before it learns that it did."""
+        did = f"{effect.operation} {effect.name}"
+        for position, (pattern, passes, action) in enumerate(self._ambushes):
+            if pattern.fullmatch(did):
+                if passes:
+                    self._ambushes[position] = (pattern, passes - 1, action)
+                    return
+                del self._ambushes[position]
+                self._loop.world.call_soon(self._catch, effect.process, action)
+                return
+
+    def _catch(self, name: str, action: str) -> None:
+        self._cluster.trace.add("world", f"catches {name}: {action}")
+        for jobmanager in self._cluster.jobmanagers:
+            if jobmanager.process.name == name:
+                if action == "kill":
+                    self._kill_jobmanager(jobmanager)
+                else:
+                    self._freeze_and_replace(jobmanager)
+        for worker in (worker for tm in self._cluster.live_task_managers() for worker in tm.live_workers()):
+            if worker.process.name == name:
+                if action == "kill":
+                    worker.kill("caught")
+                else:
+                    self._freeze(worker.process, self._some(0.5, 8.0))
 
     # ---- connections
 
@@ -180,7 +241,14 @@ class Chaos:
         self._shapes += 1
         if self._scenario.pipeline.can_be_rescaled:
             self.shape = Shape(
-                f"{self._scenario.seed}+{self._shapes}", self.shape.most, padding=self.shape.padding
+                f"{self._scenario.seed}+{self._shapes}",
+                self.shape.most,
+                padding=self.shape.padding,
+                files=self.shape.files,
             )
+        job = self._scenario.job(self.shape)
+        if self._chance.random() < 0.5:
+            jobmanager.submit(job)
+            return
         self._cluster.kill(jobmanager.process)
-        self._cluster.start_jobmanager(self._scenario.job(self.shape), recovering=False)
+        self._cluster.start_jobmanager(job, recovering=False)

@@ -1,11 +1,12 @@
-"""A two-phase sink on the simulated storage, and the observer that holds the engine to the rules of commits.
+"""A two-phase sink on the simulated storage, beside the file sink; and how the output of both is read.
 
 Rows are staged under a key before the snapshot is acknowledged and appear under ``committed/`` with their commit. The
-auditor in ``audit`` knows from the fence log which keys may appear.
+``auditor`` knows from the fence log which keys may appear.
 """
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +15,11 @@ import msgspec
 
 from weir import Committer, Sink, Writer, WriterContext
 from weir.errors import ObjectExists, ObjectNotFound, StorageError
-from weir.storage import Storage, open_storage
+from weir.storage import MemoryStorage, Storage, open_storage
 
 ROOT = "memory://simulation/out"
+#: Where file sinks write.
+FILES = "memory://simulation/files"
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -102,3 +105,19 @@ class LedgerCommitter(Committer[Receipt]):
             mine = index % context.parallelism == context.subtask_index
             if mine and (epoch, attempt) < (context.epoch, context.attempt):
                 self._storage.delete(info.name)
+
+
+def committed_rows(storage: MemoryStorage, sink: str) -> list[Any]:
+    """All rows that are visible, of a sink of either kind."""
+    rows = [
+        row
+        for info in storage.list(f"out/{sink}/committed/")
+        for row in pickle.loads(storage.read(info.name))
+    ]
+    for info in storage.list(f"files/{sink}/part-"):
+        rows += [_tuples(json.loads(line)) for line in storage.read(info.name).splitlines()]
+    return rows
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -23,9 +23,9 @@ from tests.simulation.functions import (
     Windows,
     total,
 )
-from tests.simulation.ledger import LedgerSink
+from tests.simulation.ledger import FILES, LedgerSink
 from tests.simulation.rows import Input, Row, make_input
-from weir import DataStream, StreamExecutionEnvironment
+from weir import DataStream, FileSink, StreamExecutionEnvironment
 from weir.operators.job_code import JobCode
 
 #: Committed rows by sink.
@@ -37,20 +37,23 @@ Items = dict[str, list[Any]]
 class Shape:
     """What does not change a job's meaning: parallelism and chaining of its operators."""
 
-    def __init__(self, seed: str, most: int, *, padding: int = 0) -> None:
+    def __init__(self, seed: str, most: int, *, padding: int = 0, files: bool = False) -> None:
         self.seed = seed
         self.most = most
+        #: Bytes of state that a key holds for nothing.
         self.padding = padding
+        #: Output goes to the file sink.
+        self.files = files
 
     @property
     def args(self) -> tuple[str, ...]:
         """The shape as a job's arguments; ``Shape.of_args`` is the way back."""
-        return self.seed, str(self.most), str(self.padding)
+        return self.seed, str(self.most), str(self.padding), str(int(self.files))
 
     @staticmethod
     def of_args(args: Sequence[str]) -> Shape:
-        seed, most, padding = args
-        return Shape(seed, int(most), padding=int(padding))
+        seed, most, padding, files = args
+        return Shape(seed, int(most), padding=int(padding), files=files == "1")
 
     def of(self, operator: str, stream: Any) -> Any:
         """Name the operator and give it its shape; alike in every process."""
@@ -127,7 +130,8 @@ class Pipeline(ABC):
         return shape.of(name, shape.spread(name, stream).map(Passing()))
 
     def sink(self, shape: Shape, stream: DataStream[Any], name: str = "out") -> None:
-        shape.of(name, stream.sink_to(LedgerSink(name)))
+        to = FileSink.for_json_lines(f"{FILES}/{name}") if shape.files else LedgerSink(name)
+        shape.of(name, stream.sink_to(to))
 
     @property
     def rows(self) -> list[Row]:

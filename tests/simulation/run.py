@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from tests.simulation.auditor import Auditor
 from tests.simulation.chaos import Chaos
 from tests.simulation.functions import Poison
+from tests.simulation.ledger import committed_rows
 from tests.simulation.pipelines import Outputs, Shape
 from tests.simulation.scenario import Scenario
 from weir.errors import FailureKind
@@ -67,7 +67,7 @@ def run(scenario: Scenario, show: Callable[[str], None] | None = None) -> Report
     report.faults += auditor.violations
     report.checkpoints = auditor.checkpoints
     report.epochs = auditor.log.last.epoch if auditor.log.last else 0
-    report.outputs = _outputs(cluster, sinks)
+    report.outputs = {sink: committed_rows(cluster.storage.inner, sink) for sink in sinks}
     if not report.faults:
         report.faults += _judge(scenario, chaos.shape, report, auditor)
     report.digest = cluster.trace.digest
@@ -173,15 +173,3 @@ def _status(cluster: Cluster) -> str:
         f"{job.state} {machine.phase}, workers {sorted(machine.workers)}, occupied {sorted(machine.occupied)}, "
         f"checkpoints {job.status().checkpoints}, tasks {tasks}, failures {last}"
     )
-
-
-def _outputs(cluster: Cluster, sinks: set[str]) -> Outputs:
-    inner = cluster.storage.inner
-    return {
-        sink: [
-            row
-            for info in inner.list(f"out/{sink}/committed/")
-            for row in pickle.loads(inner.read(info.name))
-        ]
-        for sink in sinks
-    }

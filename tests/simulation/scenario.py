@@ -87,6 +87,9 @@ _FAULTS = {
     "jump_clock": 2,
     "poison": 2,
     "resubmit_rescaled": 2,
+    "second_jobmanager": 1,
+    "ambush_kill": 5,
+    "ambush_freeze": 3,
 }
 
 
@@ -97,7 +100,7 @@ def make_scenario(seed: int) -> Scenario:
     task_managers, slots = chance.randint(1, 3), chance.randint(1, 2)
     most = max(1, min(4, task_managers * slots))
     padding = chance.choice([0, 0, 0, 25_000])
-    shape = Shape(f"{seed}", most, padding=padding)
+    shape = Shape(f"{seed}", most, padding=padding, files=chance.random() < 0.2)
     window = chance.choice([300, 3_000, 512 * 1024])
     interval = chance.choice([0.2, 0.5])
     cluster = ClusterOptions(
@@ -107,6 +110,7 @@ def make_scenario(seed: int) -> Scenario:
         heartbeat_timeout=interval * 4,
         window_bytes=window,
         gather_rows=chance.choice([5, 1000]),
+        data_thread_waits=shape.files or chance.random() < 0.1,
     )
     return Scenario(
         seed=seed,
@@ -145,7 +149,7 @@ def _settings(chance: random.Random) -> dict[str, str]:
 
 
 def _faults(chance: random.Random) -> tuple[tuple[float, str], ...]:
-    count = chance.choice([0, 1, 2, 3, 4, 6])
+    count = chance.choice([0, 1, 2, 3, 4, 6, 8])
     names = chance.choices(list(_FAULTS), list(_FAULTS.values()), k=count)
     until = chance.choice([1.0, 3.0, TROUBLE])
     return tuple(sorted((chance.uniform(0.0, until), name) for name in names))

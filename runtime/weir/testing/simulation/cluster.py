@@ -55,6 +55,8 @@ class ClusterOptions:
     #: Bytes in flight in a channel: small, so that tasks pause in the middle of a batch.
     window_bytes: int = channels.WINDOW_BYTES
     gather_rows: int = channels.GATHER_ROWS
+    #: Operators of the job may wait for locks and storage (the file sink's do, when they are closed).
+    data_thread_waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,10 @@ class SimulatedJobManager:
         """The job, once it is submitted."""
         return self.dispatcher.jobs.get(self._job.job_id)
 
-    def submit(self) -> None:
-        """A person submits the job once more."""
+    def submit(self, job: SimulatedJob | None = None) -> None:
+        """A person submits the job once more, perhaps changed."""
+        if job is not None:
+            self._submit = Submit(job=job.spec, job_id=job.job_id)
         self.process.run(self.dispatcher.submit(self._submit))
 
     async def _serve(self) -> None:
@@ -141,7 +145,15 @@ class SimulatedTaskManager:
     def _spawn(
         self, worker: WorkerId, slot: int, callbacks: WorkerCallbacks, _clock: object, _module: str
     ) -> WorkerProcess:
-        made = SimulatedWorker(self._cluster.world, self.process, self._cluster.load, worker, slot, callbacks)
+        made = SimulatedWorker(
+            self._cluster.world,
+            self.process,
+            self._cluster.load,
+            worker,
+            slot,
+            callbacks,
+            data_thread_waits=self._cluster.options.data_thread_waits,
+        )
         self.workers.append(made)
         return made
 

@@ -39,7 +39,7 @@ class Effect:
 
 
 class StorageObserver(Protocol):
-    """Sees each change; what it raises is a fault of the engine and ends the simulation's run."""
+    """Sees each change. What it raises does not reach the engine; it is kept as a fault of the run."""
 
     def changed(self, effect: Effect) -> None:
         """``effect`` happened just now."""
@@ -84,14 +84,11 @@ class SimulatedStorage:
         self._call(Operation.DELETE, name, lambda: self.inner.delete(name))
 
     def rename(self, source: str, target: str) -> None:
-        """Two changes for observers: the target appears, the source goes."""
-
-        def move() -> None:
-            data = self.inner.read(source)
-            self.inner.rename(source, target)
-            self._tell(Operation.RENAME, target, data, None)
-
-        self._call(Operation.RENAME, source, move)
+        """As an object store does it: a copy, and then a deletion."""
+        data: list[bytes] = []
+        self._call(Operation.READ, source, lambda: data.append(self.inner.read(source)))
+        self._call(Operation.RENAME, target, lambda: self.inner.write(target, data[0]), data[0])
+        self.delete(source)
 
     def _call(
         self, operation: Operation, name: str, effect: Callable[[], _T], data: bytes | None = None
@@ -133,7 +130,10 @@ class SimulatedStorage:
     def _tell(self, operation: Operation, name: str, data: bytes | None, before: bytes | None) -> None:
         effect = Effect(operation, name, data, before, _who())
         for observer in self.observers:
-            observer.changed(effect)
+            try:
+                observer.changed(effect)
+            except Exception as error:  # noqa: BLE001  the engine, which calls here, has no part in it
+                self._trace.faults.append(f"{type(observer).__name__} failed at {effect}: {error!r}")
 
     def _note(self, operation: Operation, name: str, what: Any) -> None:
         self._trace.add(_who(), f"storage {operation} {name} {what}".rstrip())

@@ -55,6 +55,11 @@ class SimulatedDataLoop(DataLoop):
         super().post(call)
         self.posted()
 
+    @property
+    def has_mail(self) -> bool:
+        """Whether something waits for the next round."""
+        return bool(self._mailbox)
+
 
 class SimulatedBackground:
     """Blocking calls beside the data loop; a ``taskmanager.runtime.Background``."""
@@ -119,8 +124,13 @@ class SimulatedWorker(WorkerProcess):
         worker: WorkerId,
         slot: int,
         callbacks: WorkerCallbacks,
+        *,
+        data_thread_waits: bool = False,
     ) -> None:
-        """``owner``: the supervisor's process; the worker dies with it. ``load`` gives a fresh copy of the code."""
+        """``owner``: the supervisor's process; the worker dies with it. ``load`` gives a fresh copy of the code.
+
+        ``data_thread_waits``: operators may wait for locks and storage, so rounds are blocking calls too.
+        """
         self.worker = worker
         self.slot = slot
         self.ready = None
@@ -135,8 +145,10 @@ class SimulatedWorker(WorkerProcess):
         chance, weather = world.loop.chance, world.weather
         self._up = Pipe(owner, weather, chance)
         self._down = Pipe(self.process, weather, chance)
-        self._deploying = False
-        self._next_round: Any = None
+        self._data_thread_waits = data_thread_waits
+        #: The data thread is inside a blocking call.
+        self._occupied = False
+        self._next_round: _NextRound | None = None
         self.loop = SimulatedDataLoop(self.process)
         self.loop.posted = self._wake
         background = SimulatedBackground(world.calls, self.process, self.loop.post)
@@ -222,21 +234,21 @@ class SimulatedWorker(WorkerProcess):
         message = codec.decode_to_worker(payload)
         self._world.trace.add(self.worker, f"hears {_brief(message)}")
         if isinstance(message, messages.Deploy):
-            self._deploying = True
-            self._world.calls.start(self.process, lambda: self.runtime.handle(message), self._deployed)
+            self._occupied = True
+            self._world.calls.start(self.process, lambda: self.runtime.handle(message), self._came_back)
         else:
             self.loop.post(functools.partial(self.runtime.handle, message))
 
-    def _deployed(self, _result: Any, error: BaseException | None) -> None:
-        self._deploying = False
+    def _came_back(self, worked: Any, error: BaseException | None) -> None:
+        self._occupied = False
         if error is not None:
             raise error
-        self._schedule(0.0)
+        self._continue(worked=worked is not False)
 
     # ---- the data thread ---------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        if not self._deploying and (self._next_round is None or not self._next_round.soon):
+        if not self._occupied and (self._next_round is None or not self._next_round.soon):
             self._schedule(self._world.weather.of_round(self._world.loop.chance), soon=True)
 
     def _schedule(self, delay: float, *, soon: bool = False) -> None:
@@ -246,11 +258,18 @@ class SimulatedWorker(WorkerProcess):
 
     def _round(self) -> None:
         self._next_round = None
-        if self._deploying:
+        if self._occupied:
             return
-        if self.loop.round():
+        if self._data_thread_waits:
+            self._occupied = True
+            self._world.calls.start(self.process, self.loop.round, self._came_back)
+        else:
+            self._continue(worked=self.loop.round())
+
+    def _continue(self, *, worked: bool) -> None:
+        if worked or self.loop.has_mail:
             self._schedule(self._world.weather.of_round(self._world.loop.chance), soon=True)
-        elif self._next_round is None:
+        else:
             self._schedule(max(0.0005, self.loop.idle_timeout()))
 
 
