@@ -12,7 +12,7 @@ PEERS = ROOT / ".weir" / "peers"
 
 def python_with(package: str) -> str:
     """The interpreter of an environment that has ``package``, installed on first use."""
-    home = PEERS / package.split("=")[0]
+    home = PEERS / package.split("=", maxsplit=1)[0]
     python = home / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)

@@ -86,7 +86,8 @@ class Builder:
     def build(self) -> Prepared:
         """All tasks of this worker, in the order downstream first."""
         mine = {(task.vertex, task.index) for task in self._deploy.tasks}
-        for subtask in sorted(mine):  # in the same order in every process: whose credit goes first follows from it
+        # In the same order in every process: whose credit goes first follows from it.
+        for subtask in sorted(mine):
             self._inputs[subtask] = self._input_channels(subtask)
         order = {vertex.id: position for position, vertex in enumerate(self._plan.vertices)}
         tasks: list[AnyTask] = []
