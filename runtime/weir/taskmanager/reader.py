@@ -25,6 +25,10 @@ class ReaderTask(Task):
         self._asked = False
         super().open(contexts, restored)
 
+    def _restored_over(self) -> None:
+        """It has no splits, and was told that it gets no more."""
+        self._end(repeat=True)
+
     def _work(self) -> bool:
         found = self._gate.next()
         if found is not None:

@@ -65,6 +65,8 @@ class Task:
         self.chain = chain
         self.credit = credit
         self.ended = False
+        #: Restored after its end, and nothing but the end came from its inputs since.
+        self._was_over = False
         #: Its input was ended by a person: what the sources have not read is there for whoever starts from the snapshot.
         self.drained = False
         #: The job stops with the last snapshot: no timer fires, nothing is read; commits go on.
@@ -108,7 +110,13 @@ class Task:
         self._started_at = self._env.clock.monotonic()
         self._report(messages.TaskRunning)
         if restored and all(state is not None and state.finished for state in restored):
-            self._end(repeat=True)
+            self._restored_over()
+
+    def _restored_over(self) -> None:
+        """Its inputs will say that they ended, and it after them. Unless they did not: an input at another parallelism
+        may bring rows to a subtask that had none left.
+        """
+        self._was_over = True
 
     def close(self) -> None:
         """Close all operators; the first error is raised after all were closed."""
@@ -159,6 +167,9 @@ class Task:
 
     def _handle(self, channel: InputChannel, element: StreamElement) -> None:
         kind = element.__class__
+        if self._was_over and kind is not Barrier and kind is not EndOfInput:
+            self._was_over = False
+            self._watermarks.current = MIN_TIMESTAMP
         if kind is Barrier:
             self._on_barrier(channel, element)  # type: ignore[arg-type]
         elif kind is Watermark:
@@ -210,7 +221,7 @@ class Task:
         if self._open_channels:
             self._on_merged_status(merged, idle)
         elif not self.ended:
-            self._end(merged=merged)
+            self._end(merged=merged, repeat=self._was_over and not self.drained)
 
     def _end(self, *, merged: int | None = None, repeat: bool = False) -> None:
         """The end of all input; ``repeat``: it was processed before the snapshot, only say it again."""
@@ -236,7 +247,7 @@ class Task:
             if due is None:
                 continue
             now_ms = now_ms or self._env.clock.wall_ms()
-            if due <= now_ms and not self.ended:
+            if due <= now_ms and not (self.ended or self._was_over):
                 self._drive(self.chain.emit_from(position, operator.on_processing_time(now_ms)))
                 return True
         return False
@@ -248,7 +259,7 @@ class Task:
         if self._run is not None:
             return now
         deadline: float | None = None
-        if not (self.ended or self.held):
+        if not (self.ended or self._was_over or self.held):
             for operator in self.chain.operators:
                 due = operator.next_timer()
                 if due is not None:
@@ -294,7 +305,7 @@ class Task:
             subtask=self.identity.index,
             operators=frozen,
             key_groups=self._key_groups(),
-            finished=self.ended and not self.drained,
+            finished=(self.ended or self._was_over) and not self.drained,
             watermark=MIN_TIMESTAMP if self.drained else self._watermarks.current,
             savepoint=barrier.savepoint,
         )

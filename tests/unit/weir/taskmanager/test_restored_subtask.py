@@ -10,7 +10,7 @@ from tests.support.operator_driver import context
 from weir.graph.physical import ChainedOperator, PhysicalVertex, VertexKind
 from weir.ids import AttemptId, Epoch, OperatorId, VertexId
 from weir.operators.base import Operator, RestoredState
-from weir.records import Barrier, EndOfInput, RowBatch, StreamElement, Watermark
+from weir.records import MAX_TIMESTAMP, Barrier, EndOfInput, RowBatch, StreamElement, Watermark
 from weir.rpc import messages
 from weir.taskmanager.alignment import ExactlyOnce
 from weir.taskmanager.chain import Chain
@@ -51,6 +51,7 @@ class Subtask:
     def __init__(self, restored: RestoredState | None) -> None:
         self.clock = ManualClock()
         self.reports: list[Any] = []
+        self.snapshots: list[Any] = []
         self.out = Sent()
         operator = ChainedOperator(node=1, operator_id=OperatorId("a" * 32), name="Op", uid=None)
         vertex = PhysicalVertex(
@@ -72,7 +73,10 @@ class Subtask:
         self.reports.append(message)
 
     def run_async(self, work: Any, done: Any) -> None:
-        """Nothing of these tests waits for an acknowledgement."""
+        work()
+
+    def persist(self, request: Any) -> None:
+        self.snapshots.append(request)
 
     def put(self, *elements: StreamElement) -> None:
         """The same to both inputs, and let the task take it."""
@@ -100,19 +104,40 @@ def test_a_fresh_subtask_runs_and_speaks_its_last_words_once() -> None:
     assert subtask.said == ["TaskRunning", "TaskEnded"]
 
 
-def test_a_subtask_restored_after_its_end_only_repeats_that_it_ended() -> None:
-    subtask = Subtask(RestoredState(finished=True))
-    assert subtask.out.elements == [EndOfInput()]
-    assert subtask.said == ["TaskRunning", "TaskEnded"]
+OVER = RestoredState(finished=True, watermark=MAX_TIMESTAMP)
+
+
+def test_a_subtask_restored_after_its_end_only_repeats_that_it_ended_when_its_inputs_did() -> None:
+    subtask = Subtask(OVER)
+    assert (subtask.out.elements, subtask.said) == ([], ["TaskRunning"])
     subtask.put(EndOfInput())
     assert subtask.out.elements == [EndOfInput()]
     assert subtask.said == ["TaskRunning", "TaskEnded"]
 
 
-def test_restored_after_its_end_it_still_forwards_barriers() -> None:
-    subtask = Subtask(RestoredState(finished=True))
+def test_restored_after_its_end_it_forwards_barriers_and_stays_finished_before_its_inputs_spoke() -> None:
+    subtask = Subtask(OVER)
     subtask.put(Barrier(3))
-    assert subtask.out.elements == [EndOfInput(), Barrier(3)]
+    assert subtask.out.elements == [Barrier(3)]
+    assert subtask.snapshots[-1].finished
+
+
+def test_rows_for_a_subtask_that_had_ended_wake_it_and_its_end_is_a_new_one() -> None:
+    """Its input runs at another parallelism now, and some of it had not ended."""
+    subtask = Subtask(OVER)
+    subtask.put(RowBatch(["late"]), Watermark(5), Barrier(3))
+    assert not subtask.snapshots[-1].finished
+    subtask.put(EndOfInput())
+    assert rows(subtask.out.elements) == ["late", "late", "last words"]
+    controls = [element for element in subtask.out.elements if not isinstance(element, RowBatch)]
+    assert controls == [Watermark(5), Barrier(3), Watermark(MAX_TIMESTAMP), EndOfInput()]
+
+
+def test_an_input_that_was_drained_had_not_ended_so_its_end_is_a_new_one_too() -> None:
+    subtask = Subtask(OVER)
+    subtask.put(EndOfInput(drained=True), Barrier(3))
+    assert subtask.out.elements[-2].drained
+    assert not subtask.snapshots[-1].finished
 
 
 def test_a_subtask_restored_before_its_end_goes_on_and_takes_no_watermark_back() -> None:
