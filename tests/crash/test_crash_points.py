@@ -17,8 +17,9 @@ import pytest
 
 from tests.crash.points import ELSEWHERE, POINTS, Point, When
 from tests.support import fence_check, oracle
-from tests.support.processes import ROOT, Run, resource
+from tests.support.processes import LIMIT, ROOT, Run, resource
 from tests.support.reference_rows import Reference
+from tests.support.served import JobManager, TaskManager
 
 AT_A_TIME = 2
 
@@ -91,6 +92,37 @@ def test_output_is_exact_after_a_kill_at(point: Point, outcomes: dict[Point, Fut
     assert outcome.killed, outcome.story
     assert outcome.faults == [], outcome.story
     assert outcome.code == 0, outcome.story
+
+
+def test_a_second_crash_while_the_end_is_cleared_up(tmp_path: Path) -> None:
+    """The job is finished, its checkpoints are not deleted yet: two deaths in a row do not run it again."""
+    job = Reference(str(tmp_path / "out"), rows=300)
+    described = resource(job, tmp_path, interval="100ms")
+
+    def dying_at(point: str) -> dict[str, str]:
+        return {"WEIR_CRASH_POINT": point}
+
+    with (
+        JobManager(tmp_path, described, dying_at("jobmanager.end.after-record"), "first") as first,
+        TaskManager(tmp_path, first.address(), slots=2),
+    ):
+        assert first.process.wait(LIMIT) == -signal.SIGKILL, first.story()
+    job_id = first.job_folder().name
+    assert list(first.job_folder().glob("chk-*/_metadata")), "nothing was left to delete"
+    second_death = dying_at("jobmanager.end.before-clearing")
+    with JobManager(tmp_path, described, second_death, "second", job_id) as second:
+        assert second.process.wait(LIMIT) == -signal.SIGKILL, second.story()
+    with JobManager(tmp_path, described, None, "third", job_id) as third:
+        third.wait(lambda: "state='FINISHED'" in third.stderr, "the job is known to be finished")
+        third.wait(lambda: not list(third.job_folder().glob("chk-*/_metadata")), "its checkpoints are gone")
+    assert [entry["record"]["type"] for entry in third.fence()][-4:] == [
+        "finished",
+        "start",
+        "start",
+        "finished",
+    ]
+    assert oracle.complete(oracle.visible(job.out), job) == []
+    assert fence_check.faults(third.job_folder()) == []
 
 
 def test_every_point_in_the_code_is_in_the_list() -> None:

@@ -33,7 +33,7 @@ def spans(run: Run) -> list[tuple[int, int, int]]:
 
 def test_a_withheld_acknowledgement_expires_its_checkpoint_and_the_next_one_completes(tmp_path: Path) -> None:
     hold = tmp_path / "hold"
-    job = reference(tmp_path, rows=800, keys=200, rate=4000, ballast=1000, hold=str(hold))
+    job = reference(tmp_path, rows=6000, keys=200, rate=1000, ballast=1000, hold=str(hold))
     described = resource(
         job,
         tmp_path,
@@ -68,7 +68,7 @@ def test_a_withheld_acknowledgement_expires_its_checkpoint_and_the_next_one_comp
 
 
 def test_two_or_three_checkpoints_run_at_once_but_never_four_and_each_is_consistent(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=3000, rate=2500, slow_ms=700)
+    job = reference(tmp_path, rows=12_000, rate=1500, slow_ms=700)
     described = resource(
         job, tmp_path, checkpoints={"interval": "200ms", "maxConcurrent": 3, "retained": 1000}
     )
@@ -85,7 +85,7 @@ def test_two_or_three_checkpoints_run_at_once_but_never_four_and_each_is_consist
 def test_every_checkpoint_starts_at_least_the_min_pause_after_the_end_of_the_one_before(
     tmp_path: Path,
 ) -> None:
-    job = reference(tmp_path, rows=3000, rate=2000)
+    job = reference(tmp_path, rows=12_000, rate=1500)
     described = resource(
         job, tmp_path, checkpoints={"interval": "200ms", "minPause": "500ms", "retained": 1000}
     )
@@ -99,7 +99,7 @@ def test_every_checkpoint_starts_at_least_the_min_pause_after_the_end_of_the_one
 
 
 def test_without_checkpoints_a_lost_worker_fails_the_job_and_nothing_is_restarted(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=2000, rate=2000)
+    job = reference(tmp_path, rows=6000, rate=1000)
     with Run(tmp_path, resource(job, tmp_path, interval=None, restart={})) as run:
         run.wait(lambda: "RUNNING" in run.stderr, "the job runs")
         run.one("worker").signal(signal.SIGKILL)

@@ -38,7 +38,7 @@ def wake(*processes: Process) -> None:
 def test_a_frozen_taskmanager_is_replaced_and_nothing_of_it_counts_when_it_wakes(
     tmp_path: Path, first: str
 ) -> None:
-    job = reference(tmp_path, rows=2000, rate=2000)
+    job = reference(tmp_path, rows=12_000, rate=1200)
     with contextlib.ExitStack() as stack:
         seen = stack.enter_context(oracle.Visible(job.out))
         jobmanager = stack.enter_context(JobManager(tmp_path, resource(job, tmp_path)))
@@ -72,7 +72,7 @@ def test_a_frozen_taskmanager_is_replaced_and_nothing_of_it_counts_when_it_wakes
 
 
 def test_a_frozen_worker_costs_one_checkpoint_timeout(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=1500, rate=2000)
+    job = reference(tmp_path, rows=12_000, rate=1200)
     described = resource(job, tmp_path, checkpoints={"timeout": "2s"}, config={"task.stall-timeout": "2s"})
     with Run(tmp_path, described) as run, oracle.Visible(job.out) as seen:
         run.wait_completed(3)
@@ -99,7 +99,7 @@ def test_a_frozen_worker_costs_one_checkpoint_timeout(tmp_path: Path) -> None:
     ],
 )
 def test_a_jobmanager_that_wakes_behind_its_successor_changes_nothing(tmp_path: Path, point: str) -> None:
-    job = reference(tmp_path, rows=1000, rate=2000)
+    job = reference(tmp_path, rows=10_000, rate=1000)
     described = resource(job, tmp_path, interval="150ms")
     crash = {
         "WEIR_CRASH_POINT": f"{point}:2",

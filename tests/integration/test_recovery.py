@@ -53,7 +53,7 @@ def test_output_is_exact_when_task_managers_are_killed_at_ten_random_instants(
 ) -> None:
     print(f"WEIR_TEST_SEED={SEED}")
     rng = random.Random(SEED + number)
-    job = reference(tmp_path, partitions=4, rows=4000, rate=2000, keys=100)
+    job = reference(tmp_path, partitions=4, rows=12_000, rate=1500, keys=100)
     described = resource(job, tmp_path, parallelism=4, slots=2, interval="250ms")
     with Run(tmp_path, described, HEARTBEATS) as run, oracle.Visible(job.out) as seen:
         run.wait_completed(1)
@@ -66,7 +66,7 @@ def test_output_is_exact_when_task_managers_are_killed_at_ten_random_instants(
 
 def test_a_killed_jobmanager_goes_on_with_the_same_job_from_its_last_checkpoint(tmp_path: Path) -> None:
     print(f"WEIR_TEST_SEED={SEED}")
-    job = reference(tmp_path, rows=2000, rate=2000)
+    job = reference(tmp_path, rows=8000, rate=1000)
     with Run(tmp_path, resource(job, tmp_path), HEARTBEATS) as run, oracle.Visible(job.out) as seen:
         run.wait_completed(1)
         for _ in range(3):
@@ -87,7 +87,7 @@ def test_a_killed_jobmanager_goes_on_with_the_same_job_from_its_last_checkpoint(
 @pytest.mark.parametrize("variant", ["mutating", "two-inputs", "union", "broadcast"])
 def test_every_kind_of_job_is_exact_over_kills(tmp_path: Path, variant: str) -> None:
     print(f"WEIR_TEST_SEED={SEED}")
-    job = reference(tmp_path, rows=1500, rate=3000, variant=variant)
+    job = reference(tmp_path, rows=6000, rate=1000, variant=variant)
     described = resource(job, tmp_path, interval="150ms")
     with Run(tmp_path, described, HEARTBEATS) as run, oracle.Visible(job.out) as seen:
         run.wait_completed(1)
@@ -107,7 +107,7 @@ def asked(journal: Path) -> list[dict[str, int]]:
 def test_every_checkpoint_is_of_one_moment_and_a_restart_asks_for_exactly_its_offsets(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     journal.mkdir()
-    job = reference(tmp_path, rows=3000, rate=2000, journal=str(journal))
+    job = reference(tmp_path, rows=12_000, rate=1500, journal=str(journal))
     described = resource(job, tmp_path, interval="150ms", checkpoints={"retained": 1000})
     with Run(tmp_path, described, HEARTBEATS) as run:
         for victim in ("worker", "worker", "jobmanager", "supervisor"):

@@ -21,7 +21,7 @@ def reference(tmp_path: Path, **settings: Any) -> Reference:
 
 
 def test_ctrl_c_suspends_and_the_same_command_goes_on_exactly(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=1500, rate=1500)
+    job = reference(tmp_path, rows=6000, rate=1000)
     described = resource(job, tmp_path)
     with oracle.Visible(job.out) as seen:
         for number in range(3):
@@ -40,7 +40,7 @@ def test_ctrl_c_suspends_and_the_same_command_goes_on_exactly(tmp_path: Path) ->
 
 
 def test_sigterm_suspends_as_ctrl_c_does(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=1500, rate=1500)
+    job = reference(tmp_path, rows=6000, rate=1000)
     with Run(tmp_path, resource(job, tmp_path)) as run:
         run.wait_completed(2)
         run.process.send_signal(signal.SIGTERM)
@@ -49,7 +49,7 @@ def test_sigterm_suspends_as_ctrl_c_does(tmp_path: Path) -> None:
 
 
 def test_no_process_outlives_a_killed_parent_and_the_same_command_goes_on_exactly(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=1000, rate=1500)
+    job = reference(tmp_path, rows=6000, rate=1000)
     described = resource(job, tmp_path, parallelism=3, slots=2)
     with oracle.Visible(job.out) as seen:
         with Run(tmp_path, described, name="first") as run:
@@ -67,7 +67,7 @@ def test_no_process_outlives_a_killed_parent_and_the_same_command_goes_on_exactl
 
 
 def test_workers_end_with_their_supervisor_and_the_job_goes_on(tmp_path: Path) -> None:
-    job = reference(tmp_path, rows=1000, rate=1500)
+    job = reference(tmp_path, rows=6000, rate=1000)
     with Run(tmp_path, resource(job, tmp_path, parallelism=2, slots=2)) as run:
         run.wait_completed(2)
         workers = run.processes("worker")
@@ -81,26 +81,28 @@ def test_workers_end_with_their_supervisor_and_the_job_goes_on(tmp_path: Path) -
 
 
 def test_processing_time_timers_that_became_overdue_fire_once_for_their_key(tmp_path: Path) -> None:
-    keys, out, gate = 50, tmp_path / "out", tmp_path / "gate"
-    due = time.time_ns() // 1_000_000 + 6000
-    described = small_job("alarms", tmp_path, {"keys": keys, "due": due, "out": out, "gate": gate})
+    keys, out = 50, tmp_path / "out"
+    arguments = {"keys": keys, "delay": 8000, "out": out, "gate": tmp_path / "gate"}
+    described = small_job("alarms", tmp_path, arguments)
 
-    def timers() -> list[dict[str, Any]]:
-        return [line for line in oracle.visible(str(out)) if line["kind"] == "timer"]
+    def lines(kind: str) -> list[dict[str, Any]]:
+        return [line for line in oracle.visible(str(out)) if line["kind"] == kind]
 
     with Run(tmp_path, described, name="before") as run:
-        run.wait(lambda: len(oracle.visible(str(out))) == 2 * keys, "the rows before the gate are committed")
+        run.wait(lambda: len(lines("row")) == 2 * keys, "the rows before the gate are committed")
         assert run.interrupt() == 130, run.story()
-    assert timers() == [], "the machine was too slow: timers were due before the job was stopped"
-    wait_for(lambda: time.time_ns() // 1_000_000 > due + 1000, "the timers are overdue")
+    due = {line["k"]: line["due"] for line in lines("row")}
+    assert lines("timer") == [], "timers were due before the job was stopped: the machine was too slow"
+    last = max(due.values()) + 1
+    wait_for(lambda: time.time_ns() // 1_000_000 > last, "the timers are overdue")
     with Run(tmp_path, described, name="after") as run:
-        run.wait(lambda: len(timers()) >= 2 * keys, "overdue timers fired")
+        run.wait(lambda: len(lines("timer")) >= 2 * keys, "overdue timers fired")
         run.wait_completed(len(run.completed()) + 2)
         # A timer that fired is gone, whatever is lost then.
         run.one("worker").signal(signal.SIGKILL)
         run.wait_completed(len(run.completed()) + 2)
         assert run.interrupt() == 130, run.story()
-    fired = Counter((line["k"], line["at"]) for line in timers())
-    assert fired == Counter((f"k{key}", at) for key in range(keys) for at in (due, due + 1))
-    assert {line["rows"] for line in timers()} == {2}, "a timer saw another key's state"
-    assert all(line["now"] >= line["at"] for line in timers())
+    fired = Counter((line["k"], line["at"]) for line in lines("timer"))
+    assert fired == Counter((key, at) for key, first in due.items() for at in (first, first + 1))
+    assert {line["rows"] for line in lines("timer")} == {2}, "a timer saw another key's state"
+    assert all(line["now"] >= line["at"] for line in lines("timer"))

@@ -29,7 +29,8 @@ def faults(job_folder: Path) -> list[str]:
         clears = record["type"] == "start" and record.get("clears", False)
         if ended and not clears:
             found.append(f"record {entry['seq']} follows the end {before['record']['type']}")
-        if before is not None and before["record"].get("clears") and record["type"] not in TERMINAL:
+        after_clearing = before is not None and before["record"].get("clears", False)
+        if after_clearing and not clears and record["type"] not in TERMINAL:
             found.append(f"record {entry['seq']} follows a start that only clears up")
         if record["type"] == "start":
             found += _start_faults(entry, epoch, None if clears else last)

@@ -135,9 +135,11 @@ class RuledCounter(KeyedBroadcastProcessFunction):
 class ReferenceSource(DataGeneratorSource):
     """The generator, with readers that note what they are asked for and wait at the gate, if the job says so."""
 
-    def __init__(self, job: Reference, **settings: Any) -> None:
+    def __init__(self, job: Reference, share: float, **settings: Any) -> None:
+        """``share``: of all partitions, those that this source has."""
         super().__init__(**settings)
         self.job = job
+        self.share = share
 
     def create_reader(self, context: ReaderContext) -> SplitReader:
         reader = super().create_reader(context)
@@ -145,7 +147,8 @@ class ReferenceSource(DataGeneratorSource):
             reader = JournalingReader(reader, self.job.journal, context.subtask_index)
         if self.job.gate:
             limit = int(self.job.rows * GATE_SHARE)
-            reader = GatedReader(reader, self.job.gate, limit, context.monotonic)
+            rate = self.job.rate / context.parallelism * self.share
+            reader = GatedReader(reader, self.job.gate, limit, rate, context.monotonic)
         return reader
 
 
@@ -193,25 +196,44 @@ class JournalingReader(Delegating):
 
 
 class GatedReader(Delegating):
-    """Holds at a number of rows until a file exists: the test decides when the end may come."""
+    """Reads at a rate, and holds at a number of rows, until a file exists; then as fast as it goes.
 
-    def __init__(self, reader: SplitReader, gate: str, limit: int, monotonic: Callable[[], float]) -> None:
+    So rows flow for as long as a test needs them to, and the end comes quickly when the test wants it.
+    """
+
+    def __init__(
+        self, reader: SplitReader, gate: str, limit: int, rate: float, monotonic: Callable[[], float]
+    ) -> None:
         super().__init__(reader)
         self.gate = gate
         self.limit = limit
+        self.rate = rate  #: rows a second; 0: as fast as it goes
         self.monotonic = monotonic
         self.open = False
+        self.due = 0.0
 
-    def held(self) -> bool:
+    def wait_until(self) -> float:
+        """When rows may be read; the past, if they may be read now."""
         if not self.open:
             self.open = os.path.exists(self.gate)
-        return not self.open and any(split.position >= self.limit for split in self.reader.snapshot())
+        if self.open:
+            return 0.0
+        held = any(split.position >= self.limit for split in self.reader.snapshot())
+        return self.monotonic() + HOLD_POLL_S if held else self.due
 
     def fetch(self, max_rows):
-        return None if self.held() else super().fetch(min(max_rows, 50))
+        now = self.monotonic()
+        if self.wait_until() > now:
+            return None
+        if self.open:
+            return super().fetch(max_rows)
+        fetched = super().fetch(min(max_rows, 20))
+        if fetched is not None and self.rate:
+            self.due = max(now, self.due) + len(fetched.values) / self.rate
+        return fetched
 
     def next_fetch_at(self):
-        return self.monotonic() + HOLD_POLL_S if self.held() else super().next_fetch_at()
+        return min(self.wait_until(), self.monotonic() + HOLD_POLL_S) or super().next_fetch_at()
 
 
 class SlowSink(Sink):
@@ -267,10 +289,11 @@ def source(job: Reference, numbers: range | None = None) -> DataGeneratorSource:
 
     return ReferenceSource(
         job,
+        ours / job.partitions,
         generator_fn=lambda i: job.row(number_of(i)),
         timestamp_fn=lambda i: event_time(i // ours),
         count=ours * job.rows,
-        rows_per_second=job.rate * ours / job.partitions if job.rate else None,
+        rows_per_second=job.rate * ours / job.partitions if job.rate and not job.gate else None,
         num_splits=ours,
     )
 

@@ -35,7 +35,8 @@ class Reference:
     ballast: int = 0
     #: Folder in which readers note what they are asked for; empty: they do not.
     journal: str = ""
-    #: Readers stop at ``GATE_SHARE`` of their rows until this file exists; empty: they do not.
+    #: Until this file exists readers keep to the rate and stop at ``GATE_SHARE`` of their rows; then they read as
+    #: fast as they can. Empty: there is no gate.
     gate: str = ""
     #: While this file exists, the first sink subtask's snapshot is not acknowledged.
     hold: str = ""

@@ -14,6 +14,7 @@ import msgspec
 
 from tests.support.processes import JobFolder, Started, write_resource
 from weir.cli.resource import read_target
+from weir.ids import JobId
 from weir.rpc.requests import Submit
 
 HEARTBEATS = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "2s"}
@@ -28,10 +29,14 @@ class JobManager(Started, JobFolder):
         resource: Mapping[str, Any],
         environment: Mapping[str, str] | None = None,
         name: str = "jobmanager",
+        recovers: str | None = None,
     ) -> None:
+        """``recovers``: the id of a job that ran under a JobManager that is gone."""
         spec = read_target(str(write_resource(folder, resource))).spec
+        job_id = None if recovers is None else JobId(recovers)
+        submit = Submit(job=spec, recovering=recovers is not None, job_id=job_id)
         job_file = folder / f"{name}.json"
-        job_file.write_bytes(msgspec.json.encode(Submit(job=spec)))
+        job_file.write_bytes(msgspec.json.encode(submit))
         arguments = ["weir.jobmanager", "--port", "0", "--job", str(job_file)]
         super().__init__(folder, arguments, {**HEARTBEATS, **(environment or {})}, name)
 

@@ -40,26 +40,30 @@ class Gated(DataGeneratorSource):
         self.limit = limit
 
     def create_reader(self, context: ReaderContext) -> SplitReader:
-        return GatedReader(super().create_reader(context), self.gate, self.limit, context.monotonic)
+        return GatedReader(super().create_reader(context), self.gate, self.limit, 0, context.monotonic)
 
 
 # ---- processing-time timers
 
 
 class Alarm(KeyedProcessFunction):
-    """Each key asks twice for a timer at ``due`` and for one a millisecond later."""
+    """Each row asks twice for a timer ``delay`` milliseconds after its key's first row, and for one right after it."""
 
-    def __init__(self, due: int) -> None:
-        self.due = due
+    def __init__(self, delay: int) -> None:
+        self.delay = delay
 
     def open(self, ctx):
         self.rows = ctx.get_state(ValueStateDescriptor("rows", int))
+        self.due = ctx.get_state(ValueStateDescriptor("due", int))
 
     def process_element(self, value, ctx):
         self.rows.update((self.rows.value() or 0) + 1)
-        for at in (self.due, self.due, self.due + 1):
-            ctx.timer_service().register_processing_time_timer(at)
-        yield {"kind": "row", "k": ctx.get_current_key()}
+        timers = ctx.timer_service()
+        due = self.due.value() or timers.current_processing_time() + self.delay
+        self.due.update(due)
+        for at in (due, due, due + 1):
+            timers.register_processing_time_timer(at)
+        yield {"kind": "row", "k": ctx.get_current_key(), "due": due}
 
     def on_timer(self, timestamp, ctx):
         now = ctx.timer_service().current_processing_time()
@@ -72,7 +76,7 @@ def alarms(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
     keys = int(given["keys"])
     source = Gated(given["gate"], keys * 2, generator_fn=lambda i: i, count=keys * 3, num_splits=1)
     rows = env.from_source(source, name="rows").uid("rows").set_parallelism(1)
-    fired = rows.key_by(lambda i: f"k{i % keys}").process(Alarm(int(given["due"]))).uid("alarm")
+    fired = rows.key_by(lambda i: f"k{i % keys}").process(Alarm(int(given["delay"]))).uid("alarm")
     fired.sink_to(FileSink.for_json_lines(given["out"])).uid("out")
 
 
