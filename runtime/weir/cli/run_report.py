@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -63,14 +65,36 @@ class Progress:
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
     """A live line where stderr is a terminal, else a plain line now and then."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         yield Progress(_say, _EveryNowAndThen())
         return
-    from rich.console import Console  # only where something is drawn
+    line = _LiveLine()
+    line.draw("starting")
+    try:
+        yield Progress(line.say, line.draw)
+    finally:
+        line.draw("")
 
-    console = Console(stderr=True, highlight=False)
-    with console.status("starting") as live:
-        yield Progress(lambda text: console.print(text, markup=False), live.update)
+
+class _LiveLine:
+    """One line of the terminal, written over and over; what is said stays above it."""
+
+    #: To the first column, and clear the line.
+    _CLEAR = "\r\x1b[2K"
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def draw(self, text: str) -> None:
+        """Show ``text`` instead, cut to the width of the terminal."""
+        self._text = text[: shutil.get_terminal_size().columns - 1]
+        sys.stderr.write(self._CLEAR + self._text)
+        sys.stderr.flush()
+
+    def say(self, text: str) -> None:
+        """Add a line that stays."""
+        sys.stderr.write(f"{self._CLEAR}{text}\n{self._text}")
+        sys.stderr.flush()
 
 
 def _say(text: str) -> None:
