@@ -240,11 +240,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """End all tasks without a trace: coroutines are closed, whatever they then do is not heard."""
         for process in reversed(self.processes):
             process.kill()
-        for process in self.processes:
-            for task in list(process.tasks):
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
-                with contextlib.suppress(BaseException):
-                    task.get_coro().close()
-            process.tasks.clear()
+        # What a coroutine does while it is closed (in a ``finally``) must find this loop, and no other.
+        asyncio._set_running_loop(self)  # noqa: SLF001
+        try:
+            while tasks := [task for process in self.processes for task in process.tasks]:
+                for task in tasks:
+                    self._close(task)
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001
         self._timers.clear()
         self._runnable.clear()
+
+    def _close(self, task: asyncio.Task[Any]) -> None:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        for process in self.processes:
+            process.tasks.discard(task)
+        with contextlib.suppress(BaseException):
+            task.get_coro().close()
