@@ -6,6 +6,8 @@ point (and, for a restore, the kill that leads there) is done to a run: it must 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import signal
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from tests.support import fence_check, oracle
 from tests.support.processes import LIMIT, ROOT, Run, resource
 from tests.support.reference_rows import Reference
 from tests.support.served import JobManager, TaskManager
+from weir.errors import WeirError
+from weir.rpc.client import JobManagerClient
 
 AT_A_TIME = 2
 
@@ -55,10 +59,7 @@ def bring_to(point: Point, folder: Path) -> Outcome:
         if point.when is not When.FIRST_START:
             run.wait_completed(2)
             marker.unlink()
-        if point.when is When.WORKER_LOST:
-            run.one("worker").signal(signal.SIGKILL)
-        elif point.when is When.JOBMANAGER_LOST:
-            run.one("jobmanager").signal(signal.SIGKILL)
+        provoke(point.when, run)
         if point.when is not When.END:
             run.wait(marker.exists, f"{point.name} is reached")
             before = len(run.completed())
@@ -68,6 +69,28 @@ def bring_to(point: Point, folder: Path) -> Outcome:
     lines = oracle.visible(job.out)
     faults = seen.faults + oracle.complete(lines, job) + fence_check.faults(run.job_folder())
     return Outcome(marker.exists(), code, faults, run.story())
+
+
+def provoke(when: When, run: Run) -> None:
+    """Lead an armed run to its point."""
+    if when is When.WORKER_LOST:
+        run.one("worker").signal(signal.SIGKILL)
+    elif when is When.JOBMANAGER_LOST:
+        run.one("jobmanager").signal(signal.SIGKILL)
+    elif when in (When.SAVEPOINT, When.STOP, When.RESCALE):
+        with contextlib.suppress(WeirError):  # the JobManager dies while it is asked
+            asyncio.run(ask(when, run))
+
+
+async def ask(when: When, run: Run) -> None:
+    target = (run.folder / "savepoints").as_uri()
+    async with JobManagerClient(run.jobmanager_address()) as client:
+        if when is When.SAVEPOINT:
+            await client.savepoint("reference", target)
+        elif when is When.STOP:
+            await client.stop("reference", target)
+        else:
+            await client.rescale("reference", 1)
 
 
 @pytest.fixture(scope="module")

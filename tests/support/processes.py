@@ -219,6 +219,10 @@ class Run(Started, JobFolder):
         self.resource = write_resource(folder, resource)
         super().__init__(folder, ["weir", "run", str(self.resource), *flags], environment, name)
 
+    def jobmanager_address(self) -> str:
+        """Where the newest JobManager listens for calls."""
+        return re.findall(r"event='jobmanager listens' address='([^']+)'", self.stderr)[-1]
+
     def wait_completed(self, number: int) -> None:
         """Until ``number`` checkpoints are complete."""
         self.wait(lambda: len(self.completed()) >= number, f"{number} checkpoints are complete")
