@@ -106,7 +106,7 @@ LINES = {
         ("run", "--paralelism", "4", "bad_jobs:counts"),
         ("did you mean --parallelism?",),
     ),
-    "a misspelt command": (2, ("rum", "job.yaml"), ("No such command 'rum'",)),
+    "a misspelt command": (2, ("rum", "job.yaml"), ("no such command 'rum'; did you mean run?",)),
     "a misspelt setting": (
         1,
         ("run", "--set", "task.stal-timeout=1s", "bad_jobs:counts"),
