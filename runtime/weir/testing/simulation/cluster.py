@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import io
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 
 from weir.connectors.files import sink as file_sink
+from weir.connectors.files.writing import object_parts
 from weir.ids import JobId, TaskManagerId, WorkerId
 from weir.jobmanager.dispatcher import Dispatcher, DispatcherOptions
 from weir.jobmanager.job import Job
@@ -286,12 +289,13 @@ class Cluster:
 
 @contextlib.contextmanager
 def _engine_prepared(options: ClusterOptions) -> Iterator[None]:
-    """Small windows; locks that can pause."""
+    """Small windows; locks that can pause; no real files, which a killed process would leave open in this one."""
     patches: list[tuple[Any, Mapping[str, Any]]] = [
         (channels, {"WINDOW_BYTES": options.window_bytes, "GATHER_ROWS": options.gather_rows}),
         (network, {"WINDOW_BYTES": options.window_bytes}),
         (sink_operator, {"threading": PAUSING_THREADING}),
         (file_sink, {"threading": PAUSING_THREADING}),
+        (object_parts, {"tempfile": SimpleNamespace(SpooledTemporaryFile=lambda _size: io.BytesIO())}),
     ]
     before = [(module, {name: getattr(module, name) for name in values}) for module, values in patches]
     _set(patches)
