@@ -1,45 +1,47 @@
-"""Savepoints of real processes: taken, stopped with, moved, forked; what comes of them is exact.
+"""Savepoints of real processes: taken, stopped with, drained, refused, failed; what comes of them is exact.
 
-Scorecard rows A17, A18, A20, B7, and stops that are refused or fail.
+Scorecard rows A17, A18, B7.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shutil
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from tests.support.counting_job import faults
+from tests.support import metadata_check, oracle
+from tests.support.clusters import (
+    FAST,
+    elsewhere,
+    faults,
+    fence,
+    files_of,
+    folder_of,
+    metadata_of,
+    open_gate,
+    reference,
+    spec,
+    started,
+    wait_for,
+)
+from tests.support.reference_rows import Reference, event_time, window_end
+from weir.errors import ConfigError, UnknownJob, WrongState
 from weir.ids import JobId
 from weir.local import LocalCluster
-from weir.rpc.messages import JobSpec
-from weir.rpc.requests import JobState, JobStatus
+from weir.rpc.requests import JobState
 
-ROOT = str(Path(__file__).parent.parent.parent)
-ROWS, RATE = 8_000, 4000
-FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "1500ms", "WEIR_LOG_LEVEL": "WARNING"}
-
-
-def spec(folder: Path, out: str = "out", rows: int = ROWS, **settings: str) -> JobSpec:
-    overrides = {
-        "execution.checkpointing.interval": "200ms",
-        "restart-strategy.type": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": "20",
-        "restart-strategy.fixed-delay.delay": "50ms",
-        **{key.replace("__", "."): value for key, value in settings.items()},
-    }
-    return JobSpec(
-        name="counting",
-        entrypoint="tests.support.counting_job:build",
-        args=(str(rows), str(RATE), str(folder / out)),
-        python_path=(ROOT,),
-        parallelism=2,
-        overrides={key: value for key, value in overrides.items() if value},
-        checkpoint_storage=f"file://{folder}/checkpoints",
-    )
+NO_TARGET = (
+    r"no folder for the savepoint of job reference was given, and state\.savepoints\.dir .* is not set"
+)
 
 
 @pytest.fixture
@@ -48,44 +50,266 @@ def cluster() -> Iterator[LocalCluster]:
         yield made
 
 
-def wait_for(cluster: LocalCluster, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        status = cluster.status(job)
-        if condition(status):
-            return status
-        assert not status.state.is_settled, status.failures
-        time.sleep(0.02)
-    raise AssertionError(status)
+def rows_below(path: str, job: Reference) -> int:
+    """How many rows a savepoint has behind it, by its positions."""
+    assert metadata_check.faults(folder_of(path), job) == []
+    return sum(metadata_check.Snapshot(folder_of(path)).next_offsets(job).values())
 
 
-def started(cluster: LocalCluster, wanted: JobSpec) -> JobId:
-    """The job, with rows behind it and checkpoints completed."""
-    job = cluster.submit(wanted)
-    wait_for(cluster, job, lambda status: status.checkpoints.completed >= 2 and status.records_in > 0)
-    return job
+def rows(job: Reference) -> list[oracle.Line]:
+    return [line for line in oracle.visible(job.out) if line["kind"] == "row"]
 
 
-def folder_of(uri: str) -> Path:
-    return Path(uri.removeprefix("file://"))
+def windows(job: Reference) -> list[oracle.Line]:
+    return [line for line in oracle.visible(job.out) if line["kind"] == "window"]
+
+
+def finish(cluster: LocalCluster, job: JobId, work: Reference) -> None:
+    """Let the rest come, to an exact end."""
+    open_gate(work)
+    status = cluster.wait(job, timeout=120)
+    assert status.state is JobState.FINISHED, (status.failures, status.notes)
+    assert faults(work) == []
+
+
+# ---- stop
 
 
 def test_a_job_stopped_with_a_savepoint_goes_on_from_it_under_its_name(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    job = started(cluster, spec(tmp_path))
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path))
     path = cluster.stop(job, str(tmp_path / "savepoints"))
     status = cluster.status(job)
-    assert status.state is JobState.FINISHED
-    assert status.restarts == 0
+    assert (status.state, status.restarts, status.attempt) == (JobState.FINISHED, 0, 1)
     assert status.notes[-1] == f"stopped with savepoint {path}"
     assert folder_of(path).parent == tmp_path / "savepoints"
-    metadata = json.loads((folder_of(path) / "_metadata").read_text())
-    assert metadata["kind"] == "savepoint"
-    committed = len(list((tmp_path / "out").rglob("part-*")))
-    assert committed, "what belongs to the savepoint is committed"
-    again = cluster.submit(spec(tmp_path))
+    *_, checkpoint, stopped = fence(tmp_path, job)
+    assert checkpoint["point"]["path"] == stopped["savepoint"]["path"] == path
+    assert (checkpoint["point"]["kind"], stopped["type"]) == ("savepoint", "stopped")
+    assert len(rows(work)) == rows_below(path, work), (
+        "what belongs to the savepoint is committed, and no more"
+    )
+    fired = len(windows(work))
+
+    assert cluster.submit(spec(work, tmp_path)) == job
+    status = wait_for(cluster, job, lambda status: status.checkpoints.restored is not None)
+    assert status.checkpoints.restored.path == path
+    assert len(windows(work)) >= fired
+    finish(cluster, job, work)
+    assert (folder_of(path) / "_metadata").exists(), "a savepoint belongs to the user"
+
+
+def test_without_drain_no_timer_fires_with_drain_all_of_them_do(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    seen = {}
+    for drain in (False, True):
+        folder = tmp_path / str(drain)
+        work = reference(folder)
+        job = started(cluster, spec(work, folder, name=f"drain-{drain}".lower()))
+        path = cluster.stop(job, str(folder / "savepoints"), drain=drain)
+        assert cluster.status(job).state is JobState.FINISHED
+        assert len(rows(work)) == rows_below(path, work)
+        by_window = Counter((line["k"], window_end(event_time(line["o"]))) for line in rows(work))
+        fired = Counter((line["k"], line["end"]) for line in windows(work))
+        assert max(fired.values(), default=1) == 1
+        seen[drain] = (by_window, {(line["k"], line["end"]): line["rows"] for line in windows(work)})
+    by_window, fired = seen[True]
+    assert fired == dict(by_window), "every window fired once, with all of its rows so far"
+    by_window, fired = seen[False]
+    # The watermark is behind the slowest partition: windows that are still open stay so.
+    assert fired.keys() < by_window.keys()
+    assert max(end for _, end in by_window) not in {end for _, end in fired}
+
+
+def test_a_drained_savepoint_may_be_started_from_and_no_row_is_lost(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path))
+    path = cluster.stop(job, str(tmp_path / "savepoints"), drain=True)
+    assert metadata_of(path)["final"] is True
+    again = cluster.submit(spec(work, tmp_path))
     assert again == job
+    open_gate(work)
     assert cluster.wait(again, timeout=120).state is JobState.FINISHED
-    assert faults(tmp_path / "out", ROWS) == []
-    assert folder_of(path).is_dir(), "a savepoint belongs to the user"
+    assert oracle.sequence_faults(rows(work)) == []
+    assert len(rows(work)) == work.total
+
+
+def test_a_stop_that_fails_leaves_the_job_running_exactly(cluster: LocalCluster, tmp_path: Path) -> None:
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path))
+    target = tmp_path / "savepoints"
+    target.mkdir()
+    for number in range(1000):  # where the savepoint's folder would be made there is a file
+        (target / f"savepoint-{job[:6]}-{number}").write_text("in the way")
+    with pytest.raises(WrongState, match="savepoint-"):
+        cluster.stop(job, str(target))
+    status = wait_for(cluster, job, lambda status: status.state is JobState.RUNNING)
+    assert any(note.startswith("was not stopped: ") for note in status.notes)
+    assert status.attempt == 2, "some tasks held already"
+    assert status.restarts == 0, "nothing of the job failed"
+    assert status.failures == ()
+    done = status.checkpoints.completed
+    wait_for(cluster, job, lambda status: status.checkpoints.completed > done + 1)
+    path = cluster.stop(job, str(tmp_path / "elsewhere"))
+    assert len(rows(work)) == rows_below(path, work)
+    assert cluster.submit(spec(work, tmp_path)) == job
+    finish(cluster, job, work)
+
+
+def test_a_worker_lost_while_the_job_stops_fails_the_stop_and_the_job_goes_on_exactly(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    marker.touch()
+    environment = {**FAST, "WEIR_CRASH_POINT": "worker.task.before-ack", "WEIR_CRASH_MARKER": str(marker)}
+    with LocalCluster(environment=environment) as cluster:
+        work = reference(tmp_path)
+        # A checkpoint now and then, so that the one that is disturbed is the savepoint.
+        job = started(cluster, spec(work, tmp_path, execution__checkpointing__interval="1s"))
+        marker.unlink()
+        with pytest.raises(WrongState):
+            cluster.stop(job, str(tmp_path / "savepoints"))
+        status = wait_for(
+            cluster, job, lambda status: status.attempt > 1 and status.state is JobState.RUNNING
+        )
+        assert marker.exists()
+        assert status.restarts == 1
+        finish(cluster, job, work)
+
+
+# ---- what is refused
+
+
+def test_default_folder_custom_folder_or_a_clear_refusal(cluster: LocalCluster, tmp_path: Path) -> None:
+    work = reference(tmp_path)
+    default = tmp_path / "default"
+    job = started(cluster, spec(work, tmp_path, state__savepoints__dir=str(default)))
+    assert folder_of(cluster.savepoint(job)).parent == default
+    assert folder_of(cluster.savepoint(job, str(tmp_path / "custom"))).parent == tmp_path / "custom"
+    other = reference(tmp_path / "other")
+    without = started(cluster, spec(other, tmp_path / "other", name="without"))
+    for call in (cluster.savepoint, cluster.stop):
+        with pytest.raises(ConfigError, match=NO_TARGET.replace("reference", "without")):
+            call(without)
+    finish(cluster, job, work)
+    finish(cluster, without, other)
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_job_not_touched(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path))
+    (tmp_path / "file").write_text("a file")
+    below = str(tmp_path / "file" / "savepoints")
+    for call in (cluster.savepoint, cluster.stop):
+        with pytest.raises(WrongState, match=re.escape(below)):
+            call(job, below)
+    with pytest.raises(ConfigError, match="unknown scheme 'ftp'"):
+        cluster.stop(job, "ftp://host/savepoints")
+    status = cluster.status(job)
+    assert (status.state, status.attempt) == (JobState.RUNNING, 1)
+    finish(cluster, job, work)
+
+
+def test_two_stops_at_once_give_one_savepoint_and_one_refusal(cluster: LocalCluster, tmp_path: Path) -> None:
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path))
+
+    def stop(_: int) -> str:
+        try:
+            return cluster.stop(job, str(tmp_path / "savepoints"))
+        except WrongState as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(stop, range(2)))
+    (path,) = [outcome for outcome in outcomes if outcome.startswith("file://")]
+    (refusal,) = [outcome for outcome in outcomes if outcome != path]
+    assert "is being stopped with a savepoint already" in refusal or "is FINISHED" in refusal
+    assert [folder.name for folder in (tmp_path / "savepoints").iterdir()] == [folder_of(path).name]
+
+
+def test_after_the_end_during_a_recovery_and_of_an_unknown_job_nothing_is_stopped(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    with pytest.raises(UnknownJob, match="no job 'referense' here; there are: none"):
+        cluster.stop(JobId("referense"), str(tmp_path))
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path, restart_strategy__fixed_delay__delay="3s"))
+    with pytest.raises(UnknownJob, match="did you mean reference"):
+        cluster.savepoint(JobId("referense"), str(tmp_path))
+    worker = cluster.cluster().task_managers[0].workers[0]
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_for(cluster, job, lambda status: status.state is JobState.RESTARTING)
+    with pytest.raises(
+        WrongState, match="is RESTARTING and not all of its tasks run; try again when they do"
+    ):
+        cluster.stop(job, str(tmp_path / "savepoints"))
+    wait_for(cluster, job, lambda status: status.state is JobState.RUNNING)
+    finish(cluster, job, work)
+    with pytest.raises(WrongState, match="is FINISHED"):
+        cluster.stop(job, str(tmp_path / "savepoints"))
+    assert not (tmp_path / "savepoints").exists()
+
+
+# ---- what a savepoint is
+
+
+@pytest.mark.parametrize("backend", ["Memory", "FileSystem"])
+def test_a_savepoint_is_self_contained_may_be_moved_and_is_never_deleted(
+    cluster: LocalCluster, tmp_path: Path, backend: str
+) -> None:
+    work = reference(tmp_path, keys=100, ballast=1000 if backend == "FileSystem" else 0)
+    settings = {"state__backend__type": backend, "execution__checkpointing__num_retained": "1"}
+    job = started(cluster, spec(work, tmp_path, **settings))
+    path = cluster.savepoint(job, str(tmp_path / "savepoints"))
+    assert (len(files_of(path)) > 1) == (backend == "FileSystem")
+    done = cluster.status(job).checkpoints.completed
+    wait_for(cluster, job, lambda status: status.checkpoints.completed > done + 3)
+    before = files_of(path)
+    cluster.cancel(job)
+    assert files_of(path) == before, "neither newer checkpoints nor the cancellation touch it"
+    assert not list((tmp_path / "checkpoints" / job).glob("chk-*")), "what is the engine's is gone"
+
+    moved = tmp_path / "moved" / "elsewhere"
+    shutil.copytree(folder_of(path), moved)
+    shutil.rmtree(tmp_path / "savepoints")
+    shutil.rmtree(tmp_path / "checkpoints")
+    below = rows_below(str(moved), work)
+    assert 0 < below < work.total
+    fork = elsewhere(work, tmp_path / "forked")
+    wanted = structs.replace(spec(fork, tmp_path, **settings), restore_from=f"file://{moved}")
+    again = cluster.submit(wanted)
+    assert again != job
+    open_gate(fork)
+    assert cluster.wait(again, timeout=120).state is JobState.FINISHED
+    written = rows(fork)
+    assert len(written) == work.total - below
+    numbers = Counter(line["k"] for line in written)
+    for line in written:  # counting went on where the savepoint was: the last number of each key is its total
+        numbers[line["k"]] = max(numbers[line["k"]], line["seq"])
+    totals = Counter(work.key(p, o) for p in range(work.partitions) for o in range(work.rows))
+    assert all(totals[key] == number for key, number in numbers.items())
+
+
+def test_savepoints_during_the_run_change_nothing_and_are_never_rewound(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    work = reference(tmp_path, rows=2000)
+    job = started(cluster, spec(work, tmp_path, execution__checkpointing__interval="2s"), checkpoints=1)
+    path = cluster.savepoint(job, str(tmp_path / "savepoints"))
+    deadline = time.monotonic() + 60
+    while len(rows(work)) < rows_below(path, work):  # committed with it
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+    status = wait_for(
+        cluster, job, lambda status: status.attempt == 2 and status.checkpoints.restored is not None
+    )
+    number = metadata_of(path)["checkpoint_id"]
+    assert status.checkpoints.restored.id >= number
+    finish(cluster, job, work)

@@ -24,13 +24,15 @@ SOURCES = ("rows", "first", "second")
 
 
 class Snapshot:
-    """One checkpoint of the reference job."""
+    """One checkpoint or savepoint of the reference job."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder``: ``chk-<n>`` in the job's folder."""
+        """``folder``: ``chk-<n>`` in the job's folder, or a savepoint's."""
         self.folder = folder
         self.data = (folder / "_metadata").read_bytes()
         self.document = json.loads(self.data)
+        #: What the names of files are relative to.
+        self.root = folder if self.document["kind"] == "savepoint" else folder.parent
 
     @property
     def sha256(self) -> str:
@@ -47,7 +49,7 @@ class Snapshot:
             data = (
                 base64.b64decode(handle["data"])
                 if "data" in handle
-                else (self.folder.parent / handle["path"]).read_bytes()
+                else (self.root / handle["path"]).read_bytes()
             )
             assert len(data) == handle["size"]
             assert hashlib.sha256(data).hexdigest() == handle["sha256"]

@@ -39,8 +39,8 @@ def _label(vertex: PhysicalVertex) -> str:
 def stays_on(held: Mapping[TaskManagerId, int], needed: int) -> frozenset[TaskManagerId]:
     """As few of the TaskManagers as have ``needed`` of the slots that the job holds (``held``), so that others get free."""
     kept: set[TaskManagerId] = set()
-    for task_manager in sorted(held, key=lambda name: (-held[name], name)):
-        if sum(held[name] for name in kept) >= needed:
-            break
-        kept.add(task_manager)
+    while held.keys() - kept and (missing := needed - sum(held[name] for name in kept)) > 0:
+        left = sorted(held.keys() - kept, key=lambda name: (held[name], name))
+        # The smallest that will do, else the largest.
+        kept.add(next((name for name in left if held[name] >= missing), left[-1]))
     return frozenset(kept)
