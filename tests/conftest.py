@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from tests.support.seaweed import s3, seaweed
 
 __all__ = ["s3", "seaweed"]  # fixtures: a real S3 server
+
+# Whoever starts the tests in the background may have told them to ignore Ctrl-C, which every process under test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 GOLDEN = Path(__file__).parent / "golden"
 
