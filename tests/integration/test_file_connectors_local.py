@@ -139,7 +139,7 @@ def open_folder():
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to give up its rights")
 def test_a_target_or_an_input_without_rights_is_named(open_folder, nobody):
     with pytest.raises(
-        UserError, match=rf"cannot write to {open_folder}: Permission denied for user id {nobody}"
+        UserError, match=rf"cannot write to {open_folder}: Permission denied \(user id {nobody}\)"
     ):
         FileSink.for_text_lines(open_folder).create_writer(context())
     with pytest.raises(
