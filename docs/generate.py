@@ -93,7 +93,10 @@ def _code(text: str) -> str:
 
 def command_line() -> str:
     """``command-line.md``."""
-    context = click.Context(weir, info_name="weir", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    # With the group's own settings, as when it is run: click keeps the help option that is asked for first.
+    context = click.Context(
+        weir, info_name="weir", terminal_width=_WIDTH, max_content_width=_WIDTH, **weir.context_settings
+    )
     return "\n".join([_COMMANDS_HEAD, *_command(weir, context)])
 
 
