@@ -1,4 +1,4 @@
-"""``weir jobs``, ``status``, ``checkpoints`` and ``cancel``: the commands that talk to a running JobManager by REST."""
+"""The commands that talk to a running JobManager by REST: jobs, status, checkpoints, savepoint, stop, cancel, rescale."""
 
 from __future__ import annotations
 
@@ -88,3 +88,65 @@ def cancel(job: str, address: str | None, token_file: str | None, ca: str | None
     from weir.cli.rest_client import Access
 
     return cancel_job(Access.of(address, token_file, ca), job, json=output == "json")
+
+
+directory_argument = click.argument("directory", metavar="[DIR]", required=False)
+
+
+@click.command()
+@job_argument
+@directory_argument
+@access_options
+@output_option
+def savepoint(
+    job: str, directory: str | None, address: str | None, token_file: str | None, ca: str | None, output: str
+) -> int:
+    """Take a savepoint of JOB (a name or an id) in a new folder below DIR; its path goes to stdout.
+
+    Without DIR it goes below the folder that is configured (storage.savepoints).
+    """
+    from weir.cli.rest_client import Access
+    from weir.cli.steering import take_savepoint
+
+    return take_savepoint(Access.of(address, token_file, ca), job, directory, json=output == "json")
+
+
+@click.command()
+@job_argument
+@directory_argument
+@click.option("--drain", is_flag=True, help="End the input first: every event-time timer and window fires.")
+@access_options
+@output_option
+def stop(
+    job: str,
+    directory: str | None,
+    drain: bool,
+    address: str | None,
+    token_file: str | None,
+    ca: str | None,
+    output: str,
+) -> int:
+    """Stop JOB (a name or an id) with a savepoint in a new folder below DIR; its path goes to stdout.
+
+    Nothing is emitted after the savepoint. When it fails, the job goes on. Started again under its name, the job
+    goes on from it.
+    """
+    from weir.cli.rest_client import Access
+    from weir.cli.steering import stop_job
+
+    return stop_job(Access.of(address, token_file, ca), job, directory, drain=drain, json=output == "json")
+
+
+@click.command()
+@job_argument
+@click.argument("parallelism", metavar="N", type=click.IntRange(min=1))
+@access_options
+@output_option
+def rescale(
+    job: str, parallelism: int, address: str | None, token_file: str | None, ca: str | None, output: str
+) -> int:
+    """Give the running JOB (a name or an id) parallelism N, from a checkpoint taken for it."""
+    from weir.cli.rest_client import Access
+    from weir.cli.steering import rescale_job
+
+    return rescale_job(Access.of(address, token_file, ca), job, parallelism, json=output == "json")

@@ -30,9 +30,12 @@ _COMMANDS: Final = {
     "doctor": ("weir.cli.doctor:doctor", "Judge what a job depends on: storage."),
     "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
     "jobs": ("weir.cli.job_commands:jobs", "List jobs."),
+    "rescale": ("weir.cli.job_commands:rescale", "Give a running job another parallelism."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
+    "savepoint": ("weir.cli.job_commands:savepoint", "Take a savepoint of a job."),
     "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),
     "serve": ("weir.cli.serve:serve", "Serve as a JobManager or a TaskManager (what pods run)."),
+    "stop": ("weir.cli.job_commands:stop", "Stop a job with a savepoint."),
     "status": ("weir.cli.job_commands:status", "Show how a job fares."),
 }
 

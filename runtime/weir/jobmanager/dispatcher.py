@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -32,6 +33,10 @@ from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, WorkerInfo
 from weir.rpc.requests import Answer, Request
 
 log = structlog.get_logger()
+
+#: Seconds for which a shutdown waits until those who began something asked how it ended.
+TELL_PATIENCE: Final = 1.0
+_TELL_POLL: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,11 @@ class Dispatcher:
         for job in self.jobs.values():
             job.stop_nowait(StopKind.SUSPEND)
         await asyncio.gather(*(job.settled.wait() for job in self.jobs.values()))
+        # Who polls for a stop with a savepoint is told that it is done before this process is gone.
+        for _ in range(round(TELL_PATIENCE / _TELL_POLL)):
+            if not any(job.operations.untold for job in self.jobs.values()):
+                break
+            await asyncio.sleep(_TELL_POLL)
         self.sessions.end_all("the cluster shuts down", dismiss=True)
         asyncio.get_running_loop().call_later(0.1, self.ending.set)  # the answer leaves first
 

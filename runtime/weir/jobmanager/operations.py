@@ -43,6 +43,8 @@ class Operations:
 
     def __init__(self) -> None:
         self._known: dict[tuple[OperationKind, str], Operation] = {}
+        #: Ended, and nobody asked since.
+        self._untold: set[tuple[OperationKind, str]] = set()
 
     def begin(self, kind: OperationKind, trigger: str | None = None) -> tuple[Operation, bool]:
         """The operation of that trigger id, and whether it is new and has to be carried out."""
@@ -67,13 +69,21 @@ class Operations:
         # Last in the order of forgetting: who waits for it asks soon after this.
         self._known.pop((operation.kind, operation.trigger), None)
         self._known[operation.kind, operation.trigger] = ended
+        self._untold.add((operation.kind, operation.trigger))
         self._forget()
+
+    @property
+    def untold(self) -> bool:
+        """Whether something ended of which nobody asked since."""
+        return bool(self._untold)
 
     def get(self, kind: OperationKind, trigger: str) -> Operation | None:
         """How it fares; ``None``: never heard of, or forgotten."""
+        self._untold.discard((kind, trigger))
         return self._known.get((kind, trigger))
 
     def _forget(self) -> None:
         ended = [key for key, operation in self._known.items() if operation.done]
         for key in ended[: max(0, len(ended) - REMEMBERED)]:
             del self._known[key]
+            self._untold.discard(key)

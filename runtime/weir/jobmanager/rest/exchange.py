@@ -17,18 +17,22 @@ from weir.config import Layer, nearest
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation, Operations
+from weir.jobmanager.steering import Steering
 
 _T = TypeVar("_T")
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 _ENCODER = msgspec.json.Encoder()
+_TRIGGER_LENGTH = 32
+_HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 class JobControl(Protocol):
     """A job, as far as REST steers it; ``jobmanager.job.Job`` is one."""
 
     operations: Operations
+    steering: Steering
 
     def facts(self) -> JobFacts: ...
 
@@ -115,6 +119,12 @@ def body_of(request: Request, model: type[_T]) -> _T:
         return msgspec.json.decode(request.body.strip() or b"{}", type=model)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refusal(400, f"the request's body is wrong: {error}") from error
+
+
+def check_trigger(trigger: str | None) -> None:
+    """Raises ``Refusal`` (400) for a caller's own trigger id that is none."""
+    if trigger is not None and (len(trigger) != _TRIGGER_LENGTH or set(trigger) - _HEX_DIGITS):
+        raise Refusal(400, f"triggerId {trigger!r}: expected {_TRIGGER_LENGTH} lower-case hex digits")
 
 
 def whole_number(text: str, name: str) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import structlog
 
-from weir.errors import UnknownJob
+from weir.errors import ConfigError, UnknownJob, WrongState
 from weir.jobmanager.rest import access
 from weir.jobmanager.rest.access import Caller
 from weir.jobmanager.rest.exchange import Access, Answer, Cluster, Refusal, Request, refusal_answer
@@ -59,6 +59,10 @@ def answer(cluster: Cluster, raw: RawRequest, match: Match) -> Answer:
         return refusal_answer(refusal)
     except UnknownJob as error:
         return refusal_answer(Refusal(404, str(error)))
+    except WrongState as error:
+        return refusal_answer(Refusal(409, str(error)))
+    except ConfigError as error:
+        return refusal_answer(Refusal(400, str(error)))
     except Exception as error:
         log.exception("a request failed", path=raw.path)
         return refusal_answer(Refusal(500, f"a fault of Weir: {error!r}"))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from weir.jobmanager.rest.exchange import Access, Handler
-from weir.jobmanager.rest.handlers import checkpoints, cluster, jobs, vertices
+from weir.jobmanager.rest.handlers import checkpoints, cluster, jobs, steering, vertices
 
 PREFIX: Final = "/v1"
 
@@ -51,6 +51,12 @@ ROUTES: Final = (
     Route("GET", f"{_CHECKPOINTS}/details/{{checkpoint}}", checkpoints.details),
     Route("GET", f"{_CHECKPOINTS}/details/{{checkpoint}}/subtasks/{{vertex}}", checkpoints.subtasks),
     Route("GET", f"{_CHECKPOINTS}/{{trigger}}", checkpoints.outcome),
+    Route("POST", f"{_JOB}/savepoints", steering.savepoint),
+    Route("GET", f"{_JOB}/savepoints/{{trigger}}", steering.outcome),
+    Route("POST", f"{_JOB}/stop", steering.stop),
+    Route("GET", f"{_JOB}/resource-requirements", steering.requirements),
+    Route("PUT", f"{_JOB}/resource-requirements", steering.require),
+    Route("GET", f"{_JOB}/resource-requirements/{{trigger}}", steering.rescale_outcome),
     Route("GET", _VERTEX, vertices.details),
     Route("GET", f"{_VERTEX}/backpressure", vertices.back_pressure),
     Route("GET", f"{_VERTEX}/watermarks", vertices.watermarks),

@@ -13,6 +13,7 @@ from weir.jobmanager.rest.exchange import (
     Refusal,
     Request,
     body_of,
+    check_trigger,
     json_answer,
     not_found,
 )
@@ -20,8 +21,6 @@ from weir.jobmanager.rest.handlers.jobs import facts_of, job_of, number_of
 from weir.jobmanager.rest.models.checkpoints import CheckpointTrigger, CheckpointType, Triggered
 from weir.jobmanager.rest.views import checkpoint_tasks
 from weir.jobmanager.rest.views import checkpoints as views
-
-_TRIGGER_LENGTH = 32
 
 
 def checkpoints(cluster: Cluster, request: Request) -> Answer:
@@ -60,8 +59,7 @@ def trigger(cluster: Cluster, request: Request) -> Answer:
     facts = job.facts()
     if body.checkpoint_type is CheckpointType.INCREMENTAL:
         raise Refusal(400, "checkpointType INCREMENTAL is not part of this version; use CONFIGURED or FULL")
-    if body.trigger_id is not None and not _is_trigger(body.trigger_id):
-        raise Refusal(400, f"triggerId {body.trigger_id!r}: expected 32 lower-case hex digits")
+    check_trigger(body.trigger_id)
     if facts.status.state.is_settled:
         message = f"job {facts.status.name} is {facts.status.state.value}; a checkpoint needs a running job"
         raise Refusal(409, message)
@@ -100,7 +98,3 @@ def _checkpoint(facts: CheckpointFacts, request: Request) -> CheckpointStats:
         known = ", ".join(str(stats.checkpoint_id) for stats in stats_by_id(facts)) or "none"
         raise Refusal(404, f"checkpoint {number} is not known any more, or not yet; known are: {known}")
     return found
-
-
-def _is_trigger(text: str) -> bool:
-    return len(text) == _TRIGGER_LENGTH and set(text) <= set("0123456789abcdef")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.support import rest_facts as facts
-from weir.errors import UnknownJob
+from weir.errors import ConfigError, UnknownJob, WrongState
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation, OperationKind, Operations
@@ -20,12 +20,52 @@ from weir.rpc.requests import JobState
 
 RUNNING, BROKEN = f"/jobs/{facts.JOB}", f"/jobs/{facts.BROKEN}"
 TRIGGER = "ab" * 16
+#: What good requests are answered.
+GOOD = {"GET": 200, "PUT": 200, "POST": 202, "PATCH": 202}
+
+
+def bounds(upper: int) -> dict[str, Any]:
+    """Every vertex of the running job is to have that parallelism."""
+    vertices = facts.plan_of().plan.vertices
+    return {vertex.id: {"parallelism": {"lowerBound": 1, "upperBound": upper}} for vertex in vertices}
+
+
+#: Bodies without which a method does nothing.
+BODIES = {"PUT": bounds(4)}
+
+
+class FakeSteering:
+    def __init__(self, operations: Operations) -> None:
+        self.operations = operations
+        self.asked: list[tuple[Any, ...]] = []
+        #: Raised by the next call.
+        self.refusal: Exception | None = None
+
+    def savepoint(self, target: str | None = None, trigger: str | None = None) -> Operation:
+        return self._begin(OperationKind.SAVEPOINT, trigger, "savepoint", target)
+
+    def stop(
+        self, target: str | None = None, *, drain: bool = False, trigger: str | None = None
+    ) -> Operation:
+        return self._begin(OperationKind.SAVEPOINT, trigger, "stop", target, drain)
+
+    def rescale(self, parallelism: int, trigger: str | None = None) -> Operation:
+        return self._begin(OperationKind.RESCALE, trigger, "rescale", parallelism)
+
+    def _begin(self, kind: OperationKind, trigger: str | None, *asked: Any) -> Operation:
+        if self.refusal is not None:
+            raise self.refusal
+        operation, new = self.operations.begin(kind, trigger)
+        if new:
+            self.asked.append(asked)
+        return operation
 
 
 class FakeJob:
     def __init__(self, found: JobFacts) -> None:
         self.found = found
         self.operations = Operations()
+        self.steering = FakeSteering(self.operations)
         self.stopped: list[StopKind] = []
         self.triggered = 0
 
@@ -71,6 +111,11 @@ class Server:
     def job(self) -> FakeJob:
         return self.jobs.known[facts.JOB]
 
+    def triggered(self) -> None:
+        """Something of every kind was asked for before."""
+        for kind in OperationKind:
+            self.job.operations.begin(kind, TRIGGER)
+
     def __call__(
         self, method: str, path: str, body: Any = b"", query: dict[str, str] | None = None, **caller: str
     ) -> Answer:
@@ -107,9 +152,9 @@ def filled(path: str) -> str:
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_answers_with_and_without_the_prefix(server: Server, route: Any, prefix: str) -> None:
-    server.job.operations.begin(OperationKind.CHECKPOINT, TRIGGER)
-    answer = server(route.method, prefix + filled(route.path))
-    assert answer.status == (200 if route.method == "GET" else 202), answer.body
+    server.triggered()
+    answer = server(route.method, prefix + filled(route.path), BODIES.get(route.method, b""))
+    assert answer.status == GOOD[route.method], answer.body
     if answer.content_type == "application/json":
         msgspec.json.decode(answer.body)
 
@@ -203,6 +248,101 @@ def test_checkpointing_that_is_off_is_named(server: Server) -> None:
         assert "checkpointing is off for job flights; set execution.checkpointing.interval" in errors(answer)
 
 
+# ---- savepoints, stop, rescale
+
+SAVEPOINTS, STOP, REQUIREMENTS = (
+    f"{RUNNING}/savepoints",
+    f"{RUNNING}/stop",
+    f"{RUNNING}/resource-requirements",
+)
+
+
+def test_a_savepoint_and_a_stop_take_flinks_bodies_and_are_polled_in_one_place(server: Server) -> None:
+    first = {"target-directory": "s3://b/sp", "formatType": "CANONICAL", "triggerId": TRIGGER}
+    stop = {"targetDirectory": "s3://b/sp", "drain": True, "triggerId": "cd" * 16}
+    assert msgspec.json.decode(server("POST", SAVEPOINTS, first).body) == {"request-id": TRIGGER}
+    assert server("POST", SAVEPOINTS, first).status == 202
+    assert msgspec.json.decode(server("POST", STOP, stop).body) == {"request-id": "cd" * 16}
+    assert server("POST", STOP).status == 202
+    assert server.job.steering.asked == [
+        ("savepoint", "s3://b/sp"),
+        ("stop", "s3://b/sp", True),
+        ("stop", None, False),
+    ]
+    for trigger in (TRIGGER, "cd" * 16):
+        polled = msgspec.json.decode(server("GET", f"{SAVEPOINTS}/{trigger}").body)
+        assert polled == {"status": {"id": "IN_PROGRESS"}, "operation": None}
+
+
+def test_the_end_of_a_savepoint_is_its_place_or_why_there_is_none(server: Server) -> None:
+    known = server.job.operations
+    good, _ = known.begin(OperationKind.SAVEPOINT, TRIGGER)
+    known.finish(good, path="s3://b/sp/savepoint-1")
+    answer = msgspec.json.decode(server("GET", f"{SAVEPOINTS}/{TRIGGER}").body)
+    assert answer == {"status": {"id": "COMPLETED"}, "operation": {"location": "s3://b/sp/savepoint-1"}}
+    bad, _ = known.begin(OperationKind.SAVEPOINT, "cd" * 16)
+    known.finish(bad, failure="the bucket is gone")
+    answer = msgspec.json.decode(server("GET", f"{SAVEPOINTS}/{'cd' * 16}").body)
+    assert answer["operation"]["failure-cause"]["stack-trace"] == "the bucket is gone"
+    assert "no savepoint was triggered under" in errors(server("GET", f"{SAVEPOINTS}/{'ef' * 16}"))
+
+
+def test_parallelism_is_read_and_written_for_all_vertices(server: Server) -> None:
+    found = msgspec.json.decode(server("GET", REQUIREMENTS).body)
+    assert found[facts.COUNT] == {"parallelism": {"lowerBound": 1, "upperBound": 2}}
+    trigger = msgspec.json.decode(server("PUT", REQUIREMENTS, bounds(7)).body)["request-id"]
+    assert server.job.steering.asked == [("rescale", 7)]
+    assert server("GET", f"{REQUIREMENTS}/{trigger}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "message"),
+    [
+        ("POST", SAVEPOINTS, b"savepoint", "body is wrong"),
+        ("POST", SAVEPOINTS, {"target-directory": 7}, "Expected `str | null`, got `int`"),
+        ("POST", SAVEPOINTS, {"targetDirectory": "x"}, "unknown field `targetDirectory`"),
+        ("POST", SAVEPOINTS, {"cancel-job": True}, "POST to /jobs/:id/stop instead"),
+        ("POST", SAVEPOINTS, {"formatType": "NATIVE"}, "formatType NATIVE is not part of this version"),
+        ("POST", SAVEPOINTS, {"triggerId": "x"}, "expected 32 lower-case hex digits"),
+        ("POST", STOP, {"drain": "yes"}, "Expected `bool`, got `str`"),
+        ("POST", STOP, {"formatType": "FAST"}, "Invalid enum value 'FAST'"),
+        ("PUT", REQUIREMENTS, {}, "these vertices have no parallelism in the request: "),
+        ("PUT", REQUIREMENTS, {"x": {"parallelism": {"upperBound": 2}}}, "no vertex 'x'"),
+        ("PUT", REQUIREMENTS, {**bounds(4), facts.COUNT: {"parallelism": {"upperBound": 2}}}, "as a whole"),
+        ("PUT", REQUIREMENTS, bounds(0), "bounds 1 to 0 are impossible"),
+        ("PUT", REQUIREMENTS, {facts.COUNT: {"parallelism": {"upperBound": "4"}}}, "Expected `int`"),
+    ],
+)
+def test_what_is_wrong_with_such_a_body_is_told_and_nothing_happens(
+    server: Server, method: str, path: str, body: Any, message: str
+) -> None:
+    answer = server(method, path, body)
+    assert answer.status == 400
+    assert message in errors(answer)
+    assert server.job.steering.asked == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"), [(WrongState("it is over"), 409), (ConfigError("no folder"), 400)]
+)
+def test_what_the_job_refuses_is_a_conflict_or_a_wrong_request(
+    server: Server, refusal: Exception, status: int
+) -> None:
+    server.job.steering.refusal = refusal
+    for method, path in (("POST", SAVEPOINTS), ("POST", STOP), ("PUT", REQUIREMENTS)):
+        answer = server(method, path, BODIES.get(method, b""))
+        assert (answer.status, errors(answer)) == (status, str(refusal))
+
+
+def test_a_job_without_a_plan_has_no_parallelism(server: Server) -> None:
+    found = server.job.found
+    server.job.found = JobFacts(found.status, found.spec, found.entered)
+    assert server("GET", REQUIREMENTS).status == 409
+
+
+# ---- cancel
+
+
 def test_cancel_asks_the_job_to_stop(server: Server) -> None:
     assert server("PATCH", RUNNING, query={"mode": "cancel"}).status == 202
     assert server("PATCH", RUNNING).status == 202, "as in Flink, cancel is what is meant"
@@ -249,10 +389,11 @@ def test_a_jobmanager_that_is_about_to_end_is_not_ready(server: Server) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_with_a_token_everything_but_the_probes_asks_for_it(route: Any) -> None:
     server = Server(token="secret")
-    server.job.operations.begin(OperationKind.CHECKPOINT, TRIGGER)
+    server.triggered()
     path = filled(route.path)
-    good = 200 if route.method == "GET" else 202
-    assert server(route.method, path, authorization="Bearer secret").status == good
+    good = GOOD[route.method]
+    body = BODIES.get(route.method, b"")
+    assert server(route.method, path, body, authorization="Bearer secret").status == good
     expected = good if route.access is Access.PROBE else 401
     for wrong in (
         {},

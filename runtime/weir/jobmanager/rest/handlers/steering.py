@@ -1,0 +1,90 @@
+"""Routes that steer a running job: savepoints, a stop with one, another parallelism. All answer at once; poll for the end."""
+
+from __future__ import annotations
+
+from weir.jobmanager.operations import Operation, OperationKind
+from weir.jobmanager.planning import PlannedJob
+from weir.jobmanager.rest.exchange import (
+    Answer,
+    Cluster,
+    Refusal,
+    Request,
+    body_of,
+    check_trigger,
+    json_answer,
+)
+from weir.jobmanager.rest.handlers.jobs import facts_of, job_of
+from weir.jobmanager.rest.models.checkpoints import Triggered
+from weir.jobmanager.rest.models.steering import (
+    SavepointFormat,
+    SavepointTrigger,
+    StopTrigger,
+    VertexRequirements,
+)
+from weir.jobmanager.rest.views import steering as views
+
+
+def savepoint(cluster: Cluster, request: Request) -> Answer:
+    """Take a savepoint below `target-directory`, else below the configured folder: 202 and an id to poll."""
+    body = body_of(request, SavepointTrigger)
+    _check(body.format_type, body.trigger_id)
+    if body.cancel_job:
+        raise Refusal(400, "cancel-job is not part of this version; POST to /jobs/:id/stop instead")
+    steering = job_of(cluster, request).steering
+    return _accepted(steering.savepoint(body.target_directory, body.trigger_id))
+
+
+def outcome(cluster: Cluster, request: Request) -> Answer:
+    """How a savepoint, or a stop with one, fares."""
+    return _outcome(cluster, request, OperationKind.SAVEPOINT, "savepoint")
+
+
+def stop(cluster: Cluster, request: Request) -> Answer:
+    """Stop with a savepoint, with `drain` after all event-time timers fired: 202 and an id to poll among the savepoints."""
+    body = body_of(request, StopTrigger)
+    _check(body.format_type, body.trigger_id)
+    steering = job_of(cluster, request).steering
+    return _accepted(steering.stop(body.target_directory, drain=body.drain, trigger=body.trigger_id))
+
+
+def requirements(cluster: Cluster, request: Request) -> Answer:
+    """What parallelism each vertex has."""
+    return json_answer(views.requirements(_planned(cluster, request)))
+
+
+def require(cluster: Cluster, request: Request) -> Answer:
+    """Rescale the job in place to the one `upperBound` of all vertices: 200 and an id to poll."""
+    body = body_of(request, dict[str, VertexRequirements])
+    wanted = views.wanted_parallelism(_planned(cluster, request), body)
+    operation = job_of(cluster, request).steering.rescale(wanted)
+    return json_answer(Triggered(request_id=operation.trigger))
+
+
+def rescale_outcome(cluster: Cluster, request: Request) -> Answer:
+    """How a rescale fares."""
+    return _outcome(cluster, request, OperationKind.RESCALE, "rescale")
+
+
+def _check(kind: SavepointFormat, trigger: str | None) -> None:
+    if kind is SavepointFormat.NATIVE:
+        raise Refusal(400, "formatType NATIVE is not part of this version; use CANONICAL")
+    check_trigger(trigger)
+
+
+def _accepted(operation: Operation) -> Answer:
+    return json_answer(Triggered(request_id=operation.trigger), 202)
+
+
+def _outcome(cluster: Cluster, request: Request, kind: OperationKind, what: str) -> Answer:
+    name = request.path["trigger"]
+    found = job_of(cluster, request).operations.get(kind, name)
+    if found is None:
+        raise Refusal(404, f"no {what} was triggered under {name!r} at this JobManager, or it was long ago")
+    return json_answer(views.operation(found))
+
+
+def _planned(cluster: Cluster, request: Request) -> PlannedJob:
+    facts = facts_of(cluster, request)
+    if facts.planned is None:
+        raise Refusal(409, f"job {facts.status.name} is {facts.status.state.value} and has no plan")
+    return facts.planned
