@@ -18,7 +18,7 @@ from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState, JobStatus
 
 ROOT = str(Path(__file__).parent.parent.parent)
-ROWS, RATE = 8_000, 4000
+ROWS, RATE = 16_000, 4000
 FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "1500ms", "WEIR_LOG_LEVEL": "WARNING"}
 
 

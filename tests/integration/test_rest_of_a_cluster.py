@@ -177,7 +177,7 @@ def test_times_of_each_running_subtask_add_up_and_point_at_the_slow_vertex(runni
 
 def test_bytes_and_rows_of_a_vertex_are_counted(running: Running) -> None:
     metrics = {v["name"]: v["metrics"] for v in running.rest.get(running.path)["vertices"]}
-    assert metrics["numbers"]["write-bytes"] > metrics["slow"]["read-bytes"] > 0
+    assert metrics["numbers"]["write-bytes"] >= metrics["slow"]["read-bytes"] > 0
     assert metrics["slow"]["read-records"] > 0
 
 

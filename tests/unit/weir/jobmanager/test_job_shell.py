@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 
 import pytest
@@ -44,7 +45,7 @@ class World:
         self.sent: list[tuple[WorkerId, messages.ToWorkerMessage]] = []
         self.released: list[WorkerId] = []
         self.fenced: list[str] = []
-        self.root = f"memory://{id(self)}"
+        self.root = f"memory://{secrets.token_hex(8)}"
         self.started = 0
         settings = {"execution.checkpointing.interval": "10s"} if checkpointing else {}
         self.spec = JobSpec(
