@@ -35,6 +35,7 @@ def faults(job_folder: Path) -> list[str]:
         if record["type"] == "start":
             found += _start_faults(entry, epoch, None if clears else last)
             epoch = entry["epoch"]
+            last = last or record.get("base")
         elif entry["epoch"] != epoch:
             found.append(f"record {entry['seq']} is of epoch {entry['epoch']} within epoch {epoch}")
         if record["type"] == "checkpoint":
@@ -52,7 +53,7 @@ def _start_faults(entry: dict[str, Any], epoch: int, last: dict[str, Any] | None
     if entry["epoch"] != epoch + 1:
         found.append(f"start {entry['seq']} takes epoch {entry['epoch']} after {epoch}")
     base = entry["record"].get("base")
-    if base != last:
+    if base != last and (last is not None or epoch):  # the first start may begin from another job's snapshot
         found.append(f"start {entry['seq']} is based on {base}, the last checkpoint was {last}")
     return found
 

@@ -45,13 +45,23 @@ def complete(lines: list[Line], job: Reference) -> list[str]:
             windows[line["k"], line["end"]] += line["rows"] or 0
             times[line["k"], line["end"]] += 1
     wanted = expected_windows(job)
-    faults = _compare(Counter(_identity(row) for row in rows), Counter(expected_rows(job)), "row")
+    faults = _compare_rows(rows, job)
     faults += _named("window fired twice", [window for window, n in times.items() if n > 1])
     faults += _named("window missing", wanted.keys() - windows.keys())
     faults += _named("window invented", windows.keys() - wanted.keys())
     counted_wrong = [(w, windows[w], n) for w, n in wanted.items() if w in windows and windows[w] != n]
     faults += _named("window with a wrong count (window, got, expected)", counted_wrong)
     return faults + sequence_faults(rows)
+
+
+def row_faults(lines: list[Line], job: Reference) -> list[str]:
+    """As ``complete``, of the rows alone: a drained job fired its windows early."""
+    rows = [line for line in lines if line["kind"] == "row"]
+    return _compare_rows(rows, job) + sequence_faults(rows)
+
+
+def _compare_rows(rows: list[Line], job: Reference) -> list[str]:
+    return _compare(Counter(_identity(row) for row in rows), Counter(expected_rows(job)), "row")
 
 
 def sequence_faults(rows: list[Line]) -> list[str]:
