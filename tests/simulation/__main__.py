@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 
-from tests.simulation.run import run
-from tests.simulation.scenario import make_scenario
+from tests.simulation.run import Report, run
+from tests.simulation.scenario import Scenario, make_scenario
+from tests.simulation.steering import Steering, make_steered_scenario
+
+Show = Callable[[str], None] | None
+Runner = Callable[..., tuple[Scenario, Report]]
 
 
 def main() -> int:
@@ -17,16 +22,27 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=1, dest="first")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first failing seed")
+    parser.add_argument("--steered", action="store_true", help="people save, stop and rescale the job, too")
     options = parser.parse_args()
+    runner = _steered if options.steered else _plain
     if options.seed is not None:
-        return _replay(options.seed, quiet=options.quiet)
-    return _many(options.first, options.count, keep_going=options.keep_going)
+        return _replay(runner, options.seed, quiet=options.quiet)
+    return _many(runner, options.first, options.count, keep_going=options.keep_going)
 
 
-def _replay(seed: int, *, quiet: bool) -> int:
+def _plain(seed: int, show: Show = None) -> tuple[Scenario, Report]:
     scenario = make_scenario(seed)
+    return scenario, run(scenario, show)
+
+
+def _steered(seed: int, show: Show = None) -> tuple[Scenario, Report]:
+    scenario = make_steered_scenario(seed)
+    return scenario, run(scenario, show, Steering)
+
+
+def _replay(runner: Runner, seed: int, *, quiet: bool) -> int:
+    scenario, report = runner(seed, None if quiet else print)
     print("\n".join(scenario.describe()))
-    report = run(scenario, None if quiet else print)
     for fault in report.faults:
         print(f"FAULT {fault}")
     print(
@@ -35,12 +51,12 @@ def _replay(seed: int, *, quiet: bool) -> int:
     return 0 if report.good else 1
 
 
-def _many(first: int, count: int, *, keep_going: bool) -> int:
+def _many(runner: Runner, first: int, count: int, *, keep_going: bool) -> int:
     began = time.monotonic()
     failing = []
     totals = {"checkpoints": 0, "epochs": 0, "virtual_seconds": 0.0}
     for seed in range(first, first + count):
-        report = run(make_scenario(seed))
+        _, report = runner(seed)
         for name in totals:
             totals[name] += getattr(report, name)
         if not report.good:

@@ -11,8 +11,16 @@ import re
 import msgspec
 
 from weir.checkpoint import paths, recovery, store
-from weir.checkpoint.fence_records import Checkpoint, Entry, LogView, Start, decode_entry
-from weir.checkpoint.metadata import SnapshotMetadata
+from weir.checkpoint.fence_records import (
+    Checkpoint,
+    Entry,
+    LogView,
+    RestorePoint,
+    Start,
+    Stopped,
+    decode_entry,
+)
+from weir.checkpoint.metadata import SnapshotKind, SnapshotMetadata
 from weir.errors import WeirError
 from weir.ids import JobId
 from weir.state import reserved
@@ -35,17 +43,25 @@ class Auditor:
         self.permitted: set[tuple[str, str]] = set()
         self.committed: list[tuple[str, str]] = []
         self.checkpoints = 0
+        self.savepoints = 0
+        self.stops = 0
         self._job = job
         self._storage = storage
         self._folder = PrefixedStorage(storage.inner, job)
         self._sinks = sinks
-        #: Objects that the job would be restored from now.
+        #: Objects that the job would be restored from now, and those of all its savepoints.
         self._needed: set[str] = set()
+        self._saved: set[str] = set()
 
     @property
     def ended(self) -> bool:
         """Whether the log's last record is terminal."""
         return self.log.ended is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job was stopped with a savepoint and not started since."""
+        return isinstance(self.log.ended, Stopped)
 
     def changed(self, effect: Effect) -> None:
         name = effect.name.removeprefix(f"{self._job}/")
@@ -60,6 +76,8 @@ class Auditor:
                 self._violated(effect, f"deletes {name}, which the job would be restored from")
             elif effect.data != effect.before:
                 self._violated(effect, f"changes {name}, which the job would be restored from")
+        elif effect.name in self._saved and effect.data != effect.before:
+            self._violated(effect, f"{effect.operation} of {name}, which belongs to a savepoint")
 
     # ---- the fence ------------------------------------------------------------------------------------------
 
@@ -79,6 +97,7 @@ class Auditor:
         except WeirError as error:
             self._violated(effect, f"the log is not linear: {error}")
             return
+        self.stops += isinstance(entry.record, Stopped)
         if isinstance(entry.record, Checkpoint):
             self._checkpoint(entry, entry.record, effect)
         self._needed = self._restorable(effect)
@@ -86,7 +105,7 @@ class Auditor:
     def _checkpoint(self, entry: Entry, record: Checkpoint, effect: Effect) -> None:
         self.checkpoints += 1
         try:
-            snapshot = store.load_point(self._folder, record.point)
+            snapshot = self._load(record.point)
             for operator in snapshot.metadata.operators:
                 for subtask in operator.subtasks:
                     for handle in subtask.handles:
@@ -96,6 +115,9 @@ class Auditor:
                 effect, f"checkpoint {record.point.checkpoint_id} is recorded but not whole: {error}"
             )
             return
+        if record.point.kind is SnapshotKind.SAVEPOINT:
+            self.savepoints += 1
+            self._saved |= self._objects(snapshot, record.point)
         keys = self._receipts(snapshot)
         if keys and not record.has_commits:
             self._violated(effect, f"checkpoint {record.point.checkpoint_id} commits, and its record says no")
@@ -127,7 +149,17 @@ class Auditor:
             return set()
         if isinstance(decision, recovery.NoState):
             return set()
-        snapshot = store.load_point(self._folder, decision.point)
+        return self._objects(self._load(decision.point), decision.point)
+
+    def _load(self, point: RestorePoint) -> store.LoadedSnapshot:
+        """Without the faults of the simulated storage."""
+        if "://" not in point.path:
+            return store.load_point(self._folder, point)
+        folder = point.path.removeprefix(f"{self._storage.uri}/")
+        return store.load_folder(PrefixedStorage(self._storage.inner, folder), point)
+
+    def _objects(self, snapshot: store.LoadedSnapshot, point: RestorePoint) -> set[str]:
+        """What a snapshot consists of: a checkpoint's from the job's folder, a savepoint's from the storage's root."""
         files = {
             handle.path
             for operator in snapshot.metadata.operators
@@ -135,7 +167,10 @@ class Auditor:
             for handle in subtask.handles
             if handle.path is not None
         }
-        return files | {f"{decision.point.path}/{paths.METADATA}"}
+        if "://" not in point.path:
+            return files | {f"{point.path}/{paths.METADATA}"}
+        folder = point.path.removeprefix(f"{self._storage.uri}/")
+        return {f"{folder}/{name}" for name in (*files, paths.METADATA)}
 
     # ---- output ---------------------------------------------------------------------------------------------
 

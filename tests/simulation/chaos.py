@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 
+from tests.simulation.auditor import Auditor
 from tests.simulation.functions import Poison
 from tests.simulation.pipelines import Shape
 from tests.simulation.scenario import Scenario
@@ -30,7 +31,8 @@ _AMBUSHES = (
 class Chaos:
     """Also a storage observer, for its ambushes."""
 
-    def __init__(self, cluster: Cluster, scenario: Scenario, chance: random.Random) -> None:
+    def __init__(self, cluster: Cluster, scenario: Scenario, chance: random.Random, auditor: Auditor) -> None:
+        self._auditor = auditor
         self._cluster = cluster
         self._scenario = scenario
         self._chance = chance

@@ -32,6 +32,8 @@ from weir.operators.job_code import JobCode
 Outputs = dict[str, list[Any]]
 #: What is counted, by what it is called in messages.
 Items = dict[str, list[Any]]
+#: Begins the seed of a uniform shape.
+UNIFORM = "uniform:"
 
 
 class Shape:
@@ -44,6 +46,8 @@ class Shape:
         self.padding = padding
         #: Output goes to the file sink.
         self.files = files
+        #: Operators have the job's parallelism, which may change while it runs, and none of their own.
+        self.uniform = seed.startswith(UNIFORM)
 
     @property
     def args(self) -> tuple[str, ...]:
@@ -57,7 +61,9 @@ class Shape:
 
     def of(self, operator: str, stream: Any) -> Any:
         """Name the operator and give it its shape; alike in every process."""
-        stream.uid(operator).name(operator).set_parallelism(self.parallelism(operator))
+        stream.uid(operator).name(operator)
+        if not self.uniform:
+            stream.set_parallelism(self.parallelism(operator))
         if random.Random(f"{self.seed}/{operator}/chaining").random() < 0.25:
             stream.disable_chaining()
         return stream
@@ -188,7 +194,8 @@ class Counting(Pipeline):
     def order_faults(self, outputs: Outputs, shape: Shape) -> list[str]:
         # Rows of a split keep their order unless they may take several ways before they meet again.
         before = ("source-0", "passing", "twice", "kept")
-        one_way = not shape.spreads("passing") and len({shape.parallelism(name) for name in before}) == 1
+        same = not shape.uniform and len({shape.parallelism(name) for name in before}) == 1
+        one_way = same and not shape.spreads("passing")
         return nth_faults(outputs["out"], ordered=one_way)
 
 

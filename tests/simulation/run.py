@@ -33,6 +33,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
     outputs: Outputs = field(default_factory=dict)
     checkpoints: int = 0
+    savepoints: int = 0
     attempts: int = 0
     epochs: int = 0
     virtual_seconds: float = 0.0
@@ -43,8 +44,12 @@ class Report:
         return not self.faults
 
 
-def run(scenario: Scenario, show: Callable[[str], None] | None = None) -> Report:
-    """The whole run in this thread; ``show`` gets each line of its trace."""
+def run(
+    scenario: Scenario,
+    show: Callable[[str], None] | None = None,
+    kind: type[Chaos] = Chaos,
+) -> Report:
+    """The whole run in this thread; ``show`` gets each line of its trace, ``kind`` knows what may happen."""
     chance = random.Random(f"run {scenario.seed}")
     weather = Weather(slow_messages=scenario.slow_messages)
     cluster = Cluster(scenario.cluster, scenario.job(), weather, chance, show)
@@ -53,12 +58,12 @@ def run(scenario: Scenario, show: Callable[[str], None] | None = None) -> Report
     }
     auditor = Auditor(cluster.storage, scenario.job().job_id, sinks)
     cluster.storage.observers.append(auditor)
-    chaos = Chaos(cluster, scenario, chance)
+    chaos = kind(cluster, scenario, chance, auditor)
     report = Report(scenario.seed)
     Poison.doses = 0
     with cluster.running() as loop:
         try:
-            loop.run_until_complete(loop.world.run(_story(cluster, scenario, chaos, report)))
+            loop.run_until_complete(loop.world.run(_story(cluster, scenario, chaos, report, auditor)))
         except Stuck as error:
             report.faults.append(f"stuck: {error}")
         report.virtual_seconds = loop.time()
@@ -66,6 +71,7 @@ def run(scenario: Scenario, show: Callable[[str], None] | None = None) -> Report
         report.faults += [f"logged: {what}" for what in cluster.trace.faults]
     report.faults += auditor.violations
     report.checkpoints = auditor.checkpoints
+    report.savepoints = auditor.savepoints
     report.epochs = auditor.log.last.epoch if auditor.log.last else 0
     report.outputs = {sink: committed_rows(cluster.storage.inner, sink) for sink in sinks}
     if not report.faults:
@@ -81,7 +87,9 @@ def _judge(scenario: Scenario, shape: Shape, report: Report, auditor: Auditor) -
     return scenario.pipeline.faults(report.outputs, exactly_once=scenario.exactly_once, shape=shape)
 
 
-async def _story(cluster: Cluster, scenario: Scenario, chaos: Chaos, report: Report) -> None:
+async def _story(
+    cluster: Cluster, scenario: Scenario, chaos: Chaos, report: Report, auditor: Auditor
+) -> None:
     loop = cluster.world.loop
     for _ in range(scenario.cluster.task_managers):
         cluster.start_task_manager()
@@ -89,14 +97,14 @@ async def _story(cluster: Cluster, scenario: Scenario, chaos: Chaos, report: Rep
     loop.world.run(_orchestrate(cluster))
     for at, name in scenario.faults:
         await asyncio.sleep(at - loop.time())
-        if _state(cluster) is not JobState.FINISHED:
+        if not _finished(cluster, auditor):
             chaos.happen(name)
-    while not (_state(cluster) is JobState.FINISHED and loop.time() >= chaos.over_at):
+    while not (_finished(cluster, auditor) and loop.time() >= chaos.over_at):
         deadline = max(chaos.over_at, scenario.faults[-1][0] if scenario.faults else 0.0) + PATIENCE
         if loop.time() > deadline:
             report.faults.append(f"not finished {PATIENCE:g} s after the last fault: {_status(cluster)}")
             return
-        if (fault := _hopeless(cluster, chaos)) is not None:
+        if not auditor.stopped and (fault := _hopeless(cluster, chaos)) is not None:
             report.faults.append(fault)
             return
         await asyncio.sleep(0.1)
@@ -129,9 +137,11 @@ def _never_started(job: Job) -> bool:
     )
 
 
-def _state(cluster: Cluster) -> JobState | None:
+def _finished(cluster: Cluster, auditor: Auditor) -> bool:
+    """Stopped with a savepoint is FINISHED too, to people; but it goes on, perhaps under another JobManager."""
     job = cluster.jobmanager.job
-    return None if job is None else job.state
+    ended = auditor.ended or auditor.stops == 0
+    return job is not None and job.state is JobState.FINISHED and ended and not auditor.stopped
 
 
 def _hopeless(cluster: Cluster, chaos: Chaos) -> str | None:
