@@ -52,21 +52,31 @@ class ControlServer:
     @classmethod
     async def start(cls, service: ControlService, host: str, port: int) -> ControlServer:
         """Listen on ``host``; port 0 takes a free one. Raises ``AddressInUse``."""
+        # Asked of the system first: gRPC's library may abort the whole process on its way back from a port it cannot have.
+        try:
+            with await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port):
+                pass
+        except OSError as error:
+            raise _in_use(host, port) from error
         server = grpc.aio.server(options=wire.OPTIONS)
         server.add_generic_rpc_handlers((_handlers(service),))
         try:
             bound = server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
-            raise AddressInUse(
-                f"cannot listen on {host}:{port}: another process has the port, or the address is not of this "
-                f"machine; end that process or choose another port (0 takes a free one)"
-            ) from error
+            raise _in_use(host, port) from error
         await server.start()
         return cls(server, host, bound)
 
     async def stop(self, grace: float = 1.0) -> None:
         """Refuse new calls, wait ``grace`` seconds for those under way, close everything."""
         await self._server.stop(grace)
+
+
+def _in_use(host: str, port: int) -> AddressInUse:
+    return AddressInUse(
+        f"cannot listen on {host}:{port}: another process has the port, or the address is not of this "
+        f"machine; end that process or choose another port (0 takes a free one)"
+    )
 
 
 def _handlers(service: ControlService) -> grpc.GenericRpcHandler:
