@@ -54,7 +54,7 @@ class ControlServer:
         """Listen on ``host``; port 0 takes a free one. Raises ``AddressInUse``."""
         # Asked of the system first: gRPC's library may abort the whole process on its way back from a port it cannot have.
         try:
-            with await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port):
+            async with await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port):
                 pass
         except OSError as error:
             raise _in_use(host, port) from error
