@@ -163,6 +163,9 @@ class WorkerNetwork:
     def open(self, execution: messages.Execution, endpoints: Endpoints) -> None:
         self.network.opened[self.worker] = (endpoints, self.post)
 
+    def flush(self) -> None:
+        """Frames are there at once."""
+
 
 class HarnessWorker:
     """A worker without a process."""
@@ -314,14 +317,19 @@ class TaskHarness:
         for worker in self.workers:
             worker.inbox.append(codec.encode(message))
 
-    def trigger(self) -> int:
-        """Begin the next checkpoint."""
+    def trigger(self, savepoint: str = "", *, stop: bool = False, drain: bool = False) -> int:
+        """Begin the next snapshot."""
         number = self._next_checkpoint
         self._next_checkpoint += 1
         self.pending[number] = Snapshot(number)
         self._tell(
             messages.TriggerCheckpoint(
-                execution=self.execution, checkpoint_id=number, timestamp_ms=self.clock.wall_ms()
+                execution=self.execution,
+                checkpoint_id=number,
+                timestamp_ms=self.clock.wall_ms(),
+                savepoint=savepoint,
+                stop=stop,
+                drain=drain,
             )
         )
         return number
@@ -329,6 +337,18 @@ class TaskHarness:
     def acknowledged(self, number: int) -> bool:
         """Whether every subtask acknowledged it."""
         return number in self.pending and len(self.pending[number].acks) == len(self.subtasks)
+
+    def owing(self, number: int) -> set[SubtaskId]:
+        """The subtasks that commit something with it."""
+        acks = self.pending[number].acks.items()
+        return {subtask for subtask, ack in acks if any(state.has_commits for state in ack.states.values())}
+
+    def complete_and_commit(self, number: int) -> Snapshot:
+        """Its record is written, and everybody has committed what belongs to it."""
+        owing = self.owing(number)
+        snapshot = self.complete(number)
+        self.run_until(lambda: all(self.committed.get(subtask, 0) >= number for subtask in owing))
+        return snapshot
 
     def complete(self, number: int) -> Snapshot:
         """Its record is written: it is the restore point, commits follow, older ones on their way are dropped."""
@@ -449,13 +469,7 @@ class TaskHarness:
             self.abort(number)
         final = self.trigger()
         self.run_until(lambda: self.acknowledged(final))
-        owing = {
-            subtask
-            for subtask, ack in self.pending[final].acks.items()
-            if any(state.has_commits for state in ack.states.values())
-        }
-        self.complete(final)
-        self.run_until(lambda: all(self.committed.get(subtask, 0) >= final for subtask in owing))
+        self.complete_and_commit(final)
         self._tell(messages.FinishTasks(execution=self.execution))
         used = sum(bool(worker.loop.tasks) for worker in self.workers)
         self.run_until(lambda: self.stopped >= used)

@@ -72,6 +72,7 @@ class World:
             fenced=self.fenced.append,
             jitter=lambda: 0.0,
             blocking=at_once,
+            replan=planner,
         )
         made = Job(JOB, self.spec, services, recovering=recovering)
         self.jobs.append(made)

@@ -64,6 +64,12 @@ def closing() -> JobMachine:
     return machine
 
 
+def saving() -> JobMachine:
+    machine = running()
+    tell(machine, ev.SavepointStopRequested(execution(1)))
+    return machine
+
+
 def take_down(machine: JobMachine) -> list[ev.Instruction]:
     """The attempt's workers and checkpoints go."""
     attempt = machine.execution
@@ -337,6 +343,70 @@ def test_a_person_cannot_stop_a_job_that_is_closing() -> None:
     assert machine.phase is Phase.CLOSING
 
 
+def test_a_stop_with_a_savepoint_saves_closes_and_is_recorded_as_stopped() -> None:
+    machine = running()
+    assert tell(machine, ev.SavepointStopRequested(execution(1))) == [ev.TakeStopSavepoint(execution(1))]
+    assert machine.state is JobState.RUNNING
+    assert ev.FinishTasks(execution(1), (A, B)) in tell(machine, ev.FinalCheckpointDone(execution(1)))
+    tell(machine, ev.CheckpointsStopped(execution(1)), ev.WorkerStopped(execution(1), A))
+    orders = tell(machine, ev.WorkerStopped(execution(1), B))
+    assert orders[-1] == ev.WriteTerminal(JobState.FINISHED, None, stopped=True)
+    assert tell(machine, ev.TerminalWritten()) == [ev.Settle(JobState.FINISHED)]
+
+
+def test_a_savepoint_that_fails_takes_all_tasks_back_to_the_last_checkpoint_at_once_and_is_no_restart() -> (
+    None
+):
+    machine = saving()
+    orders = tell(machine, ev.SavepointStopFailed(execution(1)))
+    assert orders[0] == ev.StopCheckpoints(execution(1))
+    assert take_down(machine) == [ev.RequestSlots(2)]
+    assert machine.state is JobState.RESTARTING
+    assert tell(machine, ev.SlotsGranted((C, D))) == [ev.DeployAttempt(execution(2), (C, D))]
+    assert machine.restarts == 0
+    tell(machine, ev.AttemptFailed(execution(2), USER))
+    take_down(machine)
+    tell(machine, ev.RestartDue(AttemptId(2)), ev.SlotsGranted((A, B)))
+    assert machine.restarts == 1, "that one followed a failure"
+
+
+def test_a_failure_while_saving_is_one_as_any_other() -> None:
+    machine = saving()
+    tell(machine, ev.WorkerGone(A, LOST))
+    assert ev.ScheduleRestart(AttemptId(1), 5.0) in take_down(machine)
+
+
+def test_input_that_ends_while_saving_changes_nothing_and_cancel_still_works() -> None:
+    machine = saving()
+    assert tell(machine, ev.SubtaskEnded(execution(1), FIRST), ev.SubtaskEnded(execution(1), SECOND)) == []
+    assert machine.phase is Phase.SAVING
+    tell(machine, ev.StopRequested(ev.StopKind.CANCEL))
+    assert take_down(machine) == [ev.WriteTerminal(JobState.CANCELED, None)]
+
+
+def test_a_rescale_restarts_at_once_with_other_slots_and_subtasks() -> None:
+    machine = running()
+    third = SubtaskId(VertexId("v"), 2)
+    tell(machine, ev.RescaleReady(execution(1), 3, frozenset({FIRST, SECOND, third})))
+    assert machine.slots == 3
+    assert take_down(machine) == [ev.RequestSlots(3)]
+    tell(machine, ev.SlotsGranted((A, B, C)))
+    started = [ev.SubtaskRunning(execution(2), subtask) for subtask in (FIRST, SECOND)]
+    assert tell(machine, *started) == []
+    assert tell(machine, ev.SubtaskRunning(execution(2), third)) == [ev.StartCheckpoints(execution(2))]
+    assert (machine.restarts, machine.epoch) == (0, 1)
+
+
+def test_what_follows_from_a_planned_restart_is_no_cause_but_a_cancel_wins() -> None:
+    machine = running()
+    tell(machine, ev.RescaleReady(execution(1), 2, frozenset({FIRST, SECOND})))
+    tell(machine, ev.AttemptFailed(execution(1), USER), ev.WorkerGone(A, LOST))
+    assert machine.goal is not None
+    assert machine.goal.failure is None
+    tell(machine, ev.StopRequested(ev.StopKind.CANCEL))
+    assert take_down(machine) == [ev.WriteTerminal(JobState.CANCELED, None)]
+
+
 @pytest.mark.parametrize(
     "make", [JobMachine, lambda job: deployed(), lambda job: running(), lambda job: closing()]
 )
@@ -359,6 +429,10 @@ def test_a_fenced_job_releases_everything_and_writes_nothing(make) -> None:
         (running, ev.FinalCheckpointDone(execution(1))),
         (committing, ev.SubtaskEnded(execution(1), FIRST)),
         (running, planned()),
+        (committing, ev.SavepointStopRequested(execution(1))),
+        (saving, ev.SavepointStopRequested(execution(1))),
+        (saving, ev.RescaleReady(execution(1), 1, frozenset())),
+        (running, ev.SavepointStopFailed(execution(1))),
     ],
 )
 def test_an_event_that_cannot_happen_raises_and_changes_nothing(make, event: ev.Event) -> None:

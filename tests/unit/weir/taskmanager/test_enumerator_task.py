@@ -17,7 +17,7 @@ from weir.graph.physical import ChainedOperator, PhysicalVertex, VertexKind
 from weir.ids import AttemptId, Epoch, OperatorId, VertexId
 from weir.operators.base import RestoredState
 from weir.operators.failures import OperatorFailure
-from weir.records import Barrier, SplitsAssigned
+from weir.records import Barrier, EndOfInput, SplitsAssigned
 from weir.rpc import messages
 from weir.state.snapshot import OperatorSubtaskState
 from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
@@ -328,3 +328,26 @@ def test_closing_closes_the_enumerator_if_there_is_one() -> None:
     made = opened(source)
     made.task.close()
     assert source.made[-1].closed
+
+
+def test_after_the_barrier_of_a_stop_nothing_is_handed_out_or_looked_for() -> None:
+    source = ScriptedSource("abc", interval=10.0)
+    made = opened(source)
+    made.task.trigger(Barrier(1, stop=True))
+    made.request(0)
+    made.background()
+    made.clock.now = 100.0
+    assert not made.task.step(100.0)
+    assert made.task.next_deadline(100.0) is None
+    assert made.received(0) == made.received(1) == [Barrier(1)]
+    assert opened(ScriptedSource(), restored=made.saved()).task._require().splits == ["a", "b", "c"]
+
+
+def test_a_drain_ends_every_reader_before_the_barrier() -> None:
+    made = opened(ScriptedSource("abc"))
+    made.request(1)
+    made.task.trigger(Barrier(1, stop=True), drain=True)
+    made.background()
+    assert made.received(0) == [EndOfInput(drained=True), Barrier(1)]
+    assert made.received(1) == [(["a"], False), EndOfInput(drained=True), Barrier(1)]
+    assert not made.task.ended, "who starts from there goes on"

@@ -32,6 +32,7 @@ def through(*frames: bytes, reader: wire.FrameReader | None = None) -> list[tupl
         StreamStatus(idle=True),
         StreamStatus(idle=False),
         EndOfInput(),
+        EndOfInput(drained=True),
     ],
     ids=repr,
 )

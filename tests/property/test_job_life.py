@@ -1,0 +1,190 @@
+"""The life of a job under any order of events: whatever comes, it holds to its rules and can be brought to an end.
+
+A generated world plays the shell: it carries orders out in any order and at any time, loses workers, fails attempts,
+stops, saves and rescales. Invariants are looked at after each event.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weir.errors import FailureKind
+from weir.ids import AttemptId, Epoch, JobId, SubtaskId, VertexId, WorkerId
+from weir.jobmanager import job_events as ev
+from weir.jobmanager.job_phases import Phase
+from weir.jobmanager.job_state import JobMachine, Moment
+from weir.jobmanager.restart import FixedDelay
+from weir.rpc.messages import Execution, Failure
+from weir.rpc.requests import JobState
+
+JOB = JobId("a" * 32)
+LOST = Failure(kind=FailureKind.WORKER_LOST, message="killed")
+USER = Failure(kind=FailureKind.USER, message="job.py:1: no")
+DEAD = Failure(kind=FailureKind.USER, message="job.py:1: never", restartable=False)
+
+
+@dataclass
+class World:
+    """What the machine ordered and is not done yet."""
+
+    machine: JobMachine
+    #: Answers that may come, each once.
+    due: list[ev.Event] = field(default_factory=list)
+    parallelism: int = 2
+    workers: int = 0
+    #: Of the current attempt, as far as checkpoints go.
+    checkpoints_of: Execution | None = None
+    terminal: list[ev.WriteTerminal] = field(default_factory=list)
+    settled: list[JobState] = field(default_factory=list)
+    deployed: list[Execution] = field(default_factory=list)
+    #: Where the subtasks of the current attempt run.
+    placed: dict[SubtaskId, WorkerId] = field(default_factory=dict)
+
+    def subtasks(self) -> frozenset[SubtaskId]:
+        return frozenset(SubtaskId(VertexId("v"), i) for i in range(self.parallelism))
+
+    def tell(self, event: ev.Event) -> None:
+        if isinstance(event, ev.WorkerGone | ev.WorkerStopped):
+            # Nothing more is heard from there.
+            self.due = [other for other in self.due if not self._is_said_by(event.worker, other)]
+        for order in self.machine.handle(event, Moment(0.0)):
+            self.carry_out(order)
+        self.check()
+
+    def carry_out(self, order: ev.Instruction) -> None:
+        match order:
+            case ev.MakePlan():
+                planned = ev.Planned(self.parallelism, self.subtasks(), FixedDelay(1000, 1.0), True, 30.0)
+                self.due.append(planned)
+            case ev.ClaimJob():
+                self.due.append(ev.Claimed(Epoch(1)))
+            case ev.RequestSlots(count=count):
+                assert count == self.parallelism
+                names = tuple(WorkerId(f"w{self.workers + i}") for i in range(count))
+                self.workers += count
+                self.due.append(ev.SlotsGranted(names))
+            case ev.WithdrawSlotRequest():
+                self.due = [event for event in self.due if not isinstance(event, ev.SlotsGranted)]
+            case ev.DeployAttempt(execution=execution, workers=workers):
+                assert self.checkpoints_of is None, (
+                    "an attempt began while another one's checkpoint was written"
+                )
+                self.deployed.append(execution)
+                self.placed = dict(zip(sorted(self.subtasks()), workers, strict=True))
+                self.due += [ev.SubtaskRunning(execution, subtask) for subtask in self.subtasks()]
+            case ev.StartCheckpoints(execution=execution):
+                self.checkpoints_of = execution
+                self.due += [ev.SubtaskEnded(execution, subtask) for subtask in self.subtasks()]
+            case ev.TakeFinalCheckpoint(execution=execution):
+                self.due.append(ev.FinalCheckpointDone(execution))
+            case ev.TakeStopSavepoint(execution=execution):
+                self.due += [ev.FinalCheckpointDone(execution), ev.SavepointStopFailed(execution)]
+            case ev.StopCheckpoints(execution=execution):
+                self.due = [event for event in self.due if not _is_about_snapshots(event)]
+                self.due.append(ev.CheckpointsStopped(execution))
+            case ev.CancelTasks(execution=execution, workers=workers):
+                self.due += [ev.WorkerStopped(execution, worker) for worker in workers]
+            case ev.FinishTasks(execution=execution, workers=workers):
+                self.due += [ev.WorkerStopped(execution, worker) for worker in workers]
+            case ev.StartGrace(execution=execution):
+                self.due.append(ev.GraceOver(execution))
+            case ev.ReleaseWorkers(workers=workers):
+                self.due += [ev.WorkerGone(worker, LOST) for worker in workers]
+            case ev.ScheduleRestart(after=after):
+                self.due.append(ev.RestartDue(after))
+            case ev.WriteTerminal():
+                self.terminal.append(order)
+                self.due.append(ev.TerminalWritten())
+            case ev.Settle(state=state):
+                self.settled.append(state)
+
+    def _is_said_by(self, worker: WorkerId, event: ev.Event) -> bool:
+        return isinstance(event, ev.SubtaskRunning | ev.SubtaskEnded) and self.placed[event.subtask] == worker
+
+    def answer(self, which: int) -> None:
+        """One of the answers that are due comes."""
+        event = self.due.pop(which % len(self.due))
+        if isinstance(event, ev.CheckpointsStopped):
+            self.checkpoints_of = None
+        if isinstance(event, ev.FinalCheckpointDone | ev.SavepointStopFailed):
+            # One snapshot has one end; and a subtask that acknowledged the last one does nothing more.
+            over = ev.SubtaskEnded if isinstance(event, ev.FinalCheckpointDone) else ()
+            self.due = [
+                other for other in self.due if not _is_about_snapshots(other) and not isinstance(other, over)
+            ]
+        self.tell(event)
+
+    def check(self) -> None:
+        machine = self.machine
+        assert len(self.settled) <= 1
+        assert len(self.terminal) <= 1
+        assert (machine.phase is Phase.SETTLED) == bool(self.settled)
+        assert machine.occupied <= machine.workers
+        if machine.phase in (Phase.WAITING, Phase.BACKING_OFF, Phase.SETTLING, Phase.SETTLED):
+            assert machine.fenced or not machine.workers or machine.phase in (Phase.SETTLING, Phase.SETTLED)
+        numbers = [execution.attempt for execution in self.deployed]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert machine.restarts <= max(0, len(numbers) - 1)
+
+
+def _is_about_snapshots(event: ev.Event) -> bool:
+    return isinstance(event, ev.FinalCheckpointDone | ev.SavepointStopFailed)
+
+
+def _disturb(world: World, rng: random.Random) -> None:
+    """Something that nobody ordered, if it can happen now."""
+    machine = world.machine
+    possible: list[Callable[[], None]] = []
+    if machine.workers:
+        worker = rng.choice(sorted(machine.workers))
+        possible.append(lambda: world.tell(ev.WorkerGone(worker, LOST)))
+    if machine.epoch is not None and machine.attempt:
+        failure = rng.choice([LOST, USER, USER, DEAD])
+        if machine.phase not in (Phase.CLAIMING, Phase.PLANNING):
+            possible.append(lambda: world.tell(ev.AttemptFailed(machine.execution, failure)))
+        late = Execution(JOB, Epoch(1), AttemptId(machine.attempt - 1))
+        possible.append(lambda: world.tell(ev.AttemptFailed(late, USER)))
+    if machine.phase is Phase.RUNNING:
+        possible.append(lambda: world.tell(ev.SavepointStopRequested(machine.execution)))
+        possible.append(lambda: _rescale(world, rng.randint(1, 4)))
+    if possible:
+        rng.choice(possible)()
+
+
+def _rescale(world: World, parallelism: int) -> None:
+    world.parallelism = parallelism
+    world.tell(ev.RescaleReady(world.machine.execution, parallelism, world.subtasks()))
+
+
+@given(st.integers(0, 2**32), st.integers(0, 120))
+def test_any_order_of_events_keeps_the_rules_and_comes_to_an_end(seed: int, steps: int) -> None:
+    rng = random.Random(seed)
+    world = World(JobMachine(JOB))
+    for order in world.machine.start():
+        world.carry_out(order)
+    for _ in range(steps):
+        if world.due and rng.random() < 0.8:
+            world.answer(rng.randrange(len(world.due)))
+        else:
+            _disturb(world, rng)
+        if rng.random() < 0.02:
+            world.tell(ev.StopRequested(rng.choice(list(ev.StopKind))))
+    for _ in range(500):  # undisturbed, it ends by itself
+        if not world.due:
+            break
+        world.answer(0)
+    assert world.machine.phase is Phase.SETTLED
+    (state,) = world.settled
+    for record in world.terminal:
+        assert record.state is state
+        assert not record.stopped or state is JobState.FINISHED
+    if state is JobState.FINISHED:
+        assert len(world.terminal) == 1, "a finished job has its record"
+    assert not world.machine.workers or state is JobState.FINISHED, (
+        "nothing is left but what is being released"
+    )
