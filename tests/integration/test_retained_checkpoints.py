@@ -1,0 +1,139 @@
+"""Which checkpoints are there after a cancellation, a failure, and many checkpoints: exactly those that were promised.
+
+Scorecard rows A10 and A11.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from tests.support import metadata_check
+from tests.support.clusters import FAST, elsewhere, fence, open_gate, reference, spec, started, wait_for
+from tests.support.reference_rows import Reference
+from weir.ids import JobId
+from weir.local import LocalCluster
+from weir.rpc.requests import JobState
+
+KEY = "execution__checkpointing__externalized_checkpoint_retention"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(environment=FAST) as made:
+        yield made
+
+
+def checkpoints(folder: Path, job: JobId) -> list[Path]:
+    found = (folder / "checkpoints" / job).glob("chk-*")
+    return sorted(found, key=lambda path: int(path.name[4:]))
+
+
+def objects(folder: Path, job: JobId) -> list[str]:
+    """Everything in the job's folder but its log."""
+    root = folder / "checkpoints" / job
+    return [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and "fence" not in p.parts]
+
+
+@pytest.mark.parametrize(
+    ("retention", "cancelled", "kept"),
+    [
+        ("", True, False),
+        ("", False, True),
+        ("DELETE_ON_CANCELLATION", True, False),
+        ("DELETE_ON_CANCELLATION", False, True),
+        ("RETAIN_ON_CANCELLATION", True, True),
+        ("RETAIN_ON_CANCELLATION", False, True),
+    ],
+    ids=["none-cancel", "none-fail", "delete-cancel", "delete-fail", "retain-cancel", "retain-fail"],
+)
+def test_checkpoints_stay_or_go_with_the_job_as_its_retention_says(
+    cluster: LocalCluster, tmp_path: Path, retention: str, cancelled: bool, kept: bool
+) -> None:
+    work = reference(tmp_path)
+    wanted = spec(work, tmp_path, **{KEY: retention, "restart_strategy__fixed_delay__attempts": "0"})
+    job = started(cluster, wanted, checkpoints=4)
+    if cancelled:
+        cluster.cancel(job)
+    else:
+        os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+    status = cluster.wait(job, timeout=120)
+    assert status.state is (JobState.CANCELED if cancelled else JobState.FAILED)
+    left = checkpoints(tmp_path, job)
+    if not kept:
+        assert objects(tmp_path, job) == []
+        assert fence(tmp_path, job)[-1] == {"type": "cancelled", "deleted": True}
+        return
+    assert len(left) == 3
+    again = structs.replace(spec(work, tmp_path, name="again"), restore_from=f"file://{left[-1]}")
+    open_gate(work)
+    status = cluster.wait(cluster.submit(again), timeout=120)
+    assert status.state is JobState.FINISHED, status.failures
+    assert status.checkpoints.restored is not None
+    assert status.checkpoints.restored.id == int(left[-1].name[4:])
+    assert [path.name for path in checkpoints(tmp_path, job)] == [path.name for path in left]
+
+
+@pytest.mark.parametrize("backend", ["Memory", "FileSystem"])
+def test_after_many_checkpoints_exactly_the_newest_three_are_restorable_and_nothing_else_is_there(
+    tmp_path: Path, backend: str
+) -> None:
+    work = reference(tmp_path, rows=4000, keys=100, ballast=1000 if backend == "FileSystem" else 0)
+    wanted = spec(work, tmp_path, state__backend__type=backend)
+    with LocalCluster(environment=FAST) as cluster:
+        job = started(cluster, wanted, checkpoints=10)
+        os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+        wait_for(cluster, job, lambda status: status.attempt == 2 and status.state is JobState.RUNNING)
+        pid = cluster.jobmanager_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_for(cluster, job, lambda status: status.epoch == 2 and status.checkpoints.completed >= 5)
+        cluster.suspend(job)
+        cluster.forget(job)
+        left = checkpoints(tmp_path, job)
+        completed = [r["point"]["checkpoint_id"] for r in fence(tmp_path, job) if r["type"] == "checkpoint"]
+        assert [int(path.name[4:]) for path in left] == completed[-3:]
+        referred = {name for path in left for name in files_of(path)}
+        assert set(objects(tmp_path, job)) == referred
+        assert any(not name.endswith("_metadata") for name in referred) == (backend == "FileSystem")
+        for number, path in enumerate(left):
+            assert metadata_check.faults(path, work) == []
+            runs_on_from(cluster, work, tmp_path, path, f"again-{number}", backend)
+        gone = tmp_path / "checkpoints" / job / f"chk-{completed[-4]}"
+        refused = structs.replace(wanted, name="gone", restore_from=f"file://{gone}")
+        status = cluster.wait(cluster.submit(refused), timeout=120)
+        assert status.failure is not None
+        assert re.search(r"_metadata is missing: no completed snapshot is there", status.failure.message)
+
+
+def files_of(checkpoint: Path) -> list[str]:
+    """The names that a checkpoint consists of, from the job's folder."""
+    document = json.loads((checkpoint / "_metadata").read_bytes())
+    handles = [
+        handle
+        for operator in document["operators"]
+        for subtask in operator.get("subtasks", ())
+        for handle in (subtask.get("keyed"), subtask.get("operator"))
+        if handle is not None
+    ]
+    return [f"{checkpoint.name}/_metadata", *(handle["path"] for handle in handles if "path" in handle)]
+
+
+def runs_on_from(
+    cluster: LocalCluster, work: Reference, folder: Path, path: Path, name: str, backend: str
+) -> None:
+    """A new job reads exactly what comes after the checkpoint."""
+    fork = elsewhere(work, folder / name)
+    open_gate(fork)
+    wanted = spec(fork, folder, name=name, state__backend__type=backend)
+    status = cluster.wait(cluster.submit(structs.replace(wanted, restore_from=f"file://{path}")), timeout=120)
+    assert status.state is JobState.FINISHED, status.failures
+    below = sum(metadata_check.Snapshot(path).next_offsets(work).values())
+    assert status.records_in == work.total - below
