@@ -71,6 +71,8 @@ MODULES = (
         ),
         kubernetes_version,
     ),
+    Module("minio", ("github.com/minio/minio",)),
+    Module("kind", ("sigs.k8s.io/kind",)),
 )
 
 
@@ -88,10 +90,19 @@ def binary(name: str) -> Path:
         ClusterUnavailable: there is no Go toolchain to build it with.
         ClusterError: the build failed.
     """
+    return build(_module_of(name)) / name
+
+
+def has(name: str) -> bool:
+    """Whether the program is in the cache, as it is locked now."""
+    return place(_module_of(name)).exists()
+
+
+def _module_of(name: str) -> Module:
     module = next((module for module in MODULES if name in module.binaries), None)
     if module is None:
         raise ClusterError(f"no module builds {name!r}; add it to MODULES in tests/cluster/builder.py")
-    return build(module) / name
+    return module
 
 
 def build(module: Module) -> Path:
@@ -109,11 +120,6 @@ def build(module: Module) -> Path:
 def place(module: Module) -> Path:
     """Where the programs of the module, as it is locked now, are kept."""
     return cache_folder() / "bin" / f"{module.name}-{key(module)}"
-
-
-def missing_builds() -> list[Module]:
-    """The modules that the cache lacks."""
-    return [module for module in MODULES if not place(module).exists()]
 
 
 def go_command() -> str:
