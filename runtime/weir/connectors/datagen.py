@@ -125,9 +125,18 @@ def _batches_of(generator_fn: Callable[[int], Any]) -> _Make:
             raise UserCodeError(
                 f"the generator function failed at row {numbers[len(rows)]}: {type(error).__name__}: {error}"
             ) from error
-        return rows
+        return _complete(rows, numbers, "the generator function")
 
     return make
+
+
+def _complete(results: list[Any], numbers: range, function: str) -> list[Any]:
+    """``StopIteration`` ends ``map`` without a word: then results are missing, and so would be rows."""
+    if len(results) < len(numbers):
+        raise UserCodeError(
+            f"{function} raised StopIteration at row {numbers[len(results)]}; give next(...) a default, or set count"
+        )
+    return results
 
 
 def _checked(batch_fn: Callable[[int, int], list[Any]] | None) -> _Make:
@@ -227,7 +236,9 @@ class GeneratorReader(SplitReader[T, GeneratorSplit], Generic[T]):
         numbers = progress.next_numbers(rows)
         try:
             values = self._make(numbers)
-            timestamps = None if self._timestamp_fn is None else list(map(self._timestamp_fn, numbers))
+            timestamps = None
+            if self._timestamp_fn is not None:
+                timestamps = _complete(list(map(self._timestamp_fn, numbers)), numbers, "timestamp_fn")
         except BaseException:
             progress.position = before
             raise

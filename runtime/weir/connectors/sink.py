@@ -45,6 +45,9 @@ class Writer(ABC, Generic[T, CommT]):
     def finish_prepare(self, committables: Sequence[CommT]) -> None:
         """The slow half of ``prepare_commit`` (uploads), called off the data thread before the snapshot is
         acknowledged. Raises ``StorageError`` to decline the checkpoint.
+
+        May be called again with the same committables: after it raised, with the next barrier. What is durable by then
+        is left alone.
         """
 
     def close(self) -> None:

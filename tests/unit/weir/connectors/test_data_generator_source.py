@@ -160,6 +160,27 @@ def test_a_generator_that_raises_is_named_with_its_row():
     assert reader.snapshot()[0].position == 0
 
 
+def ends_at_five(i):
+    """As ``next`` of an iterator that has come to its end."""
+    if i == 5:
+        raise StopIteration
+    return i
+
+
+@pytest.mark.parametrize(
+    ("source", "function"),
+    [
+        (DataGeneratorSource(ends_at_five, count=10), "the generator function"),
+        (DataGeneratorSource(str, count=10, timestamp_fn=ends_at_five), "timestamp_fn"),
+    ],
+)
+def test_a_function_that_raises_stop_iteration_loses_no_rows_silently(source, function):
+    reader = reader_of(source)
+    with pytest.raises(UserCodeError, match=rf"{function} raised StopIteration at row 5"):
+        reader.fetch(10)
+    assert reader.snapshot()[0].position == 0
+
+
 @pytest.mark.parametrize(("made", "got"), [(lambda s, n: [1], "1 rows"), (lambda s, n: None, "a NoneType")])
 def test_a_batch_of_the_wrong_shape_is_refused(made, got):
     with pytest.raises(UserCodeError, match=rf"batch_fn\(0, 4\) returned {got}; .* list of 4 rows"):
