@@ -16,6 +16,7 @@ from weir.config import OPTIONS
 from weir.config.options import environment_key
 from weir.jobmanager.rest.exchange import Access
 from weir.jobmanager.rest.routes import ROUTES
+from weir.jobmanager.rest.views.metric_names import BY_ROUTE
 from weir.jobmanager.rest.views.prometheus import FAMILIES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -63,6 +64,16 @@ Bytes are those that flow control counts: encoded, or estimated where rows go by
 
 | name | type | |
 |---|---|---|
+"""
+_NAMES_HEAD = """
+## Metrics by Flink's names
+
+The routes that end in `/metrics` give the names of what there is; `?get=a,b` gives values. `/jobs/:job/vertices/:vertex/metrics` puts
+the subtask's index before each name (`0.numRecordsIn`), `.../subtasks/metrics` gives `min`, `max`, `avg` and `sum` over all subtasks. What cannot
+be known now is left out: rates of a subtask that does not run, the lag of a source without timestamps.
+
+Not there: `pendingRecords` (no source of Weir says what is left), `watermarkAlignmentDrift` (no watermark alignment), latencies of single
+state accesses (off by default in Flink too). Thread dumps are of the JobManager; `py-spy dump --pid` shows a worker's.
 """
 _WIDTH = 100
 
@@ -123,6 +134,10 @@ def rest() -> str:
         lines.append(f"| {route.method} | `{path}` | {text}{free} |")
     lines.append(_METRICS_HEAD.rstrip())
     lines += [f"| `{family.name}` | {family.kind} | {family.help} |" for family in FAMILIES]
+    lines.append(_NAMES_HEAD.rstrip())
+    for path, rows in BY_ROUTE.items():
+        lines += ["", f"`{path}`:", "", "| name | unit | |", "|---|---|---|"]
+        lines += [f"| `{row.name}` | {row.unit} | {row.text} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -49,6 +49,40 @@ FIELDS = {
 }
 
 
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+#: What Flink's REST serves and operators read, without uploads of code, which Weir refuses.
+LISTED_READS = words("""
+/overview /config /taskmanagers /taskmanagers/{taskmanager} /taskmanagers/{taskmanager}/metrics
+/taskmanagers/{taskmanager}/logs /jobmanager/config /jobmanager/metrics /jobmanager/logs /jobmanager/thread-dump
+/jobs /jobs/overview /jobs/{job} /jobs/{job}/status /jobs/{job}/plan /jobs/{job}/config /jobs/{job}/exceptions
+/jobs/{job}/metrics /jobs/{job}/accumulators /jobs/{job}/execution-result /jobs/{job}/resource-requirements
+/jobs/{job}/rescales/overview /jobs/{job}/rescales/history /jobs/{job}/rescales/summary
+/jobs/{job}/vertices/{vertex} /jobs/{job}/vertices/{vertex}/backpressure /jobs/{job}/vertices/{vertex}/watermarks
+/jobs/{job}/vertices/{vertex}/metrics /jobs/{job}/vertices/{vertex}/subtasks/metrics
+/jobs/{job}/vertices/{vertex}/taskmanagers /jobs/{job}/vertices/{vertex}/subtasktimes
+/jobs/{job}/vertices/{vertex}/subtasks/{subtask} /jobs/{job}/vertices/{vertex}/subtasks/{subtask}/metrics
+/jobs/{job}/checkpoints /jobs/{job}/checkpoints/config /jobs/{job}/checkpoints/details/{checkpoint}
+/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex} /metrics /healthz /readyz
+""")
+#: Metrics that operators rely on.
+JOB_METRICS = words("""
+lastCheckpointDuration lastCheckpointSize lastCheckpointFullSize lastCompletedCheckpointId
+lastCheckpointCompletedTimestamp lastCheckpointExternalPath lastCheckpointRestoreTimestamp
+numberOfInProgressCheckpoints numberOfCompletedCheckpoints numberOfFailedCheckpoints totalNumberOfCheckpoints numRestarts
+numRescales runningTime restartingTime runningTimeTotal restartingTimeTotal
+""")
+TASK_METRICS = words("""
+numRecordsIn numRecordsOut numRecordsInPerSecond numRecordsOutPerSecond numBytesOut numBytesOutPerSecond
+busyTimeMsPerSecond idleTimeMsPerSecond backPressuredTimeMsPerSecond isBackPressured inPoolUsage outPoolUsage
+checkpointAlignmentTime checkpointStartDelayNanos mailboxLatencyMs mailboxQueueSize initializationTime numFiredTimers
+currentInputWatermark currentOutputWatermark numLateRecordsDropped debloatedBufferSize
+""")
+CLUSTER_METRICS = words("numRegisteredTaskManagers taskSlotsAvailable taskSlotsTotal numRunningJobs")
+
+
 class Rest:
     """A client as simple as can be: it knows nothing of Weir."""
 
@@ -146,7 +180,7 @@ def filled(running: Running, path: str) -> str:
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 def test_every_route_that_only_looks_answers(running: Running, prefix: str) -> None:
     for route in ROUTES:
-        if route.method == "GET" and "{trigger}" not in route.path:
+        if route.method == "GET" and not {"{trigger}", "{rescale}"} & set(route.path.split("/")):
             path = prefix + filled(running, route.path)
             status, body = running.rest("GET", path)
             assert status == 200, (path, body)
@@ -158,21 +192,63 @@ def test_answers_have_flinks_field_names(running: Running, path: str) -> None:
     assert set(FIELDS[path].split()) - set(found) == set()
 
 
-def test_times_of_each_running_subtask_add_up_and_point_at_the_slow_vertex(running: Running) -> None:
-    vertices = running.vertices()
-    for vertex in vertices.values():
-        shares = running.rest.until(
-            f"{running.path}/vertices/{vertex}/backpressure", lambda found: found["status"] == "ok"
-        )
-        for subtask in shares["subtasks"]:
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_everything_that_flinks_clients_read_is_there(running: Running, prefix: str) -> None:
+    for path in LISTED_READS:
+        status, body = running.rest("GET", prefix + filled(running, path))
+        assert status == 200, (path, body)
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/jobmanager/metrics", CLUSTER_METRICS),
+        ("/jobs/{job}/metrics", JOB_METRICS),
+        ("/jobs/{job}/vertices/{vertex}/subtasks/{subtask}/metrics", TASK_METRICS),
+        ("/jobs/{job}/vertices/{vertex}/metrics", [f"{i}.{name}" for i in (0, 1) for name in TASK_METRICS]),
+        ("/jobs/{job}/vertices/{vertex}/subtasks/metrics", sorted({*TASK_METRICS} - {"isBackPressured"})),
+    ],
+)
+def test_every_metric_that_operators_rely_on_is_listed_and_has_a_value(
+    running: Running, path: str, names: list[str]
+) -> None:
+    path = filled(running, path)
+    running.rest.until(path, lambda listed: {*names} <= {metric["id"] for metric in listed})
+    values = running.rest.get(f"{path}?get={','.join(names)}")
+    assert [metric["id"] for metric in values] == names
+    for metric in values:
+        assert metric.get("value", metric.get("sum")) is not None, metric
+
+
+def shares_of(running: Running, name: str) -> list[dict[str, float]]:
+    vertex = running.vertices()[name]
+    path = f"{running.path}/vertices/{vertex}/backpressure"
+    subtasks: list[dict[str, float]] = running.rest.until(path, lambda found: found["status"] == "ok")[
+        "subtasks"
+    ]
+    return subtasks
+
+
+def test_times_of_each_running_subtask_add_up_to_a_second(running: Running) -> None:
+    for name in running.vertices():
+        for subtask in shares_of(running, name):
             total = subtask["ratio"] + subtask["idleRatio"] + subtask["busyRatio"]
             assert total == pytest.approx(1.0, abs=0.05)
-    busy = {
-        vertex["name"]: vertex["metrics"]["busyTimeMsPerSecond"]
-        for vertex in running.rest.get(running.path)["vertices"]
-    }
-    assert max(busy, key=lambda name: busy[name]) == "slow"
-    assert busy["slow"] > 500
+
+
+def test_back_pressure_points_at_the_slow_vertex_in_the_middle(running: Running) -> None:
+    slow = running.vertices()["slow"]
+    running.rest.until(
+        f"{running.path}/vertices/{slow}/backpressure",
+        lambda found: found["subtasks"] and min(each["busyRatio"] for each in found["subtasks"]) > 0.5,
+    )
+    worst = {name: max(each["ratio"] for each in shares_of(running, name)) for name in ("numbers", "slow")}
+    after = next(name for name in running.vertices() if name.startswith("after"))
+    assert worst["numbers"] > 0.5, "it waits"
+    assert worst["slow"] < 0.1, "it is what the others wait for"
+    assert max(each["busyRatio"] + each["ratio"] for each in shares_of(running, after)) < 0.5, (
+        "it waits for rows"
+    )
 
 
 def test_bytes_and_rows_of_a_vertex_are_counted(running: Running) -> None:

@@ -14,7 +14,8 @@ from weir.jobmanager.checkpoint_facts import CheckpointFacts, RestoreFacts, chec
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.planning import PlannedJob, planned
 from weir.jobmanager.rates import rates
-from weir.rpc.messages import Failure, JobSpec, TaskMetrics, WorkerInfo
+from weir.jobmanager.rescale_history import RescaleFacts, RescaleHistory
+from weir.rpc.messages import Failure, JobSpec, TaskGauges, TaskMetrics, WorkerInfo
 from weir.rpc.requests import (
     CheckpointSummary,
     FailureRecord,
@@ -89,6 +90,20 @@ def metrics(vertex: str, index: int, seconds: int) -> TaskMetrics:
         backpressured_ms=backpressured,
         watermark=None if vertex == ENUMERATOR else START + 1000 * seconds,
         queued_bytes=4096 if (vertex, index) == (COUNT, 0) else 0,
+        gauges=TaskGauges() if vertex == ENUMERATOR else gauges(vertex, index, seconds),
+    )
+
+
+def gauges(vertex: str, index: int, seconds: int) -> TaskGauges:
+    return TaskGauges(
+        input_used=0.0078 if (vertex, index) == (COUNT, 0) else 0.0,
+        output_used=0.75 if (vertex, index) == (READER, 0) else 0.0,
+        window_bytes=512 * 1024,
+        output_watermark=START + 1000 * seconds,
+        timers_fired=seconds if vertex == COUNT else 0,
+        emit_lag_ms=40 if vertex == READER else None,
+        mailbox_size=1,
+        mailbox_latency_ms=0.25,
     )
 
 
@@ -109,6 +124,7 @@ def task(vertex: str, index: int) -> TaskStatus:
         backpressured_ms=last.backpressured_ms,
         queued_bytes=last.queued_bytes,
         watermark=last.watermark,
+        gauges=last.gauges,
         rates=rates(metrics(vertex, index, 55), last),
         entered={**entered, TaskState.FINISHED: NOW - 50_000} if ended else entered,
     )
@@ -240,7 +256,25 @@ def job_facts() -> JobFacts:
         JobState.RESTARTING: NOW - 63_000,
         JobState.RUNNING: NOW - 60_000,
     }
-    return JobFacts(status, SPEC, entered, PLAN, checkpoints)
+    spent = {JobState.CREATED: 400, JobState.RUNNING: 20_000, JobState.RESTARTING: 3000}
+    return JobFacts(status, SPEC, entered, PLAN, checkpoints, rescale_facts(), spent)
+
+
+#: The id of the last rescale.
+RESCALED = "2e" * 16
+
+
+def rescale_facts() -> RescaleFacts:
+    history = RescaleHistory()
+    for number, (trigger, before, wanted, failure) in enumerate(
+        (("0e" * 16, 1, 1, None), ("1e" * 16, 1, 8, "no slots"), (RESCALED, 1, 2, None))
+    ):
+        began = START + 10_000 * (number + 1)
+        sizes = {ENUMERATOR: 1, READER: before, COUNT: before}
+        history.began(trigger, before, wanted, sizes, began)
+        history.ended(trigger, began + 500 * number, failure)
+    history.began("3e" * 16, 2, 3, {ENUMERATOR: 1, READER: 2, COUNT: 2}, NOW - 200)
+    return history.facts()
 
 
 def broken_job() -> JobFacts:

@@ -14,11 +14,13 @@ from typing import Final
 
 import structlog
 
+from weir.checkpoint.paths import METADATA
 from weir.clock import Clock
 from weir.config import nearest
 from weir.errors import ConfigError, UnknownJob, WeirError, WrongState
 from weir.ids import JobId, TaskManagerId, WorkerId, new_job_id
 from weir.jobmanager.checkpointing import Blocking
+from weir.jobmanager.disposal import Disposals
 from weir.jobmanager.facts import ClusterFacts
 from weir.jobmanager.job import Job, JobServices
 from weir.jobmanager.job_events import StopKind
@@ -31,6 +33,7 @@ from weir.rpc import codec, requests
 from weir.rpc.links import TaskManagerLink
 from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, WorkerInfo
 from weir.rpc.requests import Answer, Request
+from weir.storage import absolute_uri
 
 log = structlog.get_logger()
 
@@ -60,6 +63,7 @@ class Dispatcher:
     ) -> None:
         self.sessions = Sessions(self, clock, options.heartbeat_interval, options.heartbeat_timeout)
         self.jobs: dict[JobId, Job] = {}
+        self.disposals = Disposals(blocking, self._started_from)
         #: Set when this process is to end; ``fenced_by`` says whether it was overtaken.
         self.ending = asyncio.Event()
         self.fenced_by: str | None = None
@@ -219,6 +223,15 @@ class Dispatcher:
         near = nearest(job, [*names, *self.jobs])
         hint = f"did you mean {near}?" if near else f"there are: {', '.join(names) or 'none'}"
         raise UnknownJob(f"no job {job!r} here; {hint}")
+
+    def _started_from(self, uri: str) -> str | None:
+        """A job that goes on from the snapshot there when it fails before its next checkpoint."""
+        for job in self.jobs.values():
+            if not job.is_settled and job.spec.restore_from is not None:
+                folder = job.spec.restore_from.rstrip("/").removesuffix("/" + METADATA)
+                if folder == absolute_uri(uri):
+                    return job.name
+        return None
 
     async def _savepoint(self, request: requests.GetSavepoint) -> requests.SavepointAnswer:
         job = self.find(request.job)

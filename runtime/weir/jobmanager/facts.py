@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from weir.jobmanager.checkpoint_facts import CheckpointFacts
 from weir.jobmanager.planning import PlannedJob
+from weir.jobmanager.rescale_history import NO_RESCALES, RescaleFacts
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState, JobStatus, TaskManagerStatus
 
@@ -26,6 +27,9 @@ class JobFacts:
     planned: PlannedJob | None = None
     #: ``None``: it is not claimed yet.
     checkpoints: CheckpointFacts | None = None
+    rescales: RescaleFacts = NO_RESCALES
+    #: Milliseconds spent in each state that it left, all times together.
+    spent: Mapping[JobState, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ class Job:
         self._notes = [note] if note else []
         self._started_ms = services.clock.wall_ms()
         self._entered = {self._machine.state: self._started_ms}
+        self._spent: Counter[JobState] = Counter()
         self._ended_ms: int | None = None
 
     # ---- what others say ---------------------------------------------------------------------------------------
@@ -208,6 +209,8 @@ class Job:
             entered=dict(self._entered),
             planned=self._planned,
             checkpoints=self._checkpointing.facts() if self._checkpointing else None,
+            rescales=self.steering.rescales.facts(),
+            spent=dict(self._spent),
         )
 
     def _checkpoints_status(self) -> CheckpointsStatus:
@@ -327,7 +330,9 @@ class Job:
                 self._events.append(ev.AttemptFailed(event.execution, failure))
             return
         if self._machine.state is not before:
-            self._entered[self._machine.state] = self._services.clock.wall_ms()
+            now_ms = self._services.clock.wall_ms()
+            self._spent[before] += now_ms - self._entered[before]
+            self._entered[self._machine.state] = now_ms
             log.info("job state", job=self.job_id, name=self.spec.name, state=self._machine.state.value)
         for instruction in instructions:
             self._carry_out(instruction)

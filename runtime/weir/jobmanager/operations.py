@@ -23,6 +23,7 @@ class OperationKind(enum.StrEnum):
     CHECKPOINT = "checkpoint"
     SAVEPOINT = "savepoint"  #: with or without a stop of the job
     RESCALE = "rescale"
+    DISPOSAL = "disposal"  #: of a savepoint
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from weir.jobmanager.job_phases import EndGoal, Phase
 from weir.jobmanager.job_state import JobMachine
 from weir.jobmanager.operations import Operation, OperationKind, Operations
 from weir.jobmanager.planning import PlannedJob, Planner
+from weir.jobmanager.rescale_history import RescaleHistory
 from weir.rpc.messages import Execution
 from weir.storage import absolute_uri, open_storage
 
@@ -91,6 +92,7 @@ class Steering:
     ) -> None:
         """``replan`` loads and plans a specification; ``free_slots`` are those that no job holds."""
         self.operations = Operations()
+        self.rescales = RescaleHistory()
         #: Slots that a rescale waits for.
         self.slots_wanted = 0
         self._job = job
@@ -151,7 +153,11 @@ class Steering:
             return known
         planned = self._check_rescale(parallelism)
         operation, _ = self.operations.begin(OperationKind.RESCALE, trigger)
-        if planned.options.pipeline.parallelism == parallelism:
+        before = planned.options.pipeline.parallelism
+        vertices = {str(vertex.id): vertex.parallelism for vertex in planned.plan.vertices}
+        self.rescales.began(operation.trigger, before, parallelism, vertices, self._clock.wall_ms())
+        if before == parallelism:
+            self.rescales.ended(operation.trigger, self._clock.wall_ms())
             self.operations.finish(operation)
             return self._now(operation)
         self._rescale = _Rescale(operation, parallelism)
@@ -358,6 +364,7 @@ class Steering:
     def _end_rescale(self, rescale: _Rescale, failure: str | None = None) -> None:
         self._rescale = None
         self.slots_wanted = 0
+        self.rescales.ended(rescale.operation.trigger, self._clock.wall_ms(), failure)
         self.operations.finish(rescale.operation, failure=failure)
         outcome = f"was not rescaled: {failure}" if failure else f"has parallelism {rescale.parallelism} now"
         self._job.note(outcome)

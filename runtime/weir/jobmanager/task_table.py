@@ -120,6 +120,7 @@ class TaskTable:
             backpressured_ms=metrics.backpressured_ms,
             queued_bytes=metrics.queued_bytes,
             watermark=metrics.watermark,
+            gauges=metrics.gauges,
             rates=self._rates(subtask, state) if live else None,
             entered=entered,
         )

@@ -82,6 +82,8 @@ class Operator(ABC):
     """One operator of one subtask. ``open``, then any of the rest, then ``close``."""
 
     context: OperatorContext
+    #: For metrics, since it was opened.
+    timers_fired = 0
 
     def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
         """Get ready; ``restored`` is ``None`` on a fresh start. User functions are opened in here."""

@@ -128,6 +128,7 @@ class KeyedBase(Operator):
         ctx.domain = domain
         ctx.writable = False
         for timestamp, keys in queue.pop_due(until):
+            self.timers_fired += len(keys)
             yield from self._fire_bucket(timestamp, keys)
         ctx.domain = None
         ctx.key = NO_KEY

@@ -44,6 +44,8 @@ class SourceOperator(Operator):
         #: Monotonic seconds of the last row or assignment, less the time in which none could come.
         self._active_at = self._monotonic()
         self._no_more = False
+        #: How old the newest row was when it was emitted, milliseconds; ``None``: rows have no timestamps.
+        self.emit_lag_ms: int | None = None
         if restored is not None:
             self._restore(restored)
 
@@ -106,6 +108,8 @@ class SourceOperator(Operator):
         if stamper is not None:
             timestamps = stamper.stamp(fetched.values, timestamps)
             stamper.active_at = self._active_at = self._monotonic()
+        if timestamps:
+            self.emit_lag_ms = self.context.clock.wall_ms() - timestamps[-1]
         if self._idle:
             self._idle = False
             yield StreamStatus(idle=False)

@@ -221,6 +221,22 @@ class CommitsDone(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     index: int
 
 
+class TaskGauges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subtask looks like at the moment of a report, beside its counters. Shares are from 0 to 1."""
+
+    input_used: float = 0.0  #: of the bytes that may wait at its inputs
+    output_used: float = 0.0  #: of the bytes that it may have under way
+    window_bytes: int = 0  #: that one channel may hold
+    output_watermark: int | None = None
+    timers_fired: int = 0
+    late_dropped: int = 0  #: rows that came after their window was gone
+    #: Sources: how old the newest row was when it was emitted, by its own timestamp.
+    emit_lag_ms: int | None = None
+    #: Of the worker that it shares with others: calls that wait, and how long one waited lately.
+    mailbox_size: int = 0
+    mailbox_latency_ms: float = 0.0
+
+
 class TaskMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of a subtask since it was deployed.
 
@@ -240,6 +256,7 @@ class TaskMetrics(msgspec.Struct, frozen=True, kw_only=True):
     queued_bytes: int = 0
     #: Per operator of the chain: rows given to it.
     operator_records_in: dict[OperatorId, int] = {}
+    gauges: TaskGauges = TaskGauges()
 
 
 class MetricsReport(msgspec.Struct, frozen=True, tag=True, kw_only=True):

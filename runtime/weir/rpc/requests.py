@@ -11,7 +11,7 @@ import enum
 import msgspec
 
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, TaskManagerId, VertexId, WorkerId
-from weir.rpc.messages import Failure, JobSpec, WorkerInfo
+from weir.rpc.messages import Failure, JobSpec, TaskGauges, WorkerInfo
 
 
 class JobState(enum.StrEnum):
@@ -76,6 +76,7 @@ class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
     backpressured_ms: int = 0
     queued_bytes: int = 0
     watermark: int | None = None
+    gauges: TaskGauges = TaskGauges()
     rates: TaskRates | None = None  #: ``None``: it does not run, or not long enough
     #: Wall time at which it entered each state, in that order.
     entered: dict[TaskState, int] = {}

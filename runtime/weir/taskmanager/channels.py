@@ -100,6 +100,10 @@ class OutputChannel(Protocol):
 
     bytes_out: int  #: of rows, as credit counts them: encoded, or estimated where they go by reference
 
+    def used(self) -> int:
+        """Bytes of the window that are under way or queued at the receiver."""
+        ...
+
     def send_rows(self, batch: RowBatch) -> None: ...
 
     def send_control(self, element: StreamElement) -> None: ...
@@ -136,6 +140,10 @@ class LocalChannel:
 
     def flush(self) -> None:
         """Nothing is gathered."""
+
+    def used(self) -> int:
+        """Bytes that the receiver has not taken."""
+        return WINDOW_BYTES - self._credit
 
     def give_back(self, amount: int) -> None:
         before = self._credit
@@ -233,6 +241,10 @@ class RemoteChannel:
         if before > 0 >= self._credit:
             self._credit_gate.exhausted += 1
         self._send(wire.frame(self.number, wire.Kind.ROWS, payload))
+
+    def used(self) -> int:
+        """Bytes that the receiver has not taken; all of the window before it was granted."""
+        return WINDOW_BYTES - self._credit
 
     def on_credit(self, amount: int) -> None:
         """Credit came back; on the data thread."""

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import structs
+
 from weir.clock import Clock
 from weir.rpc import messages
 from weir.taskmanager.enumerators import EnumeratorTask
@@ -60,9 +62,14 @@ class DataLoop:
         self._stopped = False
         self._yield_at = 0.0
 
+        #: When the first of the calls that wait was posted, and the longest wait since the last report; seconds.
+        self._posted_at = 0.0
+        self._waited = 0.0
     def post(self, call: Callable[[], None]) -> None:
         """Run ``call`` on the data thread soon; from any thread."""
         self._mailbox.append(call)
+        if not self._mailbox:
+            self._posted_at = self._clock.monotonic()
         if self._sleeping:
             self._event.set()
 
@@ -76,6 +83,11 @@ class DataLoop:
         self.wake()
 
     def run(self) -> None:
+    def take_mailbox(self) -> tuple[int, float]:
+        """Calls that wait now, and milliseconds that one waited at most since this was asked last."""
+        waited, self._waited = self._waited, 0.0
+        return len(self._mailbox), round(waited * 1000, 3)
+
         """Run until ``stop``."""
         while not self._stopped:
             if self.round():
@@ -125,6 +137,8 @@ class DataLoop:
         while mailbox:
             call = mailbox.popleft()
             try:
+        if found:
+            self._waited = max(self._waited, self._clock.monotonic() - self._posted_at)
                 call()
             except BaseException as error:
                 self.on_failure(None, error)
@@ -161,6 +175,14 @@ def _nothing() -> None:
     """The call that only wakes."""
 
 
-def metrics_report(execution: messages.Execution, tasks: list[AnyTask]) -> messages.MetricsReport:
-    """The counters of all tasks."""
-    return messages.MetricsReport(execution=execution, tasks=tuple(task.metrics() for task in tasks))
+def metrics_report(
+    execution: messages.Execution, tasks: list[AnyTask], loop: DataLoop
+) -> messages.MetricsReport:
+    """The counters of all tasks; of the mailbox each says the same."""
+    size, latency_ms = loop.take_mailbox()
+    found = []
+    for task in tasks:
+        metrics = task.metrics()
+        shared = structs.replace(metrics.gauges, mailbox_size=size, mailbox_latency_ms=latency_ms)
+        found.append(structs.replace(metrics, gauges=shared))
+    return messages.MetricsReport(execution=execution, tasks=tuple(found))

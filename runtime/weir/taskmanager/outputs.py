@@ -16,7 +16,7 @@ from weir.keygroups import KeyRouter
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.operators.job_code import EdgeCode
 from weir.operators.user_function import WrongUse, stopped_early
-from weir.records import RowBatch, StreamElement
+from weir.records import MIN_TIMESTAMP, RowBatch, StreamElement, Watermark
 from weir.taskmanager.channels import LocalChannel, OutputChannel
 from weir.taskmanager.fanout import shares
 
@@ -27,6 +27,7 @@ class EdgeOutput(ABC):
     def __init__(self, channels: Sequence[OutputChannel]) -> None:
         self.channels = channels
         self.rows_out = 0
+        self.watermark = MIN_TIMESTAMP
 
     @abstractmethod
     def send(self, batch: RowBatch) -> None:
@@ -34,6 +35,8 @@ class EdgeOutput(ABC):
 
     def control(self, element: StreamElement) -> None:
         """Control elements go to every channel."""
+        if isinstance(element, Watermark):
+            self.watermark = element.timestamp
         for channel in self.channels:
             channel.send_control(element)
 

@@ -207,7 +207,7 @@ class WorkerRuntime:
                 told = operator_failure(error, f"'{task.identity.vertex.name}', in close()")
                 sys.stderr.write(f"weir: {told}\n")
         if not self._failed and tasks and self._execution is not None:
-            self._send(metrics_report(self._execution, tasks))
+            self._send(metrics_report(self._execution, tasks, self.loop))
         if self._execution is not None:
             self._send(messages.TasksCancelled(execution=self._execution))
 
@@ -242,7 +242,7 @@ class WorkerRuntime:
         now = self._clock.monotonic()
         if now >= self._metrics_at and self.loop.tasks and self._execution is not None:
             self._metrics_at = now + METRICS_SECONDS
-            self._send(metrics_report(self._execution, self.loop.tasks))
+            self._send(metrics_report(self._execution, self.loop.tasks, self.loop))
 
 
 def _open(uri: str | None) -> Storage | None:

@@ -33,6 +33,7 @@ from weir.taskmanager.chain import Chain
 from weir.taskmanager.channels import CreditGate, InputChannel
 from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
 from weir.taskmanager.gate import InputGate
+from weir.taskmanager.gauges import gauges
 from weir.taskmanager.watermarks import WatermarkMerge
 
 #: Seconds between two looks at the timers of a busy task.
@@ -433,6 +434,7 @@ class Task:
                 operator.operator_id: rows
                 for operator, rows in zip(self.identity.vertex.operators, chain.rows_in, strict=True)
             },
+            gauges=gauges(chain, self._gate, self._watermarks.current),
         )
 
 

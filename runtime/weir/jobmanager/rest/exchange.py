@@ -41,8 +41,19 @@ class JobControl(Protocol):
     def trigger_checkpoint(self, trigger: str | None = None) -> Operation: ...
 
 
+class SavepointDisposal(Protocol):
+    """Deletes savepoints; ``jobmanager.disposal.Disposals`` is one."""
+
+    operations: Operations
+
+    def dispose(self, path: str, trigger: str | None = None) -> Operation: ...
+
+
 class Jobs(Protocol):
     """The jobs of a JobManager; ``jobmanager.dispatcher.Dispatcher`` is one."""
+
+    @property
+    def disposals(self) -> SavepointDisposal: ...
 
     def facts(self, *, with_jobs: bool = True) -> ClusterFacts: ...
 

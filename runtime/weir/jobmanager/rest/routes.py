@@ -9,7 +9,15 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from weir.jobmanager.rest.exchange import Access, Handler
-from weir.jobmanager.rest.handlers import checkpoints, cluster, jobs, steering, vertices
+from weir.jobmanager.rest.handlers import (
+    checkpoints,
+    cluster,
+    jobs,
+    processes,
+    rescales,
+    steering,
+    vertices,
+)
 
 PREFIX: Final = "/v1"
 
@@ -33,8 +41,12 @@ ROUTES: Final = (
     Route("GET", "/config", cluster.dashboard),
     Route("GET", "/taskmanagers", cluster.task_managers),
     Route("GET", "/taskmanagers/{taskmanager}", cluster.task_manager),
+    Route("GET", "/taskmanagers/{taskmanager}/metrics", processes.task_manager_metrics),
+    Route("GET", "/taskmanagers/{taskmanager}/logs", processes.task_manager_logs),
     Route("GET", "/jobmanager/config", cluster.configuration),
     Route("GET", "/jobmanager/metrics", cluster.jobmanager_metrics),
+    Route("GET", "/jobmanager/logs", processes.logs),
+    Route("GET", "/jobmanager/thread-dump", processes.thread_dump),
     Route("GET", "/jobs", jobs.ids),
     Route("GET", "/jobs/overview", jobs.overview),
     Route("GET", _JOB, jobs.details),
@@ -43,6 +55,7 @@ ROUTES: Final = (
     Route("GET", f"{_JOB}/plan", jobs.job_plan),
     Route("GET", f"{_JOB}/config", jobs.config),
     Route("GET", f"{_JOB}/exceptions", jobs.exceptions),
+    Route("GET", f"{_JOB}/accumulators", jobs.accumulators),
     Route("GET", f"{_JOB}/execution-result", jobs.execution_result),
     Route("GET", f"{_JOB}/metrics", jobs.job_metrics),
     Route("GET", _CHECKPOINTS, checkpoints.checkpoints),
@@ -57,6 +70,10 @@ ROUTES: Final = (
     Route("GET", f"{_JOB}/resource-requirements", steering.requirements),
     Route("PUT", f"{_JOB}/resource-requirements", steering.require),
     Route("GET", f"{_JOB}/resource-requirements/{{trigger}}", steering.rescale_outcome),
+    Route("GET", f"{_JOB}/rescales/overview", rescales.overview),
+    Route("GET", f"{_JOB}/rescales/history", rescales.history),
+    Route("GET", f"{_JOB}/rescales/summary", rescales.summary),
+    Route("GET", f"{_JOB}/rescales/details/{{rescale}}", rescales.details),
     Route("GET", _VERTEX, vertices.details),
     Route("GET", f"{_VERTEX}/backpressure", vertices.back_pressure),
     Route("GET", f"{_VERTEX}/watermarks", vertices.watermarks),
@@ -67,6 +84,8 @@ ROUTES: Final = (
     Route("GET", _SUBTASK, vertices.subtask),
     Route("GET", f"{_SUBTASK}/metrics", vertices.subtask_metrics),
     Route("GET", f"{_SUBTASK}/attempts/{{attempt}}", vertices.attempt),
+    Route("POST", "/savepoint-disposal", steering.dispose),
+    Route("GET", "/savepoint-disposal/{trigger}", steering.disposal),
     Route("GET", "/metrics", cluster.prometheus_page),
     Route("GET", "/healthz", cluster.alive, Access.PROBE),
     Route("GET", "/readyz", cluster.ready, Access.PROBE),

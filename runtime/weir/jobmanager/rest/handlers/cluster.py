@@ -13,6 +13,7 @@ from weir.jobmanager.rest.exchange import (
 )
 from weir.jobmanager.rest.views import cluster as views
 from weir.jobmanager.rest.views import metrics, prometheus
+from weir.rpc.requests import TaskManagerStatus
 
 
 def overview(cluster: Cluster, _request: Request) -> Answer:
@@ -32,13 +33,19 @@ def task_managers(cluster: Cluster, _request: Request) -> Answer:
 
 def task_manager(cluster: Cluster, request: Request) -> Answer:
     """One TaskManager with its worker processes."""
-    facts = cluster.jobs.facts(with_jobs=False)
-    known = {status.id: status for status in facts.task_managers}
+    return json_answer(
+        views.task_manager(task_manager_of(cluster, request), cluster.jobs.facts(with_jobs=False))
+    )
+
+
+def task_manager_of(cluster: Cluster, request: Request) -> TaskManagerStatus:
+    """The one that the path names. Raises ``Refusal`` (404)."""
     name = request.path["taskmanager"]
-    for status in known.values():
+    found = cluster.jobs.facts(with_jobs=False).task_managers
+    for status in found:
         if status.id == name:
-            return json_answer(views.task_manager(status, facts))
-    raise not_found("TaskManager", name, list(known))
+            return status
+    raise not_found("TaskManager", name, [status.id for status in found])
 
 
 def configuration(cluster: Cluster, _request: Request) -> Answer:

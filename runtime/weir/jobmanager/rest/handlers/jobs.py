@@ -13,7 +13,7 @@ from weir.jobmanager.rest.exchange import (
     json_answer,
     whole_number,
 )
-from weir.jobmanager.rest.models.jobs import JobStatusInfo, PlanInfo
+from weir.jobmanager.rest.models.jobs import Accumulators, JobStatusInfo, PlanInfo
 from weir.jobmanager.rest.views import exceptions as exception_views
 from weir.jobmanager.rest.views import jobs as views
 from weir.jobmanager.rest.views import metrics
@@ -71,6 +71,12 @@ def exceptions(cluster: Cluster, request: Request) -> Answer:
         facts, cluster.jobs.facts(with_jobs=False), None if limit is None else int(limit)
     )
     return json_answer(shown)
+
+
+def accumulators(cluster: Cluster, request: Request) -> Answer:
+    """For Flink's clients: always empty, since Weir has no accumulators."""
+    facts_of(cluster, request)
+    return json_answer(Accumulators())
 
 
 def execution_result(cluster: Cluster, request: Request) -> Answer:

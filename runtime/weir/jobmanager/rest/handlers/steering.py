@@ -16,6 +16,7 @@ from weir.jobmanager.rest.exchange import (
 from weir.jobmanager.rest.handlers.jobs import facts_of, job_of
 from weir.jobmanager.rest.models.checkpoints import Triggered
 from weir.jobmanager.rest.models.steering import (
+    DisposalTrigger,
     SavepointFormat,
     SavepointTrigger,
     StopTrigger,
@@ -45,6 +46,22 @@ def stop(cluster: Cluster, request: Request) -> Answer:
     _check(body.format_type, body.trigger_id)
     steering = job_of(cluster, request).steering
     return _accepted(steering.stop(body.target_directory, drain=body.drain, trigger=body.trigger_id))
+
+
+def dispose(cluster: Cluster, request: Request) -> Answer:
+    """Delete the savepoint at `savepoint-path`: 202 and an id to poll; 409 while a job needs it."""
+    body = body_of(request, DisposalTrigger)
+    check_trigger(body.trigger_id)
+    return _accepted(cluster.jobs.disposals.dispose(body.savepoint_path, body.trigger_id))
+
+
+def disposal(cluster: Cluster, request: Request) -> Answer:
+    """How the deletion of a savepoint fares."""
+    name = request.path["trigger"]
+    found = cluster.jobs.disposals.operations.get(OperationKind.DISPOSAL, name)
+    if found is None:
+        raise Refusal(404, f"no disposal was triggered under {name!r} at this JobManager, or it was long ago")
+    return json_answer(views.operation(found))
 
 
 def requirements(cluster: Cluster, request: Request) -> Answer:

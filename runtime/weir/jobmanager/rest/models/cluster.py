@@ -82,6 +82,33 @@ class TaskManagers(msgspec.Struct, frozen=True, kw_only=True):
     taskmanagers: tuple[TaskManager, ...]
 
 
+class LogFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One log file of a process."""
+
+    name: str
+    size: int
+    mtime: int
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """``/jobmanager/logs``, ``/taskmanagers/:id/logs``: no files, since all logs go to stderr."""
+
+    logs: tuple[LogFile, ...] = ()
+
+
+class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One thread and its stack, innermost call last."""
+
+    thread_name: str
+    stringified_thread_info: str
+
+
+class ThreadDump(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """``/jobmanager/thread-dump``."""
+
+    thread_infos: tuple[ThreadInfo, ...]
+
+
 class ConfigurationEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One setting: what holds, and who said so."""
 

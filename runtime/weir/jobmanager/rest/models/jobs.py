@@ -184,6 +184,14 @@ class JobConfig(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[SettingOrigin, ...]
 
 
+class Accumulators(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """``/jobs/:id/accumulators``: there are none in Weir; user code counts in state or in metrics."""
+
+    job_accumulators: tuple[str, ...] = ()
+    user_task_accumulators: tuple[str, ...] = ()
+    serialized_user_task_accumulators: dict[str, str] = {}
+
+
 class ExceptionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One failure; ``stacktrace`` begins with the user's file and line, where it is theirs."""
 

@@ -25,6 +25,13 @@ class SavepointTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     trigger_id: str | None = msgspec.field(name="triggerId", default=None)
 
 
+class DisposalTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of ``POST /savepoint-disposal``."""
+
+    savepoint_path: str = msgspec.field(name="savepoint-path")
+    trigger_id: str | None = msgspec.field(name="triggerId", default=None)
+
+
 class StopTrigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Body of ``POST /jobs/:id/stop``."""
 

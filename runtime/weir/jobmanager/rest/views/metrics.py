@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from weir.jobmanager.facts import ClusterFacts, JobFacts
+from weir.jobmanager.rescale_history import RescaleState
 from weir.jobmanager.rest.models.cluster import AggregatedMetric, Metric
-from weir.jobmanager.rest.views.vertices import LOW, watermark_of
-from weir.rpc.requests import JobState, TaskStatus, VertexStatus
+from weir.jobmanager.rest.views.vertices import LOW, NO_WATERMARK, watermark_of
+from weir.rpc.requests import JobState, TaskManagerStatus, TaskState, TaskStatus, VertexStatus
 
 Value = int | float | str
 _NONE: Final = -1
@@ -28,18 +29,38 @@ def of_cluster(cluster: ClusterFacts) -> dict[str, Value]:
     }
 
 
+def of_task_manager(status: TaskManagerStatus) -> dict[str, Value]:
+    """Of one TaskManager, as far as the JobManager knows it."""
+    return {
+        "taskSlotsTotal": status.slots,
+        "taskSlotsAvailable": status.free,
+        "numWorkers": len(status.workers),
+        "lastHeartbeatMs": status.silent_ms,
+    }
+
+
+#: Flink's names of the time in a state: now, and all times together with ``Total`` behind.
+_STATE_TIMES: Final = {
+    JobState.CREATED: "creatingTime",
+    JobState.RUNNING: "runningTime",
+    JobState.RESTARTING: "restartingTime",
+    JobState.FAILING: "failingTime",
+    JobState.CANCELLING: "cancellingTime",
+}
+
+
 def of_job(job: JobFacts, now_ms: int) -> dict[str, Value]:
     """Of a job: its life, and its checkpoints."""
     status = job.status
-    running = now_ms - job.entered[JobState.RUNNING] if status.state is JobState.RUNNING else 0
-    restarting = now_ms - job.entered[JobState.RESTARTING] if status.state is JobState.RESTARTING else 0
     found: dict[str, Value] = {
         "numRestarts": status.restarts,
         "fullRestarts": status.restarts,
-        "runningTime": running,
-        "restartingTime": restarting,
-        "uptime": running,
+        "numRescales": job.rescales.counts.get(RescaleState.COMPLETED, 0),
     }
+    for state, name in _STATE_TIMES.items():
+        current = max(0, now_ms - job.entered[state]) if status.state is state else 0
+        found |= {name: current, f"{name}Total": job.spent.get(state, 0) + current}
+    found["uptime"] = found["runningTime"]
     checkpoints = job.checkpoints
     if checkpoints is None:
         return found
@@ -73,6 +94,7 @@ def of_subtask(task: TaskStatus, job: JobFacts, vertex: VertexStatus) -> dict[st
         "currentInputWatermark": watermark_of(task),
         "queuedInputBytes": task.queued_bytes,
     }
+    found |= _gauges(task)
     rates = task.rates
     if rates is not None:
         found |= {
@@ -86,6 +108,27 @@ def of_subtask(task: TaskStatus, job: JobFacts, vertex: VertexStatus) -> dict[st
             "isBackPressured": str(rates.backpressured_ms / 1000 > LOW).lower(),
         }
     return found | _last_checkpoint(task, job, vertex)
+
+
+def _gauges(task: TaskStatus) -> dict[str, Value]:
+    gauges = task.gauges
+    sent = gauges.output_watermark
+    found: dict[str, Value] = {
+        "inPoolUsage": gauges.input_used,
+        "outPoolUsage": gauges.output_used,
+        "currentOutputWatermark": NO_WATERMARK if sent is None else sent,
+        "mailboxQueueSize": gauges.mailbox_size,
+        "mailboxLatencyMs": gauges.mailbox_latency_ms,
+        "numFiredTimers": gauges.timers_fired,
+        "numLateRecordsDropped": gauges.late_dropped,
+        "debloatedBufferSize": gauges.window_bytes,
+    }
+    began, ran = task.entered.get(TaskState.INITIALIZING), task.entered.get(TaskState.RUNNING)
+    if began is not None and ran is not None:
+        found["initializationTime"] = max(0, ran - began)
+    if gauges.emit_lag_ms is not None:
+        found["currentEmitEventTimeLag"] = gauges.emit_lag_ms
+    return found
 
 
 def _last_checkpoint(task: TaskStatus, job: JobFacts, vertex: VertexStatus) -> dict[str, Value]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from weir.jobmanager.facts import ClusterFacts, JobFacts
+from weir.jobmanager.rescale_history import RescaleState
 from weir.rpc.requests import JobState, TaskState, TaskStatus, VertexStatus
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -59,6 +60,7 @@ JOB_STATE = _gauge("job_state", "1 for the state that the job is in.")
 JOB_START = _gauge("job_start_timestamp_seconds", "When this JobManager took the job over.")
 JOB_ATTEMPT = _gauge("job_attempt", "Deployments of the job by this JobManager.")
 JOB_RESTARTS = _counter("job_restarts", "Restarts after failures.")
+JOB_RESCALES = _counter("job_rescales", "Rescales in place that were carried out.")
 JOB_READ = _counter("job_records_in", "Rows that sources read, over all attempts.")
 JOB_WRITTEN = _counter("job_records_out", "Rows that sinks were given, over all attempts.")
 SLOTS_MISSING = _gauge("job_slots_missing", "Slots that the job waits for.")
@@ -83,6 +85,17 @@ IDLE = _counter("idle_seconds", "Time in which the subtask had nothing to do.")
 BACKPRESSURED = _counter("backpressured_seconds", "Time in which the subtask had to wait for those after it.")
 QUEUED = _gauge("input_queued_bytes", "Bytes that wait to be taken in.")
 WATERMARK = _gauge("watermark_timestamp_seconds", "The subtask's input watermark, in event time.")
+SENT_WATERMARK = _gauge(
+    "output_watermark_timestamp_seconds", "The subtask's output watermark, in event time."
+)
+INPUT_USED = _gauge("input_pool_usage_ratio", "Share of the bytes that may wait at the inputs, 0 to 1.")
+OUTPUT_USED = _gauge("output_pool_usage_ratio", "Share of the bytes that may be under way, 0 to 1.")
+TIMERS = _counter("timers_fired", "Timers that fired.")
+LATE = _counter("late_records_dropped", "Rows that came after their window was gone.")
+EMIT_LAG = _gauge(
+    "emit_lag_seconds", "How old the newest row was, by its timestamp, when the source emitted it."
+)
+MAILBOX = _gauge("mailbox_latency_seconds", "How long what is posted to the worker waited lately.")
 
 
 #: All of them, in the order of the page.
@@ -122,6 +135,7 @@ def _job(job: JobFacts, labels: Labels) -> Iterator[Sample]:
     yield Sample(JOB_START, labels, status.started_at_ms / 1000)
     yield Sample(JOB_ATTEMPT, labels, status.attempt)
     yield Sample(JOB_RESTARTS, labels, status.restarts)
+    yield Sample(JOB_RESCALES, labels, job.rescales.counts.get(RescaleState.COMPLETED, 0))
     yield Sample(JOB_READ, labels, status.records_in)
     yield Sample(JOB_WRITTEN, labels, status.records_out)
     waits = not status.state.is_settled
@@ -159,9 +173,18 @@ def _subtask(vertex: VertexStatus, task: TaskStatus, job: Labels) -> Iterator[Sa
     yield Sample(IDLE, labels, task.idle_ms / 1000)
     yield Sample(BACKPRESSURED, labels, task.backpressured_ms / 1000)
     yield Sample(QUEUED, labels, task.queued_bytes)
-    # The first and the last watermark of all are no times.
-    if task.watermark is not None and abs(task.watermark) < 2**60:
-        yield Sample(WATERMARK, labels, task.watermark / 1000)
+    gauges = task.gauges
+    for family, mark in ((WATERMARK, task.watermark), (SENT_WATERMARK, gauges.output_watermark)):
+        # The first and the last watermark of all are no times.
+        if mark is not None and abs(mark) < 2**60:
+            yield Sample(family, labels, mark / 1000)
+    yield Sample(INPUT_USED, labels, gauges.input_used)
+    yield Sample(OUTPUT_USED, labels, gauges.output_used)
+    yield Sample(TIMERS, labels, gauges.timers_fired)
+    yield Sample(LATE, labels, gauges.late_dropped)
+    if gauges.emit_lag_ms is not None:
+        yield Sample(EMIT_LAG, labels, gauges.emit_lag_ms / 1000)
+    yield Sample(MAILBOX, labels, gauges.mailbox_latency_ms / 1000)
 
 
 def _braces(labels: Labels) -> str:

@@ -30,8 +30,11 @@ def bounds(upper: int) -> dict[str, Any]:
     return {vertex.id: {"parallelism": {"lowerBound": 1, "upperBound": upper}} for vertex in vertices}
 
 
-#: Bodies without which a method does nothing.
-BODIES = {"PUT": bounds(4)}
+#: Bodies without which a request does nothing.
+BODIES = {
+    "/jobs/{job}/resource-requirements": bounds(4),
+    "/savepoint-disposal": {"savepoint-path": "s3://b/sp/savepoint-1"},
+}
 
 
 class FakeSteering:
@@ -81,8 +84,24 @@ class FakeJob:
         return operation
 
 
+class FakeDisposals:
+    def __init__(self) -> None:
+        self.operations = Operations()
+        self.asked: list[str] = []
+        self.refusal: Exception | None = None
+
+    def dispose(self, path: str, trigger: str | None = None) -> Operation:
+        if self.refusal is not None:
+            raise self.refusal
+        operation, new = self.operations.begin(OperationKind.DISPOSAL, trigger)
+        if new:
+            self.asked.append(path)
+        return operation
+
+
 class FakeJobs:
     def __init__(self) -> None:
+        self.disposals = FakeDisposals()
         self.known = {job.status.job_id: FakeJob(job) for job in facts.cluster_facts().jobs}
         self.ending = False
 
@@ -115,6 +134,7 @@ class Server:
         """Something of every kind was asked for before."""
         for kind in OperationKind:
             self.job.operations.begin(kind, TRIGGER)
+        self.jobs.disposals.operations.begin(OperationKind.DISPOSAL, TRIGGER)
 
     def __call__(
         self, method: str, path: str, body: Any = b"", query: dict[str, str] | None = None, **caller: str
@@ -144,6 +164,7 @@ def filled(path: str) -> str:
         "attempt": "2",
         "checkpoint": "10",
         "trigger": TRIGGER,
+        "rescale": facts.RESCALED,
         "taskmanager": "tm-a",
     }
     return path.format(**words)
@@ -153,7 +174,7 @@ def filled(path: str) -> str:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_answers_with_and_without_the_prefix(server: Server, route: Any, prefix: str) -> None:
     server.triggered()
-    answer = server(route.method, prefix + filled(route.path), BODIES.get(route.method, b""))
+    answer = server(route.method, prefix + filled(route.path), BODIES.get(route.path, b""))
     assert answer.status == GOOD[route.method], answer.body
     if answer.content_type == "application/json":
         msgspec.json.decode(answer.body)
@@ -287,6 +308,24 @@ def test_the_end_of_a_savepoint_is_its_place_or_why_there_is_none(server: Server
     assert "no savepoint was triggered under" in errors(server("GET", f"{SAVEPOINTS}/{'ef' * 16}"))
 
 
+def test_a_savepoint_is_disposed_of_by_its_path_and_the_call_may_be_repeated(server: Server) -> None:
+    body = {"savepoint-path": "s3://b/sp/savepoint-1", "triggerId": TRIGGER}
+    for _ in range(2):
+        answer = server("POST", "/savepoint-disposal", body)
+        assert (answer.status, msgspec.json.decode(answer.body)) == (202, {"request-id": TRIGGER})
+    assert server.jobs.disposals.asked == ["s3://b/sp/savepoint-1"]
+    polled = server("GET", f"/savepoint-disposal/{TRIGGER}")
+    assert msgspec.json.decode(polled.body)["status"] == {"id": "IN_PROGRESS"}
+    assert "no disposal was triggered" in errors(server("GET", f"/savepoint-disposal/{'cd' * 16}"))
+    server.jobs.disposals.refusal = WrongState("job flights started from it")
+    assert server("POST", "/savepoint-disposal", {"savepoint-path": "s3://b/sp"}).status == 409
+    assert "missing required field `savepoint-path`" in errors(server("POST", "/savepoint-disposal", {}))
+
+
+def test_a_rescale_that_is_not_known_is_not_found(server: Server) -> None:
+    assert "no rescale 'x' of job flights" in errors(server("GET", f"{RUNNING}/rescales/details/x"))
+
+
 def test_parallelism_is_read_and_written_for_all_vertices(server: Server) -> None:
     found = msgspec.json.decode(server("GET", REQUIREMENTS).body)
     assert found[facts.COUNT] == {"parallelism": {"lowerBound": 1, "upperBound": 2}}
@@ -330,7 +369,9 @@ def test_what_the_job_refuses_is_a_conflict_or_a_wrong_request(
 ) -> None:
     server.job.steering.refusal = refusal
     for method, path in (("POST", SAVEPOINTS), ("POST", STOP), ("PUT", REQUIREMENTS)):
-        answer = server(method, path, BODIES.get(method, b""))
+        answer = server(
+            method, path, BODIES.get("/jobs/{job}/resource-requirements", b"") if method == "PUT" else b""
+        )
         assert (answer.status, errors(answer)) == (status, str(refusal))
 
 
@@ -392,7 +433,7 @@ def test_with_a_token_everything_but_the_probes_asks_for_it(route: Any) -> None:
     server.triggered()
     path = filled(route.path)
     good = GOOD[route.method]
-    body = BODIES.get(route.method, b"")
+    body = BODIES.get(route.path, b"")
     assert server(route.method, path, body, authorization="Bearer secret").status == good
     expected = good if route.access is Access.PROBE else 401
     for wrong in (

@@ -20,8 +20,10 @@ from weir.jobmanager.rest.views import (
     cluster,
     exceptions,
     jobs,
+    metric_names,
     metrics,
     prometheus,
+    rescales,
     vertices,
 )
 from weir.jobmanager.rest.views.figures import summary
@@ -68,6 +70,12 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "job-execution-result-running": lambda: jobs.execution_result(JOB, facts.NOW),
     "job-metrics": lambda: metrics.asked(
         metrics.of_job(JOB, facts.NOW), ",".join(metrics.of_job(JOB, facts.NOW))
+    ),
+    "job-rescales-overview": lambda: rescales.overview(JOB, facts.NOW),
+    "job-rescales-history": lambda: rescales.history(JOB, facts.NOW),
+    "job-rescales-summary": lambda: rescales.summary(JOB),
+    "taskmanager-metrics": lambda: metrics.asked(
+        metrics.of_task_manager(CLUSTER.task_managers[0]), "taskSlotsTotal,taskSlotsAvailable,numWorkers"
     ),
     "checkpoints": lambda: checkpoints.checkpoints(JOB.checkpoints),
     "checkpoints-config": lambda: checkpoints.config(JOB.planned.options, JOB.status.checkpoint_root),
@@ -147,6 +155,35 @@ def test_times_of_each_subtask_add_up_to_a_second() -> None:
             shown = metrics.of_subtask(task, JOB, vertex)
             names = ("busyTimeMsPerSecond", "idleTimeMsPerSecond", "backPressuredTimeMsPerSecond")
             assert sum(shown[name] for name in names) == 1000
+
+
+@pytest.mark.parametrize(
+    ("table", "given"),
+    [
+        (metric_names.CLUSTER, metrics.of_cluster(CLUSTER)),
+        (metric_names.TASK_MANAGER, metrics.of_task_manager(CLUSTER.task_managers[0])),
+        (metric_names.JOB, metrics.of_job(JOB, facts.NOW)),
+        (metric_names.SUBTASK, metrics.of_subtask(READER.tasks[0], JOB, READER)),
+    ],
+    ids=["cluster", "TaskManager", "job", "subtask"],
+)
+def test_the_published_names_are_the_ones_that_are_given(table: Any, given: Any) -> None:
+    assert sorted(row.name for row in table) == sorted(given)
+
+
+def test_time_in_a_state_is_of_now_and_of_all_times_together() -> None:
+    shown = metrics.of_job(JOB, facts.NOW)
+    assert (shown["runningTime"], shown["runningTimeTotal"]) == (60_000, 80_000)
+    assert (shown["restartingTime"], shown["restartingTimeTotal"]) == (0, 3000)
+    assert shown["numRescales"] == 1
+
+
+def test_series_stay_below_what_a_monitoring_system_is_promised() -> None:
+    lines = [line for line in prometheus.exposition(CLUSTER).splitlines() if not line.startswith("#")]
+    subtasks = [line for line in lines if 'subtask="1"' in line and f'vertex="{facts.COUNT}"' in line]
+    of_job = [line for line in lines if 'job="flights"' in line and "subtask=" not in line]
+    assert 0 < len(subtasks) <= 40
+    assert 0 < len(of_job) <= 60
 
 
 def test_back_pressure_points_at_what_stands_before_the_slow_vertex() -> None:

@@ -1,0 +1,40 @@
+"""Routes about processes as such: what they log, their threads, a TaskManager's metrics."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+
+from weir.jobmanager.rest.exchange import Answer, Cluster, Request, json_answer
+from weir.jobmanager.rest.handlers.cluster import task_manager_of
+from weir.jobmanager.rest.models.cluster import Logs, ThreadDump, ThreadInfo
+from weir.jobmanager.rest.views import metrics
+
+
+def task_manager_metrics(cluster: Cluster, request: Request) -> Answer:
+    """A TaskManager's metrics: names, or values with `?get=a,b`."""
+    found = metrics.of_task_manager(task_manager_of(cluster, request))
+    return json_answer(metrics.asked(found, request.query.get("get")))
+
+
+def task_manager_logs(cluster: Cluster, request: Request) -> Answer:
+    """Log files of a TaskManager: none, its log goes to stderr."""
+    task_manager_of(cluster, request)
+    return json_answer(Logs())
+
+
+def logs(_cluster: Cluster, _request: Request) -> Answer:
+    """Log files of the JobManager: none, its log goes to stderr."""
+    return json_answer(Logs())
+
+
+def thread_dump(_cluster: Cluster, _request: Request) -> Answer:
+    """What each thread of the JobManager does at this moment."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = []
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001  the only way to see them
+        name = names.get(ident, f"thread {ident}")
+        stack = "".join(traceback.format_stack(frame))
+        found.append(ThreadInfo(thread_name=name, stringified_thread_info=f'"{name}"\n{stack}'))
+    return json_answer(ThreadDump(thread_infos=tuple(found)))

@@ -1,0 +1,35 @@
+"""What a subtask looks like at the moment of a report: how full its channels are, its output watermark, its timers.
+
+``Task.metrics`` asks once a second; nothing here is on the way of a row. The loop adds what concerns its mailbox.
+"""
+
+from __future__ import annotations
+
+from weir.operators.source import SourceOperator
+from weir.records import MIN_TIMESTAMP
+from weir.rpc.messages import TaskGauges
+from weir.taskmanager.chain import Chain
+from weir.taskmanager.channels import WINDOW_BYTES
+from weir.taskmanager.gate import InputGate
+
+
+def gauges(chain: Chain, gate: InputGate, watermark: int) -> TaskGauges:
+    """``watermark``: of the subtask's input; a chain without outputs lets it through as it is."""
+    head = chain.operators[0]
+    sent = [output.watermark for output in chain.outputs]
+    last = max(sent, default=watermark)
+    return TaskGauges(
+        input_used=_share([channel.queued_bytes for channel in gate.channels]),
+        output_used=_share([channel.used() for output in chain.outputs for channel in output.channels]),
+        window_bytes=WINDOW_BYTES,
+        output_watermark=None if last == MIN_TIMESTAMP else last,
+        timers_fired=sum(operator.timers_fired for operator in chain.operators),
+        emit_lag_ms=head.emit_lag_ms if isinstance(head, SourceOperator) else None,
+    )
+
+
+def _share(used: list[int]) -> float:
+    """Of the windows of that many channels; a channel may be overdrawn by one batch."""
+    if not used:
+        return 0.0
+    return round(min(1.0, max(0.0, sum(used) / (len(used) * WINDOW_BYTES))), 4)
