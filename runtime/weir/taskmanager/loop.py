@@ -61,15 +61,15 @@ class DataLoop:
         self._sleeping = False
         self._stopped = False
         self._yield_at = 0.0
-
         #: When the first of the calls that wait was posted, and the longest wait since the last report; seconds.
         self._posted_at = 0.0
         self._waited = 0.0
+
     def post(self, call: Callable[[], None]) -> None:
         """Run ``call`` on the data thread soon; from any thread."""
-        self._mailbox.append(call)
         if not self._mailbox:
             self._posted_at = self._clock.monotonic()
+        self._mailbox.append(call)
         if self._sleeping:
             self._event.set()
 
@@ -82,12 +82,12 @@ class DataLoop:
         self._stopped = True
         self.wake()
 
-    def run(self) -> None:
     def take_mailbox(self) -> tuple[int, float]:
         """Calls that wait now, and milliseconds that one waited at most since this was asked last."""
         waited, self._waited = self._waited, 0.0
         return len(self._mailbox), round(waited * 1000, 3)
 
+    def run(self) -> None:
         """Run until ``stop``."""
         while not self._stopped:
             if self.round():
@@ -134,11 +134,11 @@ class DataLoop:
     def _drain(self) -> bool:
         mailbox = self._mailbox
         found = bool(mailbox)
+        if found:
+            self._waited = max(self._waited, self._clock.monotonic() - self._posted_at)
         while mailbox:
             call = mailbox.popleft()
             try:
-        if found:
-            self._waited = max(self._waited, self._clock.monotonic() - self._posted_at)
                 call()
             except BaseException as error:
                 self.on_failure(None, error)
