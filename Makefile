@@ -3,7 +3,7 @@
 #   make demo     the main job: a year of flights, exactly once        make test     everything that CI runs
 #   make check    linters, types, contracts and unit tests (< 1 min)   make golden   rewrite the golden files
 #   make docs     rewrite the pages made from code                     make bench    Weir beside its peers (minutes)
-#   make clean    forget .venv and outputs
+#   make test-cluster   the image and MinIO in a real Kubernetes    make clean    forget .venv and outputs
 
 PYTHON ?= python3
 VENV   := .venv
@@ -12,7 +12,7 @@ STAMP  := $(VENV)/.installed
 TYPING := $(wildcard tests/typing/*.py)
 
 .DEFAULT_GOAL := check
-.PHONY: venv demo check lint format types contracts unit test golden docs bench clean
+.PHONY: venv demo check lint format types contracts unit test test-cluster golden docs bench clean
 
 venv: $(STAMP)
 
@@ -46,7 +46,11 @@ unit: venv
 	@$(BIN)/python -m pytest -q tests/unit tests/property tests/test_layout.py
 
 test: check
-	@$(BIN)/python -m pytest -q tests --ignore tests/unit --ignore tests/property --ignore tests/test_layout.py
+	@$(BIN)/python -m pytest -q tests --ignore tests/unit --ignore tests/property --ignore tests/test_layout.py --ignore tests/smoke
+
+# Brings a cluster up, unless one is up, and takes away what it brought (the first time it builds Kubernetes: ten minutes).
+test-cluster: venv
+	@$(BIN)/python -m pytest -q tests/smoke
 
 golden: venv
 	@$(BIN)/python -m pytest -q tests --rewrite-golden

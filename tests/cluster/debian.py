@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tests.cluster.errors import ClusterError
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 #: The file that shows that a package is there (a command, or a place), and its package.
-NEEDED = {
+NATIVE = {
     "containerd": "containerd",
     "runc": "runc",
     "etcd": "etcd-server",
@@ -30,30 +30,32 @@ NEEDED = {
     "unshare": "util-linux",
     "mount": "mount",
 }
+#: For building an image where no container engine is.
+BUILDING = {"buildah": "buildah", "debootstrap": "debootstrap"}
 
 
-def missing_packages() -> list[str]:
+def missing_packages(needed: Mapping[str, str]) -> list[str]:
     """The packages whose programs are not here."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return [package for file, package in NEEDED.items() if not _found(file, path)]
+    return [package for file, package in needed.items() if not _found(file, path)]
 
 
 def missing() -> str | None:
     """One line on what cannot be had here; None where all is here or can be installed."""
-    packages = missing_packages()
+    packages = missing_packages(NATIVE)
     if packages and shutil.which("apt-get") is None:
         return f"missing: {', '.join(packages)} (Debian's names), and no apt-get to install them with"
     return None
 
 
-def install() -> None:
-    """Installs what is missing.
+def install(needed: Mapping[str, str] = NATIVE) -> None:
+    """Installs what is missing, where there is an apt-get and who may use it; does nothing elsewhere.
 
     Raises:
         ClusterError: apt-get failed.
     """
-    packages = missing_packages()
-    if not packages:
+    packages = missing_packages(needed)
+    if not packages or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"installing {' '.join(packages)} with apt-get", file=sys.stderr, flush=True)
     with _no_service_starts():

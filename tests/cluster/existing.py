@@ -41,6 +41,9 @@ class ExistingCluster:
     def down(self) -> None:
         """It is not ours to end."""
 
+    def nodes_up(self) -> list[str]:
+        return self.status()
+
     def status(self) -> list[str]:
         done = subprocess.run(
             [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", "get", "nodes", "-o", "name"],

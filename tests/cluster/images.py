@@ -7,8 +7,6 @@ from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.providing import Provider
-from tests.image.engines import find_engine
-from tests.image.errors import ImageError
 
 
 def load(provider: Provider, image: str) -> None:
@@ -20,6 +18,9 @@ def load(provider: Provider, image: str) -> None:
     if Path(image).is_file():
         provider.load(Path(image))
         return
+    from tests.image.engines import find_engine
+    from tests.image.errors import ImageError
+
     with tempfile.TemporaryDirectory(prefix="weir-image-") as folder:
         archive = Path(folder) / "image.tar"
         try:

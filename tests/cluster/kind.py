@@ -69,6 +69,9 @@ class KindCluster:
         self._kind("delete", "cluster", "--name", self.name, "--kubeconfig", str(self.kubeconfig))
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def nodes_up(self) -> list[str]:
+        return self._nodes()
+
     def status(self) -> list[str]:
         return [f"{node}: a container of {engine()}" for node in self._nodes()] or ["no cluster"]
 

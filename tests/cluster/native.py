@@ -100,6 +100,9 @@ class NativeCluster:
         if self.folder.parent.exists() and not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
 
+    def nodes_up(self) -> list[str]:
+        return [node.name for node in self.nodes() if node.lives]
+
     def status(self) -> list[str]:
         """A line for each node and for each program that died."""
         lines = []
@@ -116,7 +119,7 @@ class NativeCluster:
         """Gives the images of a docker-archive to every node."""
         for node in self.nodes():
             if node.lives:
-                node.run(["ctr", "-n", "k8s.io", "images", "import", "--no-unpack", str(file)])
+                node.run(["ctr", "-n", "k8s.io", "images", "import", str(file)])
 
     def lose(self, name: str) -> None:
         """Pulls a node's plug."""

@@ -49,6 +49,10 @@ class Provider(Protocol):
         """Takes away all that ``up`` made; does nothing where there is nothing."""
         ...
 
+    def nodes_up(self) -> list[str]:
+        """The names of the nodes that run."""
+        ...
+
     def status(self) -> list[str]:
         """A line for each node."""
         ...
