@@ -42,6 +42,7 @@ class CoordinatorModel(RuleBasedStateMachine):
         self.now = 0.0
         self.attempt = 0
         self.running = False
+        self.ending = False
         self.fenced = False
         self.last_id = earlier
         self.last_end = None
@@ -60,6 +61,7 @@ class CoordinatorModel(RuleBasedStateMachine):
         if isinstance(event, events.TasksRunning):
             self.attempt, self.running, self.subtasks = event.attempt, True, event.subtasks
             self.failures_in_a_row = 0
+            self.ending = False
         if isinstance(event, events.TasksStopped):
             self.running = False
         for instruction in self.machine.handle(event, self.now, wall_ms=int(self.now * 1000)):
@@ -88,12 +90,13 @@ class CoordinatorModel(RuleBasedStateMachine):
                 self.completed = kept
             case events.FailJob():
                 assert self.failures_in_a_row == self.options.tolerable_failures + 1
+                assert not self.ending
                 self.running = False
             case events.RequestAnswered():
                 self.answered.append(said.request)
 
     def check_trigger(self, said):
-        assert self.running
+        assert self.running and not self.ending
         assert said.checkpoint_id > self.last_id
         assert said.attempt == self.attempt
         limit = 1 if self.options.min_pause else self.options.max_concurrent
@@ -244,6 +247,16 @@ class CoordinatorModel(RuleBasedStateMachine):
     def the_tasks_stop(self):
         self.say(events.TasksStopped())
         assert set(self.awaited) <= {self.publishing}
+        open_requests = 1 if self.publishing is not None else 0
+        assert len(self.asked) - len(self.answered) <= open_requests
+
+    @precondition(lambda self: self.running and not self.fenced)
+    @rule()
+    def the_tasks_are_about_to_stop(self):
+        self.ending = True
+        self.say(events.TasksEnding())
+        assert set(self.awaited) <= {self.publishing}, "what is being published may complete"
+        assert self.machine.next_deadline() is None or self.publishing is not None
         open_requests = 1 if self.publishing is not None else 0
         assert len(self.asked) - len(self.answered) <= open_requests
 

@@ -84,6 +84,9 @@ class World:
                 self.due.append(ev.FinalCheckpointDone(execution))
             case ev.TakeStopSavepoint(execution=execution):
                 self.due += [ev.FinalCheckpointDone(execution), ev.SavepointStopFailed(execution)]
+            case ev.DeliverCommits(execution=execution):
+                self.due = [event for event in self.due if not _is_about_snapshots(event)]
+                self.due.append(ev.CommitsDelivered(execution))
             case ev.StopCheckpoints(execution=execution):
                 self.due = [event for event in self.due if not _is_about_snapshots(event)]
                 self.due.append(ev.CheckpointsStopped(execution))
@@ -133,7 +136,7 @@ class World:
 
 
 def _is_about_snapshots(event: ev.Event) -> bool:
-    return isinstance(event, ev.FinalCheckpointDone | ev.SavepointStopFailed)
+    return isinstance(event, ev.FinalCheckpointDone | ev.SavepointStopFailed | ev.CommitsDelivered)
 
 
 def _disturb(world: World, rng: random.Random) -> None:

@@ -63,6 +63,11 @@ class Auditor:
         """Whether the job was stopped with a savepoint and not started since."""
         return isinstance(self.log.ended, Stopped)
 
+    @property
+    def due(self) -> list[tuple[str, str]]:
+        """What a record permits and nobody has made visible."""
+        return sorted(self.permitted - set(self.committed))
+
     def changed(self, effect: Effect) -> None:
         name = effect.name.removeprefix(f"{self._job}/")
         if name.startswith(paths.FENCE):

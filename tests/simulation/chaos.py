@@ -240,6 +240,10 @@ class Chaos:
             return
         if self._cluster.jobmanager is not jobmanager:
             return
+        # Nobody took the job over: what was promised is visible, or the job says that it is not.
+        quiet = not any("not all output" in note for note in job.status().notes)
+        if quiet and jobmanager.dispatcher.fenced_by is None and self._auditor.due:
+            self._auditor.violations.append(f"suspended with output that is due: {self._auditor.due[:3]}")
         self._shapes += 1
         if self._scenario.pipeline.can_be_rescaled:
             self.shape = Shape(

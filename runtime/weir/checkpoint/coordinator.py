@@ -62,6 +62,8 @@ class CheckpointCoordinator:
         self._last_end: float | None = None
         self._failures = 0
         self._final_done = False
+        #: The attempt runs, but takes no further snapshot.
+        self._ending = False
         self._fenced = False
 
     # ---- what others may look at ----
@@ -108,6 +110,9 @@ class CheckpointCoordinator:
         match event:
             case events.TasksRunning():
                 self._tasks_running(event, now)
+            case events.TasksEnding():
+                self._ending = True
+                self._give_up_all("the tasks were stopped", now, out)
             case events.TasksStopped():
                 self._stop_tasks("the tasks were stopped", now, out)
             case TriggerRequested():
@@ -140,7 +145,7 @@ class CheckpointCoordinator:
                 message = f"not complete after {self._options.timeout:g} s; no answer of {missing}"
                 self._fail(pending, Reason.EXPIRED, message, now, out)
         self._publish_next(now, out)
-        while self._attempt is not None and self._subtasks and self._may_trigger():
+        while self._taking and self._subtasks and self._may_trigger():
             if self._requests:
                 self._trigger(self._requests.popleft(), now, wall_ms, out)
             elif (due := self._periodic_due()) is not None and now >= due:
@@ -162,7 +167,7 @@ class CheckpointCoordinator:
         self._attempt = event.attempt
         self._facts = event.facts or self._facts
         self._subtasks, self._gone, self._trigger_at = event.subtasks, frozenset(), event.trigger_at
-        self._final_done = False
+        self._final_done = self._ending = False
         self._failures = 0
         self._periodic_at = now + (self._options.interval or 0.0)
 
@@ -170,13 +175,18 @@ class CheckpointCoordinator:
         open_requests = [*self._requests, *(p.request for p in self._pending.values() if p.request)]
         if any(request.request == known.request for known in open_requests):
             return  # asked again
-        if self._attempt is None:
-            self._answer_failure(request, Reason.JOB_FAILURE, "the job's tasks do not run", out)
+        if not self._taking:
+            why = "the job's tasks do not run" if self._attempt is None else "the job is being stopped"
+            self._answer_failure(request, Reason.JOB_FAILURE, why, out)
         elif request.kind is SnapshotKind.SAVEPOINT and request.target is None:
             message = "no folder for the savepoint was given, and storage.savepoints is not set"
             self._answer_failure(request, Reason.DECLINED, message, out)
         else:
             self._requests.append(request)
+
+    @property
+    def _taking(self) -> bool:
+        return self._attempt is not None and not self._ending
 
     def _may_trigger(self) -> bool:
         last = self._final_done or any(pending.final for pending in self._pending.values())
@@ -184,7 +194,7 @@ class CheckpointCoordinator:
 
     def _periodic_due(self) -> float | None:
         """When the next periodic checkpoint may begin, if there is to be one."""
-        if self._attempt is None or self._options.interval is None or self._final_done:
+        if not self._taking or self._options.interval is None or self._final_done:
             return None
         requests = [*self._requests, *(p.request for p in self._pending.values() if p.request)]
         if any(request.final for request in requests):
@@ -316,7 +326,7 @@ class CheckpointCoordinator:
             case PublishFault.NUMBER_TAKEN:
                 request, pending.request = pending.request, None
                 self._fail(pending, Reason.SUBSUMED, event.message, now, out)
-                if request is not None and self._attempt is not None:
+                if request is not None and self._taking:
                     self._requests.appendleft(request)
                 elif request is not None:
                     self._answer_failure(request, Reason.JOB_FAILURE, event.message, out)
@@ -358,7 +368,7 @@ class CheckpointCoordinator:
         self, number: CheckpointId, reason: Reason, message: str, now: float, out: list[Instruction]
     ) -> None:
         self._failures += 1
-        if self._failures <= self._options.tolerable_failures or self._attempt is None:
+        if self._failures <= self._options.tolerable_failures or not self._taking:
             return
         out.append(
             events.FailJob(
@@ -371,6 +381,9 @@ class CheckpointCoordinator:
     def _stop_tasks(self, message: str, now: float, out: list[Instruction]) -> None:
         self._attempt = None
         self._failures = 0
+        self._give_up_all(message, now, out)
+
+    def _give_up_all(self, message: str, now: float, out: list[Instruction]) -> None:
         for pending in list(self._pending.values()):
             if pending.phase is not Phase.PUBLISHING:  # that one may complete yet
                 self._fail(pending, Reason.JOB_FAILURE, message, now, out)

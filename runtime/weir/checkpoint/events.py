@@ -32,6 +32,11 @@ class TasksRunning:
 
 
 @dataclass(frozen=True)
+class TasksEnding:
+    """The attempt is about to be stopped: no further snapshot of it; one that is being published may complete."""
+
+
+@dataclass(frozen=True)
 class TasksStopped:
     """The attempt is over (failure, restart, cancel, end); nothing that is open can complete."""
 
@@ -131,6 +136,7 @@ class SubtaskFinished:
 
 Event = (
     TasksRunning
+    | TasksEnding
     | TasksStopped
     | Tick
     | TriggerRequested

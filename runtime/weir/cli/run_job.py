@@ -94,7 +94,9 @@ def _watch(cluster: LocalCluster, spec: JobSpec, restore_policy: str) -> tuple[J
             if job is None:
                 raise
             shown.say("weir: stopping at the last completed checkpoint (Ctrl-C again ends at once)")
-            return _suspend(cluster, job), True
+            status = _suspend(cluster, job)
+            shown.say_notes(status)
+            return status, True
 
 
 def _suspend(cluster: LocalCluster, job: JobId) -> JobStatus:

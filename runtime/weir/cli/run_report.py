@@ -31,14 +31,18 @@ class Progress:
 
     def update(self, status: JobStatus) -> None:
         """Show what is new."""
-        for note in status.notes[self._notes :]:
-            self.say(f"weir: {status.name}: {note}")
-        self._notes = len(status.notes)
+        self.say_notes(status)
         if not status.state.is_settled:
             for record in status.failures[self._failures :]:
                 self.say(f"weir: attempt {record.attempt} failed, restarting: {record.failure.message}")
         self._failures = len(status.failures)
         self._draw(self._line(status))
+
+    def say_notes(self, status: JobStatus) -> None:
+        """Say what was noted since the last time."""
+        for note in status.notes[self._notes :]:
+            self.say(f"weir: {status.name}: {note}")
+        self._notes = len(status.notes)
 
     def _line(self, status: JobStatus) -> str:
         now = time.monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
@@ -17,14 +17,16 @@ import structlog
 from weir import crashpoints
 from weir.checkpoint import events, paths
 from weir.checkpoint.coordinator import CheckpointCoordinator
-from weir.checkpoint.job_facts import JobFacts, OperatorInfo
 from weir.clock import Clock
 from weir.config import CheckpointOptions
 from weir.errors import CheckpointFailureReason, Fenced, WeirError
-from weir.graph.physical import PhysicalPlan, VertexKind
-from weir.ids import CheckpointId, Epoch, JobId, SubtaskId
+from weir.graph.physical import PhysicalPlan
+from weir.ids import CheckpointId, JobId, SubtaskId
+from weir.jobmanager.checkpoint_answers import ack_of, decline_of
 from weir.jobmanager.checkpoint_facts import CheckpointFacts, checkpoint_facts, restore_facts
+from weir.jobmanager.commits import Commits
 from weir.jobmanager.journal import Claim, Journal, Restore
+from weir.jobmanager.plan_facts import enumerators, job_facts
 from weir.rpc import messages
 
 log = structlog.get_logger()
@@ -58,6 +60,10 @@ class CheckpointingOwner(Protocol):
         """There is no savepoint to stop with, and some tasks may do nothing any more."""
         ...
 
+    def commits_delivered(self, execution: messages.Execution) -> None:
+        """What completed is committed, and nothing more will complete."""
+        ...
+
     def checkpoints_stopped(self, execution: messages.Execution) -> None:
         """Nothing of the attempt is being written any more."""
         ...
@@ -69,17 +75,13 @@ class CheckpointingOwner(Protocol):
 
 @dataclass
 class _Attempt:
-    """The commits that an attempt owes to the outside."""
-
     execution: messages.Execution
-    #: By subtask: the newest complete checkpoint with which it commits something.
-    owed: dict[SubtaskId, CheckpointId]
-    done: dict[SubtaskId, CheckpointId]
-    #: By checkpoint: the subtasks that commit something with it.
-    committing: dict[CheckpointId, set[SubtaskId]]
+    commits: Commits = field(default_factory=Commits)
     final: CheckpointId | None = None
     #: The request for the savepoint with which the job stops.
     stop_request: str | None = None
+    #: Nothing new is begun: what is complete, or being published, is still committed.
+    delivering: bool = False
     stopping: bool = False
 
 
@@ -106,9 +108,9 @@ class Checkpointing:
         self._clock = clock
         self._blocking = blocking
         self._job_id = job_id
-        self._facts = _facts(job_id, job_name, claim.epoch, plan)
+        self._facts = job_facts(job_id, job_name, claim.epoch, plan)
         self._coordinator = CheckpointCoordinator(self._facts, options, claim.next_id, claim.completed)
-        self._trigger_at = _enumerators(plan)
+        self._trigger_at = enumerators(plan)
         self._attempt: _Attempt | None = None
         self._fenced = False
         self._closed = False
@@ -125,12 +127,16 @@ class Checkpointing:
         self._asked: dict[str, Answered] = {}
         self._restored = restore_facts(claim.restore, clock.wall_ms())
         self._restores = 0
+        #: Whatever checkpoints up to this one promised is visible.
+        self._committed_to = CheckpointId(0)
 
     # ---- what the job says ----------------------------------------------------------------------------------
 
     def start(self, execution: messages.Execution, subtasks: frozenset[SubtaskId]) -> None:
         """All subtasks of an attempt run: whatever else is in the folder belongs to attempts that are gone."""
-        self._attempt = _Attempt(execution, {}, {}, {})
+        self._attempt = _Attempt(execution)
+        if self.restore is not None:  # a sink commits what it restores before it runs
+            self._committed_to = self.restore.metadata.checkpoint_id
         base = () if self._base is None else (self._base,)
         keep = (*base, *self._coordinator.completed)
         self._restored = restore_facts(self.restore, self._clock.wall_ms())
@@ -140,8 +146,8 @@ class Checkpointing:
 
     def replan(self, plan: PhysicalPlan) -> None:
         """The next attempt runs another plan of the same job; nothing of this one is under way."""
-        self._facts = _facts(self._job_id, self._facts.job_name, self._facts.epoch, plan)
-        self._trigger_at = _enumerators(plan)
+        self._facts = job_facts(self._job_id, self._facts.job_name, self._facts.epoch, plan)
+        self._trigger_at = enumerators(plan)
 
     def request(self, order: events.TriggerRequested, answered: Answered) -> None:
         """Take a snapshot that somebody asked for; ``answered`` is called once, maybe at once."""
@@ -164,10 +170,17 @@ class Checkpointing:
         if self._is_current(execution):
             self._tell(events.TriggerRequested(_FINAL, final=True))
 
+    def deliver(self, execution: messages.Execution) -> None:
+        """A person stops the job: finish what was promised, begin nothing; ``commits_delivered`` follows, if it can."""
+        if self._attempt is not None and self._is_current(execution):
+            self._attempt.delivering = True
+            self._tell(events.TasksEnding())
+            self._report_if_delivered()
+
     def stop(self, execution: messages.Execution) -> None:
         """The attempt is over; ``checkpoints_stopped`` follows when nothing is being published."""
         if self._attempt is None or self._attempt.execution != execution:
-            self._attempt = _Attempt(execution, {}, {}, {})
+            self._attempt = _Attempt(execution)
         self._attempt.stopping = True
         self._tell(events.TasksStopped())
         self._report_if_stopped()
@@ -177,36 +190,22 @@ class Checkpointing:
         subtask = SubtaskId(ack.vertex, ack.index)
         attempt = self._attempt
         if attempt is not None and any(state.has_commits for state in ack.states.values()):
-            attempt.committing.setdefault(CheckpointId(ack.checkpoint_id), set()).add(subtask)
-        self._tell(
-            events.Ack(
-                checkpoint_id=CheckpointId(ack.checkpoint_id),
-                epoch=ack.execution.epoch,
-                attempt=ack.execution.attempt,
-                subtask=subtask,
-                states=ack.states,
-                stats=_stats(ack.stats, self._clock.wall_ms()),
-            )
-        )
+            attempt.commits.promise(subtask, CheckpointId(ack.checkpoint_id))
+        self._tell(ack_of(ack, self._clock.wall_ms()))
 
     def declined(self, decline: messages.CheckpointDeclined) -> None:
         """A subtask could not snapshot."""
-        self._tell(
-            events.Decline(
-                checkpoint_id=CheckpointId(decline.checkpoint_id),
-                epoch=decline.execution.epoch,
-                attempt=decline.execution.attempt,
-                subtask=SubtaskId(decline.vertex, decline.index),
-                reason=CheckpointFailureReason.ASYNC_FAILURE,
-                message=decline.message,
-            )
-        )
+        self._tell(decline_of(decline))
 
     def committed(self, done: messages.CommitsDone) -> None:
         """A subtask's commits up to a checkpoint are acknowledged by the outside."""
         if self._attempt is not None and self._is_current(done.execution):
-            self._attempt.done[SubtaskId(done.vertex, done.index)] = CheckpointId(done.checkpoint_id)
+            commits = self._attempt.commits
+            commits.acknowledge(SubtaskId(done.vertex, done.index), CheckpointId(done.checkpoint_id))
+            if commits.all_done:
+                self._committed_to = max(self._committed_to, commits.announced_to)
             self._report_if_final()
+            self._report_if_delivered()
 
     def close(self) -> None:
         """Nothing more will be done; calls under way end by themselves."""
@@ -294,9 +293,7 @@ class Checkpointing:
         crashpoints.hit("jobmanager.checkpoint.before-notify")
         self._owner.send(None, messages.NotifyComplete(execution=attempt.execution, checkpoint_id=checkpoint))
         crashpoints.hit("jobmanager.checkpoint.after-notify")
-        for number in [n for n in attempt.committing if n <= checkpoint]:
-            for subtask in attempt.committing.pop(number):
-                attempt.owed[subtask] = max(number, attempt.owed.get(subtask, number))
+        attempt.commits.announce(checkpoint)
 
     def _notify_aborted(self, aborted: events.NotifyAborted) -> None:
         log.warning("checkpoint aborted", checkpoint=aborted.checkpoint_id, reason=str(aborted.reason))
@@ -311,7 +308,9 @@ class Checkpointing:
         asked = self._asked.pop(answer.request, None)
         if asked is not None:
             asked(answer)
-        if attempt is None or attempt.stopping or answer.request not in (_FINAL, attempt.stop_request):
+        if attempt is None or answer.request not in (_FINAL, attempt.stop_request):
+            return
+        if attempt.stopping or attempt.delivering:
             return
         if answer.failure is None:
             attempt.final = answer.checkpoint_id
@@ -329,15 +328,30 @@ class Checkpointing:
             asked(events.RequestAnswered(request, None, None, CheckpointFailureReason.JOB_FAILURE, message))
 
     def _retry_final(self, execution: messages.Execution) -> None:
-        if self._attempt is not None and not self._attempt.stopping:
+        if self._attempt is not None and not (self._attempt.stopping or self._attempt.delivering):
             self.take_final(execution)
 
     def _report_if_final(self) -> None:
         attempt = self._attempt
-        if attempt is None or attempt.final is None or attempt.stopping:
+        if attempt is None or attempt.final is None or attempt.stopping or attempt.delivering:
             return
-        if all(attempt.done.get(subtask, 0) >= number for subtask, number in attempt.owed.items()):
+        if attempt.commits.all_done:
             self._owner.final_checkpoint_done(attempt.execution)
+
+    def _report_if_delivered(self) -> None:
+        attempt = self._attempt
+        if attempt is None or not attempt.delivering or attempt.stopping:
+            return
+        if attempt.commits.all_done and self._coordinator.publishing is None:
+            self._owner.commits_delivered(attempt.execution)
+
+    @property
+    def uncommitted(self) -> Restore | None:
+        """The newest snapshot, if not all that it promised is known to be visible: a start from it commits the rest."""
+        restore = self.restore
+        if restore is None or not restore.metadata.has_commits:
+            return None
+        return restore if restore.metadata.checkpoint_id > self._committed_to else None
 
     def _report_if_stopped(self) -> None:
         attempt = self._attempt
@@ -375,6 +389,7 @@ class Checkpointing:
             crashpoints.hit("jobmanager.checkpoint.before-completed")
             self.restore = Restore(order.metadata, outcome.path, own=order.target is None)
         self._tell(outcome)
+        self._report_if_delivered()
         self._report_if_stopped()
 
     def _delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
@@ -411,40 +426,3 @@ class Checkpointing:
         """What people are told."""
         now = self._clock.monotonic()
         return checkpoint_facts(self._coordinator, now, self._restored, self._restores)
-
-
-def _facts(job_id: JobId, name: str, epoch: Epoch, plan: PhysicalPlan) -> JobFacts:
-    operators = tuple(
-        OperatorInfo(
-            operator_id=operator.operator_id,
-            uid=operator.uid,
-            name=operator.name,
-            vertex=vertex.id,
-            parallelism=vertex.parallelism,
-            max_parallelism=vertex.max_parallelism,
-        )
-        for vertex in plan.vertices
-        for operator in vertex.operators
-    )
-    return JobFacts(job_id=job_id, job_name=name, epoch=epoch, operators=operators)
-
-
-def _enumerators(plan: PhysicalPlan) -> frozenset[SubtaskId]:
-    """Where snapshots begin."""
-    return frozenset(
-        SubtaskId(vertex.id, index)
-        for vertex in plan.vertices
-        if vertex.kind is VertexKind.ENUMERATOR
-        for index in range(vertex.parallelism)
-    )
-
-
-def _stats(stats: messages.SnapshotStats, at_ms: int) -> events.AckStats:
-    return events.AckStats(
-        size=stats.bytes,
-        sync_ms=round(stats.sync_ms),
-        async_ms=round(stats.async_ms),
-        alignment_ms=round(stats.alignment_ms),
-        start_delay_ms=round(stats.start_delay_ms),
-        at_ms=at_ms,
-    )

@@ -237,6 +237,10 @@ class Job:
         """Some tasks may hold for a savepoint that will not be."""
         self._post(ev.SavepointStopFailed(execution))
 
+    def commits_delivered(self, execution: Execution) -> None:
+        """What completed is committed, and nothing more will complete."""
+        self._post(ev.CommitsDelivered(execution))
+
     def checkpoints_stopped(self, execution: Execution) -> None:
         """Nothing of the attempt is being written any more."""
         self._post(ev.CheckpointsStopped(execution))
@@ -360,6 +364,8 @@ class Job:
                 self._checkpoints.take_final(instruction.execution)
             case ev.TakeStopSavepoint():
                 self.steering.take_stop_savepoint(instruction.execution)
+            case ev.DeliverCommits():
+                self._checkpoints.deliver(instruction.execution)
             case ev.StopCheckpoints():
                 self._checkpoints.stop(instruction.execution)
             case ev.CancelTasks():
@@ -528,7 +534,8 @@ class Job:
     async def _write_terminal(self, order: ev.WriteTerminal) -> None:
         assert self._planned is not None
         assert self._journal is not None
-        retain = self._planned.options.checkpoints.retain_on_cancel
+        uncommitted = self._checkpoints.uncommitted
+        retain = self._planned.options.checkpoints.retain_on_cancel or uncommitted is not None
         reason = order.failure.message if order.failure else ""
         deadline = self._services.clock.monotonic() + TERMINAL_PATIENCE
         while True:
@@ -547,7 +554,20 @@ class Job:
                 await asyncio.sleep(STORAGE_RETRY)
         self._post(ev.TerminalWritten())
 
+    def _note_uncommitted(self) -> None:
+        """A person's stop waits for commits, but not for ever, and a task may have failed before them."""
+        made = self._checkpointing
+        snapshot = None if made is None else made.uncommitted
+        if snapshot is not None and self.state in (JobState.CANCELED, JobState.SUSPENDED):
+            self._notes.append(
+                f"not all output of checkpoint {snapshot.metadata.checkpoint_id} is known to be visible; it is kept, "
+                f"and whoever starts from {snapshot.uri} commits the rest"
+                if snapshot.uri
+                else "not all output is known to be visible, and checkpointing is off, so nothing can commit the rest"
+            )
+
     def _settle(self) -> None:
+        self._note_uncommitted()
         self._ended_ms = self._services.clock.wall_ms()
         self._withdraw_slot_request()
         if self._watching is not None:

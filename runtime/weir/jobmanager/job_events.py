@@ -150,6 +150,13 @@ class RescaleReady:
 
 
 @dataclass(frozen=True)
+class CommitsDelivered:
+    """Every completed checkpoint of the attempt is committed, and no other will complete."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True)
 class CheckpointsStopped:
     """No checkpoint of the attempt is under way and none is being written."""
 
@@ -206,6 +213,7 @@ AttemptEvent = (
     | SavepointStopRequested
     | SavepointStopFailed
     | RescaleReady
+    | CommitsDelivered
     | CheckpointsStopped
     | GraceOver
 )
@@ -280,6 +288,13 @@ class TakeFinalCheckpoint:
 @dataclass(frozen=True)
 class TakeStopSavepoint:
     """Nothing is to follow this savepoint; ``FinalCheckpointDone`` or ``SavepointStopFailed``."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True)
+class DeliverCommits:
+    """Begin no checkpoint, abort what tasks work on; when what is complete is committed: ``CommitsDelivered``."""
 
     execution: Execution
 
@@ -365,6 +380,7 @@ Instruction = (
     | StartCheckpoints
     | TakeFinalCheckpoint
     | TakeStopSavepoint
+    | DeliverCommits
     | StopCheckpoints
     | CancelTasks
     | FinishTasks

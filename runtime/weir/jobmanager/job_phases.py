@@ -25,6 +25,9 @@ class Phase(enum.Enum):
     SAVING = enum.auto()  #: the savepoint to stop with, and its commits; tasks do nothing after its barrier
     COMMITTING = enum.auto()  #: all input ended; the final checkpoint and its commits
     CLOSING = enum.auto()  #: committed; functions are being closed
+    DELIVERING = (
+        enum.auto()
+    )  #: a person stops the job; what a complete checkpoint promised is being committed
     STOPPING = enum.auto()  #: the attempt is being taken down; ``goal`` says what follows
     BACKING_OFF = enum.auto()  #: nothing runs until the next attempt
     SETTLING = enum.auto()  #: nothing runs; the terminal record is being written
@@ -73,7 +76,7 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
         ev.RescaleReady: "rescale",
         ev.AttemptFailed: "fail",
         ev.WorkerGone: "worker_gone",
-        ev.StopRequested: "stop",
+        ev.StopRequested: "deliver",
     },
     Phase.SAVING: {
         ev.SubtaskEnded: "subtask_ended",
@@ -81,13 +84,13 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
         ev.SavepointStopFailed: "save_failed",
         ev.AttemptFailed: "fail",
         ev.WorkerGone: "worker_gone",
-        ev.StopRequested: "stop",
+        ev.StopRequested: "deliver",
     },
     Phase.COMMITTING: {
         ev.FinalCheckpointDone: "close",
         ev.AttemptFailed: "fail",
         ev.WorkerGone: "worker_gone",
-        ev.StopRequested: "stop",
+        ev.StopRequested: "deliver",
     },
     Phase.CLOSING: {
         ev.WorkerStopped: "closed",
@@ -96,6 +99,14 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
         ev.CheckpointsStopped: "closing_checkpoints_stopped",
         ev.AttemptFailed: "close_failed",
         ev.StopRequested: "ignore",
+    },
+    Phase.DELIVERING: {
+        ev.CommitsDelivered: "delivered",
+        ev.GraceOver: "delivery_time_over",
+        ev.AttemptFailed: "delivery_failed",
+        ev.WorkerGone: "deliverer_gone",
+        ev.StopRequested: "stop_while_stopping",
+        ev.SubtaskEnded: "ignore",
     },
     Phase.STOPPING: {
         ev.WorkerStopped: "stopped",

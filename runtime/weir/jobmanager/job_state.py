@@ -9,9 +9,12 @@ an older attempt is dropped; an event that cannot happen in a phase raises and c
 
     PLANNING -> CLAIMING -> WAITING -> STARTING -> RUNNING -> COMMITTING -> CLOSING -> SETTLING -> settled
                                ^ ^         \         |  `---> SAVING --'/                   ^
-                               | |          `------ STOPPING <----'----'-------------------'
-                               | `--- planned ---------'|
-                               `---- BACKING_OFF <------'
+                               | |          |        |<---------'-----'                     |
+                               | |          |        |--- a person stops --> DELIVERING     |
+                               | |          |        | fails                     |          |
+                               | |          `----> STOPPING <------------------'            |
+                               | `--- planned -----'|  `------------------------------------'
+                               `---- BACKING_OFF <--'
 """
 
 from __future__ import annotations
@@ -269,8 +272,7 @@ class JobMachine:
         return self._take_down(self._goal_after(event.failure, moment), FAILURE_GRACE)
 
     def _worker_gone(self, event: ev.WorkerGone, moment: Moment) -> list[Instruction]:
-        self.workers.discard(event.worker)
-        self.occupied.discard(event.worker)
+        self._lose(event.worker)
         return self._take_down(self._goal_after(event.failure, moment), FAILURE_GRACE)
 
     def _goal_after(self, failure: Failure, moment: Moment) -> Goal:
@@ -285,15 +287,42 @@ class JobMachine:
     def _stop(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
         return self._take_down(EndGoal(WANTED[event.kind]), self._cancel_grace)
 
+    def _deliver(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
+        # The grace is one for the commits and for closing: a stop takes no longer than people were told.
+        self.goal = EndGoal(WANTED[event.kind])
+        self.phase = Phase.DELIVERING
+        return [ev.StartGrace(self.execution, self._cancel_grace), ev.DeliverCommits(self.execution)]
+
+    def _delivered(self, _event: ev.CommitsDelivered, _moment: Moment) -> list[Instruction]:
+        return self._cancel_tasks()
+
+    def _delivery_time_over(self, _event: ev.GraceOver, _moment: Moment) -> list[Instruction]:
+        # What is not committed yet is committed by whoever starts from that checkpoint.
+        return [*self._cancel_tasks(), self._short_grace()]
+
+    def _delivery_failed(self, event: ev.AttemptFailed, _moment: Moment) -> list[Instruction]:
+        recorded = ev.RecordFailure(event.failure, self.attempt)
+        return [recorded, *self._cancel_tasks(), self._short_grace()]
+
+    def _deliverer_gone(self, event: ev.WorkerGone, moment: Moment) -> list[Instruction]:
+        self._lose(event.worker)
+        return self._delivery_failed(ev.AttemptFailed(self.execution, event.failure), moment)
+
     def _take_down(self, goal: Goal, grace: float) -> list[Instruction]:
         self.goal = goal
+        return [*self._cancel_tasks(), ev.StartGrace(self.execution, min(grace, self._cancel_grace))]
+
+    def _short_grace(self) -> Instruction:
+        return ev.StartGrace(self.execution, min(FAILURE_GRACE, self._cancel_grace))
+
+    def _cancel_tasks(self) -> list[Instruction]:
         self.phase = Phase.STOPPING
         self._checkpoints_active = True
-        return [
-            ev.StopCheckpoints(self.execution),
-            ev.CancelTasks(self.execution, _sorted(self.workers)),
-            ev.StartGrace(self.execution, min(grace, self._cancel_grace)),
-        ]
+        return [ev.StopCheckpoints(self.execution), ev.CancelTasks(self.execution, _sorted(self.workers))]
+
+    def _lose(self, worker: WorkerId) -> None:
+        self.workers.discard(worker)
+        self.occupied.discard(worker)
 
     def _stopped(self, event: ev.WorkerStopped, _moment: Moment) -> list[Instruction]:
         self.occupied.discard(event.worker)
@@ -302,8 +331,7 @@ class JobMachine:
     def _gone(self, event: ev.WorkerGone, moment: Moment) -> list[Instruction]:
         if event.worker in self.occupied:
             self._note_cause(event.failure)
-        self.workers.discard(event.worker)
-        self.occupied.discard(event.worker)
+        self._lose(event.worker)
         return self._stopped_all()
 
     def _stop_time_over(self, _event: ev.GraceOver, _moment: Moment) -> list[Instruction]:
@@ -332,7 +360,7 @@ class JobMachine:
             self.goal = replace(goal, failure=failure)
 
     def _stop_while_stopping(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
-        if self.goal != EndGoal(JobState.CANCELED):
+        if not (isinstance(self.goal, EndGoal) and self.goal.state is JobState.CANCELED):
             self.goal = EndGoal(WANTED[event.kind])
         return []
 

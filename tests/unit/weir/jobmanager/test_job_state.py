@@ -71,8 +71,10 @@ def saving() -> JobMachine:
 
 
 def take_down(machine: JobMachine) -> list[ev.Instruction]:
-    """The attempt's workers and checkpoints go."""
+    """The attempt's workers and checkpoints go, after its commits if a person wanted it."""
     attempt = machine.execution
+    if machine.phase is Phase.DELIVERING:
+        tell(machine, ev.CommitsDelivered(attempt))
     gone = [ev.WorkerGone(worker, LOST) for worker in sorted(machine.workers)]
     return tell(machine, ev.CheckpointsStopped(attempt), *gone)
 
