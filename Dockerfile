@@ -25,7 +25,7 @@ RUN --mount=type=secret,id=certificates --mount=type=secret,id=pip.conf \
     if [ -s /run/secrets/certificates ]; then export PIP_CERT=/run/secrets/certificates; fi; \
     python3 -m venv --without-pip /opt/weir \
     && python3 -m pip --python /opt/weir/bin/python install --quiet -r /requirements.txt \
-    && /opt/weir/bin/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/weir.pth', 'w').write('/opt/weir/code\n')"
+    && /opt/weir/bin/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/weir.pth', 'w').write('/opt/weir/code\n/opt/weir/jobs\n')"
 
 FROM dependencies AS code
 COPY --from=requirements /backend.txt /
@@ -44,6 +44,7 @@ FROM ${BASE}
 RUN echo 'weir:x:65532:65532:Weir:/var/lib/weir:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'weir:x:65532:' >> /etc/group \
     && mkdir -p /var/lib/weir && chown 65532:65532 /var/lib/weir
+# A job that is a few modules goes into /opt/weir/jobs, which is on the path.
 # PIP_PYTHON: `pip install` in an image FROM this one installs where `python` looks, whichever pip the base brings.
 ENV PATH=/opt/weir/code/bin:/opt/weir/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/var/lib/weir \

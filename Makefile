@@ -3,7 +3,8 @@
 #   make demo     the main job: a year of flights, exactly once        make test     everything that CI runs
 #   make check    linters, types, contracts and unit tests (< 1 min)   make golden   rewrite the golden files
 #   make docs     rewrite the pages made from code                     make bench    Weir beside its peers (minutes)
-#   make test-cluster   the image and MinIO in a real Kubernetes    make clean    forget .venv and outputs
+#   make test-cluster   the image and MinIO in a real Kubernetes    make image    the image weir:dev, and its size
+#   make clean    forget .venv and outputs
 
 PYTHON ?= python3
 VENV   := .venv
@@ -12,7 +13,7 @@ STAMP  := $(VENV)/.installed
 TYPING := $(wildcard tests/typing/*.py)
 
 .DEFAULT_GOAL := check
-.PHONY: venv demo check lint format types contracts unit test test-cluster golden docs bench clean
+.PHONY: venv demo check lint format types contracts unit test test-cluster image golden docs bench clean
 
 venv: $(STAMP)
 
@@ -51,6 +52,10 @@ test: check
 # Brings a cluster up, unless one is up, and takes away what it brought (the first time it builds Kubernetes: ten minutes).
 test-cluster: venv
 	@$(BIN)/python -m pytest -q tests/smoke
+
+# By docker, or by buildah where no engine answers; WEIR_IMAGE_BASE names another base.
+image: venv
+	@$(BIN)/python -m tests.image
 
 golden: venv
 	@$(BIN)/python -m pytest -q tests --rewrite-golden

@@ -53,7 +53,9 @@ def build(
 
 
 def _labels(context: Path) -> list[str]:
-    version = re.search(r'^__version__ = "(.+)"', (context / "runtime/weir/__init__.py").read_text(), re.M)
+    version = re.search(
+        r'^__version__ = "(.+)"', (context / "runtime/weir/__init__.py").read_text(), re.MULTILINE
+    )
     assert version, "runtime/weir/__init__.py holds no __version__"
     said = {"VERSION": version[1]}
     try:

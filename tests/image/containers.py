@@ -110,14 +110,14 @@ def _specification(
     root: str, command: Sequence[str], image: Any, environment: Sequence[str], folders: Mapping[Path, str]
 ) -> Mapping[str, Any]:
     """The OCI runtime configuration: what a pod of the restricted profile with a read-only root gets."""
-    user, group = (int(part) for part in str(image["User"]).split(":"))
+    user, _, group = str(image["User"]).partition(":")
     return {
         "ociVersion": "1.0.2",
         "process": {
             "args": list(command),
             "env": list(environment),
             "cwd": image["WorkingDir"],
-            "user": {"uid": user, "gid": group},
+            "user": {"uid": int(user), "gid": int(group or user)},
             "noNewPrivileges": True,
             "capabilities": {kind: [] for kind in ("bounding", "effective", "permitted", "inheritable")},
         },
