@@ -49,8 +49,11 @@ On loopback all routes are open, to this machine and not to web pages. On any ot
 `Authorization: Bearer TOKEN`; the token lies in the file that `--rest-token-file` names, which is read again when it changes.
 
 Status codes: 200; 202 for what goes on after the answer; 400 a wrong query or body; 401 no token; 403 a web page of elsewhere; 404 nothing of
-that name, with the nearest; 405 another method; 409 not in this state; 413 a body above 1 MiB; 503 about to end. Errors are
+that name, with the nearest; 405 another method; 409 not in this state, or an operator steers the job; 413 a body above 1 MiB; 503 about to end. Errors are
 `{"errors": ["..."]}`. A request that fails changes nothing.
+
+A job that an operator started from a StreamJob is cancelled, stopped and rescaled by editing that resource: such a request is answered 409 with the
+field's name, unless it carries `Weir-Operator: NAMESPACE/NAME` of the StreamJob, as the operator's do. Savepoints may be taken by anybody.
 
 | method | path | |
 |---|---|---|

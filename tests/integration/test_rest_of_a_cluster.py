@@ -120,9 +120,10 @@ class Rest:
             time.sleep(0.1)
 
 
-def spec(folder: Path) -> JobSpec:
+def spec(folder: Path, name: str = "steered", **more: Any) -> JobSpec:
     return JobSpec(
-        name="steered",
+        name=name,
+        **more,
         entrypoint="tests.support.steered_job:build",
         args=(str(folder / "out"),),
         python_path=(ROOT,),
@@ -377,6 +378,71 @@ def test_a_cancelled_job_ends_and_stays_to_be_looked_at(running: Running) -> Non
     status, answer = running.rest("POST", f"{running.path}/checkpoints", b"{}")
     assert (status, "job steered is CANCELED" in json.loads(answer)["errors"][0]) == (409, True)
     assert running.rest("PATCH", running.path)[0] == 202, "cancelled already: that is what was asked for"
+
+
+# ---- savepoints and stops by REST
+
+
+def posted(rest: Rest, path: str, **body: Any) -> tuple[int, Any]:
+    status, answer = rest("POST", path, json.dumps(body).encode())
+    return status, json.loads(answer)
+
+
+def outcome(rest: Rest, path: str) -> Any:
+    return rest.until(path, lambda found: found["status"]["id"] == "COMPLETED")["operation"]
+
+
+def test_savepoints_are_taken_disposed_of_and_of_two_stops_at_once_one_is_told_of_the_other(
+    tmp_path: Path,
+) -> None:
+    with LocalCluster(environment=FAST, rest="127.0.0.1:0") as cluster:
+        rest = Rest(str(cluster.rest_address))
+        job = cluster.submit(spec(tmp_path, "stopped"))
+        path, target = f"/jobs/{job}", f"file://{tmp_path}/savepoints"
+        newest = rest.until(f"{path}/checkpoints", lambda found: found["latest"]["completed"] is not None)[
+            "latest"
+        ]["completed"]
+
+        status, answer = posted(rest, f"{path}/savepoints", **{"target-directory": target})
+        assert status == 202, answer
+        taken = outcome(rest, f"{path}/savepoints/{answer['request-id']}")["location"]
+        folder = Path(taken.removeprefix("file://"))
+        assert (folder / "_metadata").exists()
+
+        for wrong, message in (
+            (newest["external_path"], "and no savepoint"),
+            (target, "_metadata is missing"),
+        ):
+            _, answer = posted(rest, "/savepoint-disposal", **{"savepoint-path": wrong})
+            failed = outcome(rest, f"/savepoint-disposal/{answer['request-id']}")
+            assert message in failed["failure-cause"]["stack-trace"]
+        (folder / "notes.txt").write_text("somebody's own")
+        status, answer = posted(rest, "/savepoint-disposal", **{"savepoint-path": taken})
+        assert (status, outcome(rest, f"/savepoint-disposal/{answer['request-id']}")) == (202, {})
+        assert [file.name for file in folder.iterdir()] == ["notes.txt"]
+
+        first, second = (posted(rest, f"{path}/stop", targetDirectory=target) for _ in range(2))
+        assert (first[0], second[0]) == (202, 409)
+        assert f"(trigger {first[1]['request-id']})" in second[1]["errors"][0]
+        stopped = outcome(rest, f"{path}/savepoints/{first[1]['request-id']}")["location"]
+        assert cluster.wait(job, timeout=120).state is JobState.FINISHED
+        assert (Path(stopped.removeprefix("file://")) / "_metadata").exists()
+        status, answer = posted(rest, f"{path}/stop", targetDirectory=target)
+        assert (status, "job stopped is FINISHED" in answer["errors"][0]) == (409, True)
+
+
+def test_a_job_of_an_operator_is_not_stopped_by_people(tmp_path: Path) -> None:
+    with LocalCluster(environment=FAST, rest="127.0.0.1:0") as cluster:
+        rest = Rest(str(cluster.rest_address))
+        job = cluster.submit(spec(tmp_path, "kept", managed_by="prod/kept"))
+        rest.until(f"/jobs/{job}/status", lambda found: found["status"] == "RUNNING")
+        status, answer = rest("PATCH", f"/jobs/{job}?mode=cancel")
+        assert status == 409
+        assert (
+            "StreamJob prod/kept, whose operator steers it; set spec.job.state: Suspended" in answer.decode()
+        )
+        assert rest("PATCH", f"/jobs/{job}", **{"Weir-Operator": "prod/kept"})[0] == 202
+        assert cluster.wait(job, timeout=120).state is JobState.CANCELED
 
 
 # ---- addresses, tokens, weight

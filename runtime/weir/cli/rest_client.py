@@ -22,6 +22,8 @@ TOKEN_VARIABLE: Final = "WEIR_TOKEN"  # noqa: S105  its name, not its value
 #: Seconds for an answer, and for one of a port that may be somebody else's.
 TIMEOUT: Final = 15.0
 PROBE_TIMEOUT: Final = 1.0
+#: What OpenSSL makes of an answer in plain HTTP.
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _MAX_ANSWER: Final = 64 * 1024 * 1024
 
 
@@ -116,7 +118,7 @@ class RestClient:
                 f"the JobManager at {self.address} did not answer within {self._timeout:g} s"
             ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise NotReachable(_unreachable(self.address, error)) from error
+            raise NotReachable(_unreachable(self.address, error, secure=self._secure)) from error
         finally:
             connection.close()
 
@@ -128,8 +130,10 @@ class RestClient:
 
         try:
             context = ssl.create_default_context(cafile=self._access.ca)
-        except OSError as error:
-            raise ConfigError(f"--ca {self._access.ca} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"--ca {self._access.ca}: no certificates can be read from it: {error}"
+            ) from error
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=context)
 
 
@@ -214,11 +218,18 @@ def _message(status: int, decoded: Any) -> str:
     return "; ".join(map(str, errors)) if errors else f"the JobManager answered with status {status}"
 
 
-def _unreachable(address: str, error: Exception) -> str:
+def _unreachable(address: str, error: Exception, *, secure: bool) -> str:
     if isinstance(error, ConnectionRefusedError):
         return f"no JobManager answers at {address}: nothing listens there; is it the address that `weir run` printed?"
+    why = getattr(error, "verify_message", None)
+    if why:
+        return f"the certificate of {address} is not trusted: {why}; name the file that vouches for it by --ca FILE"
+    if secure and getattr(error, "reason", None) in _NO_TLS:
+        return f"{address} speaks no TLS; use {address.replace('https://', 'http://', 1)}"
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"no JobManager answers at {address}: {reason}"
+    odd = isinstance(error, (http.client.HTTPException, ConnectionResetError)) and not secure
+    hint = f"; if it speaks TLS, use https://{address.removeprefix('http://')}" if odd else ""
+    return f"no JobManager answers at {address}: {reason}{hint}"
 
 
 def _no_address(address: str) -> ConfigError:

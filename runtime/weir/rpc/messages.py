@@ -60,6 +60,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     #: Root URI of checkpoints; ``None``: checkpoints are not stored anywhere.
     checkpoint_storage: str | None = None
     namespace: str = "local"
+    #: ``NAMESPACE/NAME`` of the StreamJob whose operator steers the job; "": people do.
+    managed_by: str = ""
     allow_non_restored_state: bool = False
     #: Folder or ``_metadata`` of a snapshot to start from.
     restore_from: str | None = None

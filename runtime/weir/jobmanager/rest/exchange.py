@@ -82,6 +82,8 @@ class Request:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    #: Header ``Weir-Operator``: the StreamJob for which an operator asks.
+    operator: str | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class RawRequest:
     path: str
     query: dict[str, str]
     body: bytes = b""
+    operator: str | None = None
 
 
 def admit(raw: RawRequest, token: str | None) -> Match:
@@ -52,7 +53,7 @@ def admit(raw: RawRequest, token: str | None) -> Match:
 
 def answer(cluster: Cluster, raw: RawRequest, match: Match) -> Answer:
     """Carry an admitted request out."""
-    request = Request(match.words, raw.query, raw.body)
+    request = Request(match.words, raw.query, raw.body, raw.operator)
     try:
         return match.route.handler(cluster, request)
     except Refusal as refusal:

@@ -16,6 +16,7 @@ from weir.errors import ConfigError
 from weir.jobmanager.rest import gate, listening
 from weir.jobmanager.rest.access import Caller
 from weir.jobmanager.rest.exchange import Answer, Cluster, Refusal, refusal_answer
+from weir.jobmanager.rest.managed import OPERATOR_HEADER
 from weir.jobmanager.rest.token_file import TokenFile
 
 log = structlog.get_logger()
@@ -84,7 +85,7 @@ class _Handling:
         except ConfigError as error:
             log.error("the REST token cannot be read", reason=str(error))
             return refusal_answer(Refusal(503, "the token of this JobManager cannot be read; see its log"))
-        raw = gate.RawRequest(caller, path, dict(request.query), body)
+        raw = gate.RawRequest(caller, path, dict(request.query), body, headers.get(OPERATOR_HEADER))
         return gate.answer(self._cluster, raw, match)
 
 

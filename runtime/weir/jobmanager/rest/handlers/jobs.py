@@ -13,6 +13,7 @@ from weir.jobmanager.rest.exchange import (
     json_answer,
     whole_number,
 )
+from weir.jobmanager.rest.managed import Steer, check_unmanaged
 from weir.jobmanager.rest.models.jobs import Accumulators, JobStatusInfo, PlanInfo
 from weir.jobmanager.rest.views import exceptions as exception_views
 from weir.jobmanager.rest.views import jobs as views
@@ -92,7 +93,7 @@ def job_metrics(cluster: Cluster, request: Request) -> Answer:
 
 
 def terminate(cluster: Cluster, request: Request) -> Answer:
-    """Cancel the job (``?mode=cancel``): 202 when it begins to stop, 409 when it is over. Its state tells the rest."""
+    """Cancel the job (``?mode=cancel``): 202 when it begins to stop, 409 when it is over, or an operator steers it."""
     mode = request.query.get("mode", "cancel")
     if mode != "cancel":
         raise Refusal(400, f"mode={mode!r} is not known; the only mode is cancel")
@@ -101,6 +102,7 @@ def terminate(cluster: Cluster, request: Request) -> Answer:
     state = facts.status.state
     if state.is_settled and state is not JobState.CANCELED:
         raise Refusal(409, f"job {facts.status.name} is {state.value} already; there is nothing to cancel")
+    check_unmanaged(facts, request, Steer.END)
     job.stop_nowait(StopKind.CANCEL)
     return Answer(status=202)
 

@@ -14,6 +14,7 @@ from weir.jobmanager.rest.exchange import (
     json_answer,
 )
 from weir.jobmanager.rest.handlers.jobs import facts_of, job_of
+from weir.jobmanager.rest.managed import Steer, check_unmanaged
 from weir.jobmanager.rest.models.checkpoints import Triggered
 from weir.jobmanager.rest.models.steering import (
     DisposalTrigger,
@@ -44,6 +45,7 @@ def stop(cluster: Cluster, request: Request) -> Answer:
     """Stop with a savepoint, with `drain` after all event-time timers fired: 202 and an id to poll among the savepoints."""
     body = body_of(request, StopTrigger)
     _check(body.format_type, body.trigger_id)
+    check_unmanaged(facts_of(cluster, request), request, Steer.END)
     steering = job_of(cluster, request).steering
     return _accepted(steering.stop(body.target_directory, drain=body.drain, trigger=body.trigger_id))
 
@@ -73,6 +75,7 @@ def require(cluster: Cluster, request: Request) -> Answer:
     """Rescale the job in place to the one `upperBound` of all vertices: 200 and an id to poll."""
     body = body_of(request, dict[str, VertexRequirements])
     wanted = views.wanted_parallelism(_planned(cluster, request), body)
+    check_unmanaged(facts_of(cluster, request), request, Steer.SCALE)
     operation = job_of(cluster, request).steering.rescale(wanted)
     return json_answer(Triggered(request_id=operation.trigger))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -137,10 +138,16 @@ class Server:
         self.jobs.disposals.operations.begin(OperationKind.DISPOSAL, TRIGGER)
 
     def __call__(
-        self, method: str, path: str, body: Any = b"", query: dict[str, str] | None = None, **caller: str
+        self,
+        method: str,
+        path: str,
+        body: Any = b"",
+        query: dict[str, str] | None = None,
+        operator: str | None = None,
+        **caller: str,
     ) -> Answer:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        raw = gate.RawRequest(Caller(method, **caller), path, query or {}, data)
+        raw = gate.RawRequest(Caller(method, **caller), path, query or {}, data, operator)
         try:
             return gate.answer(Cluster(self.jobs), raw, gate.admit(raw, self.token))
         except Refusal as refusal:
@@ -306,6 +313,39 @@ def test_the_end_of_a_savepoint_is_its_place_or_why_there_is_none(server: Server
     answer = msgspec.json.decode(server("GET", f"{SAVEPOINTS}/{'cd' * 16}").body)
     assert answer["operation"]["failure-cause"]["stack-trace"] == "the bucket is gone"
     assert "no savepoint was triggered under" in errors(server("GET", f"{SAVEPOINTS}/{'ef' * 16}"))
+
+
+def managed(server: Server) -> Server:
+    found = server.job.found
+    spec = msgspec.structs.replace(found.spec, managed_by="prod/flights")
+    server.job.found = dataclasses.replace(found, spec=spec)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("PATCH", RUNNING, "spec.job.state: Suspended"),
+        ("POST", STOP, "spec.job.state: Suspended"),
+        ("PUT", REQUIREMENTS, "spec.job.parallelism"),
+    ],
+)
+def test_what_an_operator_steers_is_steered_by_its_resource_only(
+    server: Server, method: str, path: str, field: str
+) -> None:
+    body = bounds(4) if method == "PUT" else b""
+    answer = managed(server)(method, path, body)
+    assert answer.status == 409
+    assert "StreamJob prod/flights" in errors(answer)
+    assert field in errors(answer)
+    assert server(method, path, body, operator="prod/other").status == 409
+    assert (server.job.steering.asked, server.job.stopped) == ([], [])
+    assert server(method, path, body, operator="prod/flights").status in (200, 202)
+    assert len(server.job.steering.asked) + len(server.job.stopped) == 1
+
+
+def test_a_savepoint_of_such_a_job_is_anybodys(server: Server) -> None:
+    assert managed(server)("POST", SAVEPOINTS).status == 202
 
 
 def test_a_savepoint_is_disposed_of_by_its_path_and_the_call_may_be_repeated(server: Server) -> None:
