@@ -22,6 +22,11 @@ def test_importing_the_facade_loads_next_to_nothing():
     assert {name for name in modules if name.startswith("weir.")} == {"weir.api", "weir.api.executor"}
 
 
+def test_what_pytest_loads_wherever_weir_is_installed_is_next_to_nothing():
+    modules = {name for name in loaded_by("import weir.testing.pytest_plugin") if name.startswith("weir.")}
+    assert modules == {"weir.api", "weir.api.executor", "weir.testing", "weir.testing.pytest_plugin"}
+
+
 @pytest.mark.parametrize("module", ["weir.api.planner", "weir.graph.plan", "weir.config", "weir.windows"])
 def test_importing_what_plans_a_job_loads_nothing_heavy(module):
     assert not loaded_by(f"import {module}") & HEAVY

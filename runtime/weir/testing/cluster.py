@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from weir.config import SettingValue, setting_text
 from weir.errors import JobFailed, UserError
@@ -22,8 +22,12 @@ _SETTINGS: Final[Mapping[str, SettingValue]] = {
 }
 
 
+#: A function at the top of a module, or ``"module:function"``.
+Build: TypeAlias = Callable[..., None] | str
+
+
 def run_job(
-    build: Callable[..., None] | str,
+    build: Build,
     args: Sequence[object] = (),
     *,
     folder: str | os.PathLike[str],
@@ -37,25 +41,53 @@ def run_job(
     ``args`` (as texts) and files. Checkpoints lie in ``folder``. ``settings`` win over those made for tests (a checkpoint
     each 200 ms, 20 restarts); ``timeout``: seconds. Raises ``JobFailed``, or ``TimeoutError``.
     """
-    entrypoint = build if isinstance(build, str) else _entrypoint(build)
+    _entrypoint(build)
+    with cluster_for_tests() as cluster:
+        return run_on(
+            cluster, build, args, folder=folder, parallelism=parallelism, settings=settings, timeout=timeout
+        )
+
+
+def cluster_for_tests() -> LocalCluster:
+    """Not started; its processes log errors only, or what ``WEIR_LOG_LEVEL`` says."""
+    return LocalCluster(environment={"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")})
+
+
+def run_on(
+    cluster: LocalCluster,
+    build: Build,
+    args: Sequence[object] = (),
+    *,
+    folder: str | os.PathLike[str],
+    parallelism: int = 1,
+    settings: Mapping[str, SettingValue] | None = None,
+    timeout: float = 120.0,
+) -> JobStatus:
+    """As ``run_job``, on a cluster that runs and goes on running; a job that takes too long is cancelled."""
     spec = JobSpec(
         name="test",
-        entrypoint=entrypoint,
+        entrypoint=_entrypoint(build),
         args=tuple(map(str, args)),
         python_path=tuple(entry or os.getcwd() for entry in sys.path),
         parallelism=parallelism,
         overrides={key: setting_text(key, value) for key, value in {**_SETTINGS, **(settings or {})}.items()},
         checkpoint_storage=f"file://{os.path.abspath(folder)}/checkpoints",
     )
-    level = os.environ.get("WEIR_LOG_LEVEL", "ERROR")
-    with LocalCluster(environment={"WEIR_LOG_LEVEL": level}) as cluster:
-        status = cluster.wait(cluster.submit(spec), timeout=timeout)
+    job = cluster.submit(spec)
+    try:
+        status = cluster.wait(job, timeout=timeout)
+    except TimeoutError:
+        cluster.cancel(job)
+        raise
     if status.state is not JobState.FINISHED:
         raise JobFailed(reason_of(status))
     return status
 
 
-def _entrypoint(build: Any) -> str:
+def _entrypoint(build: Build) -> str:
+    """Raises ``UserError`` for a function that a worker cannot import."""
+    if isinstance(build, str):
+        return build
     name = getattr(build, "__qualname__", "")
     if "<" in name or not name:
         raise UserError(
