@@ -2,91 +2,41 @@
 
 All of it runs on the event loop; what blocks (storage) is handed to ``services.blocking``, and its outcome comes back as
 an event. Begin with ``_carry_out``: each instruction's few lines are there. ``checkpointing`` does the same for the
-checkpoint coordinator.
+checkpoint coordinator; ``placement`` knows where subtasks run, ``claiming`` waits for storage, ``chronicle`` remembers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
 from weir import crashpoints
-from weir.clock import Clock
-from weir.errors import FailureKind, Fenced, StorageError, UserError, WeirError
-from weir.ids import JobId, SubtaskId, TaskManagerId, WorkerId
+from weir.errors import FailureKind, Fenced, WeirError
+from weir.ids import JobId, SubtaskId, WorkerId
+from weir.jobmanager import claiming
 from weir.jobmanager import job_events as ev
-from weir.jobmanager.checkpoint_facts import checkpoints_status
-from weir.jobmanager.checkpointing import Blocking, Checkpointing
+from weir.jobmanager.checkpointing import Checkpointing
+from weir.jobmanager.chronicle import Chronicle
 from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.job_phases import Phase
+from weir.jobmanager.job_services import JobServices, failure_of
 from weir.jobmanager.job_state import IllegalEvent, JobMachine, Moment
-from weir.jobmanager.journal import AlreadyEnded, Claim, Journal, Overtaken
+from weir.jobmanager.journal import AlreadyEnded, Journal, Overtaken
 from weir.jobmanager.operations import Operation
-from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
-from weir.jobmanager.rescaling import stays_on
+from weir.jobmanager.placement import Placement
+from weir.jobmanager.planning import PlannedJob
 from weir.jobmanager.restart import strategy
-from weir.jobmanager.scheduler import deployments
-from weir.jobmanager.slot_matching import match
-from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.slot_request import SlotRequest
 from weir.jobmanager.steering import Steering
-from weir.jobmanager.task_table import TaskTable
 from weir.rpc import messages
 from weir.rpc.messages import Execution, Failure, JobSpec
-from weir.rpc.requests import CheckpointsStatus, FailureRecord, JobState, JobStatus, TaskState
+from weir.rpc.requests import JobState, JobStatus, TaskState
 
 log = structlog.get_logger()
-
-#: Seconds until a job that gets no slots fails.
-SLOT_TIMEOUT: Final = 300.0
-#: Seconds for which a job that shrinks waits for the TaskManagers that it is to stay on.
-STAY_PATIENCE: Final = 10.0
-#: Seconds between attempts at storage that does not answer, and for how long the terminal record is tried.
-STORAGE_RETRY: Final = 2.0
-TERMINAL_PATIENCE: Final = 60.0
-#: Seconds between two looks at the log: a process that was frozen and overtaken may have nothing to publish.
-OWNERSHIP_CHECK: Final = 10.0
-#: Failures that are remembered for people.
-HISTORY: Final = 16
-
-
-class Gateway(Protocol):
-    """The way to workers; ``sessions.Sessions`` is one."""
-
-    def send(self, worker: WorkerId, message: messages.ToWorkerMessage) -> None:
-        """Say something to a worker; dropped if it is lost."""
-        ...
-
-    def release(self, worker: WorkerId) -> None:
-        """End a worker process; that it is lost is reported later."""
-        ...
-
-    def data_address(self, worker: WorkerId) -> str:
-        """Where the worker's data plane listens."""
-        ...
-
-
-@dataclass(frozen=True)
-class JobServices:
-    """What a job needs of the world."""
-
-    clock: Clock
-    gateway: Gateway
-    pool: SlotPool
-    planner: Planner
-    journal_of: Callable[[PlannedJob, JobId], Journal]
-    #: Called when another process took the job over.
-    fenced: Callable[[str], None]
-    #: A random number in [-1, 1) for restart delays.
-    jitter: Callable[[], float]
-    blocking: Blocking = asyncio.to_thread
-    #: Loads and plans a specification anew, for another parallelism.
-    replan: Planner = plan_job
 
 
 class Job:
@@ -106,26 +56,16 @@ class Job:
         self._services = services
         self._recovering = recovering
         self._machine = JobMachine(job_id, recovering=recovering)
+        self._placement = Placement(job_id, services)
+        self._chronicle = Chronicle(job_id, services.clock, self._machine.state, note)
+        self._slots = SlotRequest(job_id, services.pool, self._post)
+        self._journal: Journal | None = None
+        self._checkpointing: Checkpointing | None = None
         self._events: deque[ev.Event] = deque()
         self._draining = False
         self._work: set[asyncio.Task[None]] = set()
         self._planning: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._slot_timer: asyncio.TimerHandle | None = None
-        self._planned: PlannedJob | None = None
-        #: What the next attempt runs, if that is another plan, and the TaskManagers that it stays on.
-        self._next: PlannedJob | None = None
-        self._stays_on: frozenset[TaskManagerId] | None = None
-        self._journal: Journal | None = None
-        self._checkpointing: Checkpointing | None = None
-        self._table: TaskTable | None = None
-        self._placed: dict[SubtaskId, WorkerId] = {}
-        self._failures: deque[FailureRecord] = deque(maxlen=HISTORY)
-        self._notes = [note] if note else []
-        self._started_ms = services.clock.wall_ms()
-        self._entered = {self._machine.state: self._started_ms}
-        self._spent: Counter[JobState] = Counter()
-        self._ended_ms: int | None = None
 
     # ---- what others say ---------------------------------------------------------------------------------------
 
@@ -153,20 +93,21 @@ class Job:
             return
         match message:
             case messages.TaskRunning():
-                self._subtask(message, TaskState.RUNNING)
                 subtask = SubtaskId(message.vertex, message.index)
+                self._placement.set_state(subtask, TaskState.RUNNING)
                 self._post(ev.SubtaskRunning(message.execution, subtask))
             case messages.TaskEnded():
-                self._subtask(message, TaskState.FINISHED)
-                self._post(ev.SubtaskEnded(message.execution, SubtaskId(message.vertex, message.index)))
+                subtask = SubtaskId(message.vertex, message.index)
+                self._placement.set_state(subtask, TaskState.FINISHED)
+                self._post(ev.SubtaskEnded(message.execution, subtask))
             case messages.TaskFailed():
                 if message.vertex is not None and message.index is not None:
-                    self._set_state(SubtaskId(message.vertex, message.index), TaskState.FAILED)
+                    self._placement.set_state(SubtaskId(message.vertex, message.index), TaskState.FAILED)
                 self._post(ev.AttemptFailed(message.execution, message.failure))
             case messages.TasksCancelled():
                 self._post(ev.WorkerStopped(message.execution, worker))
             case messages.MetricsReport():
-                self._table_or_fail.report(message.tasks)
+                self._placement.known_table.report(message.tasks)
             case messages.CheckpointAck():
                 crashpoints.hit("jobmanager.checkpoint.before-ack")
                 self._checkpoints.acknowledged(message)
@@ -177,28 +118,9 @@ class Job:
 
     def status(self) -> JobStatus:
         """The job as people see it."""
-        machine = self._machine
-        table = self._table
-        read, written = table.totals() if table else (0, 0)
-        return JobStatus(
-            job_id=self.job_id,
-            name=self.spec.name,
-            state=machine.state,
-            attempt=machine.attempt,
-            epoch=machine.epoch,
-            started_at_ms=self._started_ms,
-            ended_at_ms=self._ended_ms,
-            restarts=machine.restarts,
-            records_in=read,
-            records_out=written,
-            vertices=table.vertices(live=not machine.state.is_settled) if table else (),
-            checkpoints=self._checkpoints_status(),
-            failures=tuple(self._failures),
-            parallelism=self._planned.options.pipeline.parallelism if self._planned else 0,
-            slots_required=max(machine.slots, self.steering.slots_wanted),
-            slots_available=len(self._services.pool.free) + len(machine.workers),
-            checkpoint_root=self._journal.root if self._journal else None,
-            notes=tuple(self._notes),
+        wanted, free = self.steering.slots_wanted, len(self._services.pool.free)
+        return self._chronicle.status(
+            self.spec, self._machine, self._placement, self._checkpointing, wanted, free
         )
 
     def facts(self) -> JobFacts:
@@ -206,24 +128,28 @@ class Job:
         return JobFacts(
             status=self.status(),
             spec=self.spec,
-            entered=dict(self._entered),
-            planned=self._planned,
+            entered=dict(self._chronicle.entered),
+            planned=self.planned,
             checkpoints=self._checkpointing.facts() if self._checkpointing else None,
             rescales=self.steering.rescales.facts(),
-            spent=dict(self._spent),
+            spent=dict(self._chronicle.spent),
         )
 
-    def _checkpoints_status(self) -> CheckpointsStatus:
-        made = self._checkpointing
-        return CheckpointsStatus() if made is None else checkpoints_status(made.facts(), enabled=made.enabled)
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will happen here."""
+        return self._machine.phase is Phase.SETTLED
+
+    @property
+    def state(self) -> JobState:
+        """The state as people see it."""
+        return self._machine.state
 
     # ---- what checkpointing says (CheckpointingOwner) ---------------------------------------------------------------
 
     def send(self, subtasks: frozenset[SubtaskId] | None, message: messages.ToWorkerMessage) -> None:
         """To the workers of these subtasks, or to all of the attempt."""
-        wanted = self._placed if subtasks is None else subtasks
-        for worker in sorted({self._placed[subtask] for subtask in wanted if subtask in self._placed}):
-            self._services.gateway.send(worker, message)
+        self._placement.send(subtasks, message)
 
     def checkpoints_failing(self, execution: Execution, message: str) -> None:
         """More checkpoints failed in a row than are tolerated."""
@@ -265,7 +191,7 @@ class Job:
     @property
     def planned(self) -> PlannedJob | None:
         """What runs."""
-        return self._planned
+        return self._placement.planned
 
     @property
     def checkpointing(self) -> Checkpointing | None:
@@ -278,15 +204,11 @@ class Job:
 
     def note(self, text: str) -> None:
         """For people."""
-        self._notes.append(text)
+        self._chronicle.note(text)
 
     def plan_next(self, planned: PlannedJob) -> None:
         """From the next attempt on this is the plan."""
-        self._next = planned
-        homes = Counter(home for w in self._machine.workers if (home := self._services.pool.home(w)))
-        self._stays_on = (
-            stays_on(homes, planned.slots) if planned.slots < len(self._machine.workers) else None
-        )
+        self._placement.plan_next(planned, self._machine.workers)
 
     # ---- the machine -------------------------------------------------------------------------------------------------
 
@@ -298,17 +220,6 @@ class Job:
     def _checkpoints(self) -> Checkpointing:
         assert self._checkpointing is not None, "claimed"
         return self._checkpointing
-
-    @property
-    def _table_or_fail(self) -> TaskTable:
-        assert self._table is not None, "planned"
-        return self._table
-
-    def _subtask(self, message: messages.TaskRunning | messages.TaskEnded, state: TaskState) -> None:
-        self._set_state(SubtaskId(message.vertex, message.index), state)
-
-    def _set_state(self, subtask: SubtaskId, state: TaskState) -> None:
-        self._table_or_fail.set_state(subtask, state, self._services.clock.wall_ms())
 
     def _post(self, event: ev.Event) -> None:
         """Handle ``event`` and whatever follows from it at once, in order."""
@@ -334,16 +245,13 @@ class Job:
                 self._events.append(ev.AttemptFailed(event.execution, failure))
             return
         if self._machine.state is not before:
-            now_ms = self._services.clock.wall_ms()
-            self._spent[before] += now_ms - self._entered[before]
-            self._entered[self._machine.state] = now_ms
+            self._chronicle.changed(before, self._machine.state)
             log.info("job state", job=self.job_id, name=self.spec.name, state=self._machine.state.value)
         for instruction in instructions:
             self._carry_out(instruction)
         self.steering.look()
 
     def _carry_out(self, instruction: ev.Instruction) -> None:
-        gateway = self._services.gateway
         match instruction:
             case ev.MakePlan():
                 self._planning = self._spawn(self._make_plan())
@@ -353,9 +261,9 @@ class Job:
             case ev.ClaimJob():
                 self._spawn(self._claim())
             case ev.RequestSlots():
-                self._request_slots(instruction.count)
+                self._slots.ask(instruction.count, self._placement.take_stays_on())
             case ev.WithdrawSlotRequest():
-                self._withdraw_slot_request()
+                self._slots.withdraw()
             case ev.DeployAttempt():
                 self._deploy(instruction)
             case ev.StartCheckpoints():
@@ -369,20 +277,20 @@ class Job:
             case ev.StopCheckpoints():
                 self._checkpoints.stop(instruction.execution)
             case ev.CancelTasks():
-                self._table_or_fail.set_all(TaskState.CANCELED, self._services.clock.wall_ms())
-                for worker in instruction.workers:
-                    gateway.send(worker, messages.CancelTasks(execution=instruction.execution))
+                self._placement.set_all(TaskState.CANCELED)
+                cancel = messages.CancelTasks(execution=instruction.execution)
+                self._placement.tell(instruction.workers, cancel)
             case ev.FinishTasks():
                 crashpoints.hit("jobmanager.end.before-finish")
-                for worker in instruction.workers:
-                    gateway.send(worker, messages.FinishTasks(execution=instruction.execution))
+                finish = messages.FinishTasks(execution=instruction.execution)
+                self._placement.tell(instruction.workers, finish)
             case ev.StartGrace():
                 self._later(instruction.seconds, ev.GraceOver(instruction.execution))
             case ev.ReleaseWorkers():
                 for worker in instruction.workers:
-                    gateway.release(worker)
+                    self._services.gateway.release(worker)
             case ev.RecordFailure():
-                self._record(instruction)
+                self._chronicle.failed(instruction)
             case ev.ScheduleRestart():
                 log.info("restart", job=self.job_id, delay=instruction.delay, after=instruction.after)
                 self._later(instruction.delay, ev.RestartDue(instruction.after))
@@ -403,20 +311,11 @@ class Job:
     # ---- instructions with more to them ----------------------------------------------------------------------------------
 
     async def _make_plan(self) -> None:
-        try:
-            planned = await self._services.planner(self.spec)
-        except PlanningError as error:
-            self._post(ev.PlanningFailed(error.failure))
+        planned = await claiming.plan(self._services.planner, self.spec, self.job_id)
+        if isinstance(planned, Failure):
+            self._post(ev.PlanningFailed(planned))
             return
-        except Exception as error:
-            log.exception("planning failed", job=self.job_id)
-            message = f"a fault of Weir while the job was planned: {error!r}"
-            self._post(
-                ev.PlanningFailed(Failure(kind=FailureKind.ENGINE, message=message, restartable=False))
-            )
-            return
-        self._planned = planned
-        self._table = TaskTable(planned.plan)
+        self._placement.plan(planned)
         options = planned.options
         self._post(
             ev.Planned(
@@ -429,170 +328,79 @@ class Job:
         )
 
     async def _claim(self) -> None:
-        assert self._planned is not None
-        while True:
-            try:
-                self._journal = self._services.journal_of(self._planned, self.job_id)
-                claim = await self._services.blocking(self._journal.claim, recovering=self._recovering)
-                break
-            except Overtaken as error:
-                self.fenced(str(error))
-                return
-            except WeirError as error:
-                if not (self._recovering and error.retryable):
-                    self._post(ev.ClaimFailed(failure_of(error)))
-                    return
-                log.warning("storage does not answer", job=self.job_id, reason=str(error))
-                await asyncio.sleep(STORAGE_RETRY)
-            except Exception as error:
-                log.exception("claiming the job failed", job=self.job_id)
-                self._post(ev.ClaimFailed(failure_of(error)))
-                return
-        if isinstance(claim, AlreadyEnded):
-            self._post(ev.FoundSettled(claim.state))
-        else:
-            self._claimed(self._planned, self._journal, claim)
+        planned, services = self.planned, self._services
+        assert planned is not None
 
-    def _claimed(self, planned: PlannedJob, journal: Journal, claim: Claim) -> None:
+        def journal() -> Journal:
+            made = services.journal_of(planned, self.job_id)
+            self._placement.root = made.root
+            return made
+
+        try:
+            outcome = await claiming.claim(
+                journal, services.blocking, self.job_id, recovering=self._recovering
+            )
+        except Overtaken as error:
+            self.fenced(str(error))
+            return
+        if isinstance(outcome, AlreadyEnded):
+            self._post(ev.FoundSettled(outcome.state))
+        elif isinstance(outcome, Failure):
+            self._post(ev.ClaimFailed(outcome))
+        else:
+            self._claimed(planned, outcome)
+
+    def _claimed(self, planned: PlannedJob, owned: claiming.Owned) -> None:
+        claim = owned.claim
         log.info("job claimed", job=self.job_id, epoch=claim.epoch, note=claim.note)
-        self._notes.append(claim.note)
+        self._chronicle.note(claim.note)
+        self._journal = owned.journal
         self._checkpointing = Checkpointing(
             self.spec.name,
             planned.plan,
             planned.options.checkpoints,
             claim,
-            journal,
+            owned.journal,
             self,
             self._services.clock,
             self._services.blocking,
             self.job_id,
         )
-        self._watching = self._spawn(self._watch_ownership(self._checkpointing))
+        self._watching = self._spawn(claiming.watch_ownership(self._checkpointing))
         self._post(ev.Claimed(claim.epoch))
 
-    @staticmethod
-    async def _watch_ownership(checkpointing: Checkpointing) -> None:
-        while True:
-            await asyncio.sleep(OWNERSHIP_CHECK)
-            await checkpointing.check_owned()
-
-    def _request_slots(self, count: int) -> None:
-        def granted(workers: tuple[WorkerId, ...]) -> None:
-            self._withdraw_slot_request()
-            self._post(ev.SlotsGranted(workers))
-
-        message = (
-            f"no {count} free slots within {SLOT_TIMEOUT:g} s; start TaskManagers with more slots, or lower the "
-            "parallelism"
-        )
-        failure = Failure(kind=FailureKind.WORKER_LOST, message=message)
-        loop = asyncio.get_running_loop()
-        self._slot_timer = loop.call_later(SLOT_TIMEOUT, self._slots_missing, failure)
-        among, self._stays_on = self._stays_on, None
-        if among is not None:
-            loop.call_later(STAY_PATIENCE, self._services.pool.widen, self.job_id)
-        self._services.pool.request(self.job_id, count, granted, among)
-
-    def _slots_missing(self, failure: Failure) -> None:
-        self._withdraw_slot_request()
-        self._post(ev.SlotsMissing(failure))
-
-    def _withdraw_slot_request(self) -> None:
-        self._services.pool.withdraw(self.job_id)
-        if self._slot_timer is not None:
-            self._slot_timer.cancel()
-            self._slot_timer = None
-
     def _deploy(self, order: ev.DeployAttempt) -> None:
-        if self._next is not None:
-            self._planned, self._next = self._next, None
-            self.spec = self._planned.spec
-            self._table_or_fail.replan(self._planned.plan)
-            self._checkpoints.replan(self._planned.plan)
-        assert self._planned is not None
-        assert self._journal is not None
-        gateway = self._services.gateway
-        self._placed = dict(match(self._planned.plan, order.workers))
-        self._table_or_fail.begin_attempt(self._placed, self._services.clock.wall_ms())
-        addresses = {worker: gateway.data_address(worker) for worker in order.workers}
-        restore = self._checkpoints.restore
-        crashpoints.hit("jobmanager.deploy.before-send")
+        following = self._placement.take_next()
+        if following is not None:
+            self.spec = following.spec
+            self._checkpoints.replan(following.plan)
         try:
-            made = deployments(order.execution, self._planned, addresses, self._journal.root, restore)
+            self._placement.deploy(order, self._checkpoints.restore)
         except WeirError as error:
             self._post(ev.DeployFailed(order.execution, failure_of(error)))
-            return
-        for worker, deploy in made.items():
-            gateway.send(worker, deploy)
-        crashpoints.hit("jobmanager.deploy.after-send")
-
-    def _record(self, record: ev.RecordFailure) -> None:
-        log.warning("job failure", job=self.job_id, attempt=record.attempt, reason=record.failure.message)
-        at_ms = self._services.clock.wall_ms()
-        self._failures.append(FailureRecord(failure=record.failure, at_ms=at_ms, attempt=record.attempt))
 
     async def _write_terminal(self, order: ev.WriteTerminal) -> None:
-        assert self._planned is not None
-        assert self._journal is not None
-        uncommitted = self._checkpoints.uncommitted
-        retain = self._planned.options.checkpoints.retain_on_cancel or uncommitted is not None
-        reason = order.failure.message if order.failure else ""
-        deadline = self._services.clock.monotonic() + TERMINAL_PATIENCE
-        while True:
-            try:
-                end = functools.partial(self._journal.end, stopped=order.stopped)
-                await self._checkpoints.run_journal(end, order.state, reason, retain)
-                break
-            except Fenced as error:
-                self.fenced(str(error))
-                return
-            except WeirError as error:
-                log.warning("the end of the job cannot be written", job=self.job_id, reason=str(error))
-                if not error.retryable or self._services.clock.monotonic() > deadline:
-                    self._notes.append(f"its end could not be written to storage: {error}")
-                    break
-                await asyncio.sleep(STORAGE_RETRY)
+        planned, journal, checkpoints = self.planned, self._journal, self._checkpoints
+        assert planned is not None
+        assert journal is not None
+        retain = planned.options.checkpoints.retain_on_cancel or checkpoints.uncommitted is not None
+        clock = self._services.clock
+        try:
+            failed = await claiming.write_end(
+                checkpoints.run_journal, journal, order, retain, clock, self.job_id
+            )
+        except Fenced as error:
+            self.fenced(str(error))
+            return
+        if failed is not None:
+            self._chronicle.note(f"its end could not be written to storage: {failed}")
         self._post(ev.TerminalWritten())
 
-    def _note_uncommitted(self) -> None:
-        """A person's stop waits for commits, but not for ever, and a task may have failed before them."""
-        made = self._checkpointing
-        snapshot = None if made is None else made.uncommitted
-        if snapshot is not None and self.state in (JobState.CANCELED, JobState.SUSPENDED):
-            self._notes.append(
-                f"not all output of checkpoint {snapshot.metadata.checkpoint_id} is known to be visible; it is kept, "
-                f"and whoever starts from {snapshot.uri} commits the rest"
-                if snapshot.uri
-                else "not all output is known to be visible, and checkpointing is off, so nothing can commit the rest"
-            )
-
     def _settle(self) -> None:
-        self._note_uncommitted()
-        self._ended_ms = self._services.clock.wall_ms()
-        self._withdraw_slot_request()
+        self._chronicle.ended(self.state, self._checkpointing)
+        self._slots.withdraw()
         if self._watching is not None:
             self._watching.cancel()
         if self._checkpointing is not None:
             self._checkpointing.close()
         self.settled.set()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing more will happen here."""
-        return self._machine.phase is Phase.SETTLED
-
-    @property
-    def state(self) -> JobState:
-        """The state as people see it."""
-        return self._machine.state
-
-
-def failure_of(error: Exception) -> Failure:
-    """An error of the control plane as a failure; only storage may be better the next time."""
-    if isinstance(error, StorageError):
-        return Failure(kind=FailureKind.STORAGE, message=str(error), restartable=error.retryable)
-    if isinstance(error, UserError):
-        return Failure(kind=FailureKind.USER, message=str(error), restartable=False)
-    if isinstance(error, WeirError):
-        return Failure(kind=FailureKind.STORAGE, message=str(error), restartable=False)
-    return Failure(kind=FailureKind.ENGINE, message=f"a fault of Weir: {error!r}", restartable=False)

@@ -12,11 +12,13 @@ from tests.support.manual_loop import ManualClock, at_once, run
 from weir.errors import FailureKind
 from weir.graph.logical import Chaining, LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.ids import JobId, OperatorId, SubtaskId, TaskManagerId, WorkerId
-from weir.jobmanager.job import SLOT_TIMEOUT, Job, JobServices
+from weir.jobmanager.job import Job
 from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.job_services import JobServices
 from weir.jobmanager.journal import Journal, StoredJournal, UnstoredJournal
 from weir.jobmanager.planning import PlannedJob, PlanningError, planned
 from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.slot_request import SLOT_TIMEOUT
 from weir.rpc import messages
 from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import JobState
