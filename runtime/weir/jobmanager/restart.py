@@ -89,7 +89,7 @@ class FailureRate:
     recent: tuple[float, ...] = ()
 
     def next(self, now: float, jitter: float) -> tuple[Restart | GiveUp, Self]:
-        recent = (*(at for at in self.recent if now - at < self.interval), now)
+        recent = (*(at for at in self.recent if now - at <= self.interval), now)
         if len(recent) > self.failures:
             return GiveUp(
                 f"{len(recent)} failures within {self.interval:g} s, {self.failures} are allowed"

@@ -73,7 +73,9 @@ def test_failure_rate_gives_up_at_too_many_failures_within_its_interval() -> Non
 
 
 def test_failure_rate_forgets_what_is_older_than_its_interval() -> None:
-    assert decisions(FailureRate(failures=1, interval=60, delay=1), 0, 60, 120) == [Restart(1)] * 3
+    rate = FailureRate(failures=1, interval=60, delay=1)
+    assert decisions(rate, 0, 60.1, 120.2) == [Restart(1)] * 3
+    assert isinstance(decisions(rate, 0, 60)[1], GiveUp)
 
 
 def test_without_checkpoints_there_is_no_restart() -> None:
