@@ -256,6 +256,44 @@ def test_after_the_end_during_a_recovery_and_of_an_unknown_job_nothing_is_stoppe
     assert not (tmp_path / "savepoints").exists()
 
 
+def test_a_stop_during_a_checkpoint_is_exact(cluster: LocalCluster, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()  # no snapshot completes
+    work = reference(tmp_path, hold=str(hold))
+    job = cluster.submit(spec(work, tmp_path))
+    wait_for(cluster, job, lambda status: status.checkpoints.in_progress > 0 and status.records_in > 100)
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(cluster.stop, job, str(tmp_path / "savepoints"))
+        seen = wait_for(cluster, job, lambda status: status.records_in > 200 or stopping.done())
+        assert (seen.state, seen.checkpoints.completed) == (JobState.RUNNING, 0)
+        hold.unlink()
+        path = stopping.result(120)
+    status = cluster.status(job)
+    assert (status.state, status.attempt, status.failures) == (JobState.FINISHED, 1, ())
+    assert len(rows(work)) == rows_below(path, work)
+    assert cluster.submit(spec(work, tmp_path)) == job
+    finish(cluster, job, work)
+
+
+def test_a_job_cancelled_twice_is_cancelled_once_and_cannot_be_saved_then(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    work = reference(tmp_path)
+    job = started(cluster, spec(work, tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        for cancelled in [pool.submit(cluster.cancel, job) for _ in range(2)]:
+            cancelled.result(120)
+    before = fence(tmp_path, job)
+    assert [record["type"] for record in before][-1] == "cancelled"
+    cluster.cancel(job)
+    assert cluster.status(job).state is JobState.CANCELED
+    for call in (cluster.savepoint, cluster.stop):
+        with pytest.raises(WrongState, match="is CANCELED"):
+            call(job, str(tmp_path / "savepoints"))
+    assert fence(tmp_path, job) == before
+    assert not (tmp_path / "savepoints").exists()
+
+
 # ---- what a savepoint is
 
 
