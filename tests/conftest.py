@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.seaweed import s3, seaweed
+from tests.support.minio_process import minio_server
+from tests.support.s3_servers import s3
+from tests.support.seaweed import seaweed
 
-__all__ = ["s3", "seaweed"]  # fixtures: a real S3 server
+__all__ = ["minio_server", "s3", "seaweed"]  # fixtures: real S3 servers
 
 # Whoever starts the tests in the background may have told them to ignore Ctrl-C, which every process under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import bad_jobs
 from tests.support.processes import Run
-from tests.support.seaweed import READ_ONLY_KEY, READ_ONLY_SECRET, S3Server
+from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, S3Server
 
 #: The code, and what is logged where nobody asked for more.
 CODE = {"PYTHONPATH": str(Path(bad_jobs.__file__).parent), "WEIR_LOG_LEVEL": "ERROR"}

@@ -11,11 +11,13 @@ import sys
 import msgspec
 import pytest
 
-from tests.support.seaweed import READ_ONLY_KEY, READ_ONLY_SECRET
+from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, each_s3
 from weir.cli.doctoring import StorageFacts
 from weir.cli.main import run_command
 from weir.storage import open_storage
 from weir.storage.doctor import PREFIX
+
+__all__ = ["each_s3"]  # the fixture: `s3` is SeaweedFS, then MinIO
 
 CHECKS = [
     "rights",

@@ -7,11 +7,13 @@ import threading
 import msgspec
 import pytest
 
-from tests.support.seaweed import READ_ONLY_KEY, READ_ONLY_SECRET
+from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, each_s3
 from weir.connectors import EnumeratorContext, FileSink, FileSource, ReaderContext, WriterContext
 from weir.connectors.files.reading.splits import FileSplit
 from weir.errors import StorageError, UserError
 from weir.storage import S3Options, open_storage
+
+__all__ = ["each_s3"]  # the fixture: `s3` is SeaweedFS, then MinIO
 
 
 def context(attempt=1):

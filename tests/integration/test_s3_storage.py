@@ -9,11 +9,13 @@ import threading
 
 import pytest
 
-from tests.support.seaweed import READ_ONLY_KEY, READ_ONLY_SECRET
+from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, each_s3
 from tests.support.storage_contract import StorageContract
 from weir.errors import ObjectExists, ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
 from weir.storage import S3Options, open_storage
 from weir.storage.s3 import RETRY_DELAYS, S3Storage
+
+__all__ = ["each_s3"]  # the fixture: `s3` is SeaweedFS, then MinIO
 
 
 class TestS3Storage(StorageContract):

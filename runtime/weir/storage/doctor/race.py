@@ -47,4 +47,8 @@ def race(storage: Recording, name: str, writers: int) -> list[Attempt]:
         return Attempt(writer, created or read == writer, read, error)
 
     with ThreadPoolExecutor(writers) as pool:
-        return list(pool.map(attempt, range(writers)))
+        try:
+            return list(pool.map(attempt, range(writers)))
+        except BaseException:
+            start.abort()  # Ctrl-C: those that wait for others need not wait until their time is over
+            raise
