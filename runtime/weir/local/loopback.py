@@ -73,6 +73,9 @@ class LoopbackNetwork:
     def open(self, _execution: messages.Execution, endpoints: Endpoints) -> None:
         self._loopback.opened(self._worker, endpoints)
 
+    def flush(self) -> None:
+        """Frames leave at once."""
+
 
 class _Link:
     """Frames to one worker, down or up the stream."""

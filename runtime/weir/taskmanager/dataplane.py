@@ -30,20 +30,26 @@ OnLost = Callable[[messages.Execution, str], None]
 
 
 class Outbox:
-    """Frames on their way to one peer; ``send`` is called on the data thread."""
+    """Frames on their way to one peer; ``send`` and ``flush`` are called on the data thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, waiting: list[Outbox]) -> None:
+        """``waiting``: those with frames that their pumps were not told of."""
         self._loop = loop
+        self._waiting = waiting
         self._frames: deque[bytes] = deque()
         self._event = asyncio.Event()
         self._awake = False
 
     def send(self, frames: list[bytes]) -> None:
-        """Queue frames; wakes the pump once for all that gathers until it runs."""
+        """Queue frames; a pump that is awake takes them, else ``flush`` wakes it."""
         self._frames.extend(frames)
         if not self._awake:
             self._awake = True
-            self._loop.call_soon_threadsafe(self._event.set)
+            self._waiting.append(self)
+
+    def flush(self) -> None:
+        """Wake the pump, once for all that gathers until it runs."""
+        self._loop.call_soon_threadsafe(self._event.set)
 
     async def message(self) -> bytes:
         """The next message: all frames that are there, up to ``MESSAGE_BYTES``."""
@@ -71,6 +77,7 @@ class DataPlane:
         self._on_lost = on_lost
         self._endpoints: dict[messages.Execution, asyncio.Future[Endpoints]] = {}
         self._links: dict[WorkerId, PeerLink] = {}
+        self._waiting: list[Outbox] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str) -> str:
@@ -103,7 +110,7 @@ class DataPlane:
         """One stream to ``peer``, shared by all channels that go there."""
         link = self._links.get(peer)
         if link is None:
-            outbox = Outbox(self._loop)
+            outbox = Outbox(self._loop, self._waiting)
             self._links[peer] = link = outbox
             self._loop.call_soon_threadsafe(self._spawn, execution, peer, address, outbox)
         return link
@@ -111,6 +118,11 @@ class DataPlane:
     def open(self, execution: messages.Execution, endpoints: Endpoints) -> None:
         """Deliver frames of ``execution`` to ``endpoints`` from now on."""
         self._loop.call_soon_threadsafe(lambda: self._registered(execution).set_result(endpoints))
+
+    def flush(self) -> None:
+        """Wake the pumps that have something to send: one wake-up for the work of a while, not one for each batch."""
+        while self._waiting:
+            self._waiting.pop().flush()
 
     # ---- sending side ----------------------------------------------------------------------------------
 
@@ -170,7 +182,7 @@ class DataPlane:
             attempt=AttemptId(int(metadata["attempt"])),
         )
         endpoints = await self._registered(execution)
-        outbox = Outbox(self._loop)
+        outbox = Outbox(self._loop, self._waiting)
         sender = WorkerId(str(metadata["worker"]))
         self._post(lambda: endpoints.sender_connected(sender, outbox))
         pump = asyncio.create_task(self._pump_back(context, outbox))

@@ -1,7 +1,7 @@
 """The data thread: runs the tasks of one deployment, one step at a time, and everything that is posted to it.
 
-All that touches a task happens here, so user code is never called concurrently. The thread gives up the GIL each
-millisecond of work, else the I/O thread starves behind a busy loop exactly when barriers and acknowledgements
+All that touches a task happens here, so user code is never called concurrently. The thread gives up the GIL every two
+milliseconds of work, else the I/O thread starves behind a busy loop exactly when barriers and acknowledgements
 matter (performance rule 1). It never waits for credit, only for something to happen. Hot path.
 """
 
@@ -23,8 +23,8 @@ from weir.taskmanager.task import Task
 AnyTask = Task | EnumeratorTask
 #: Seconds between two looks at tasks that wait for something outside: a backstop, everything wakes the loop.
 LONG_WAIT = 1.0
-#: Seconds of work after which the GIL is given up: a few batches, far below the 5 ms after which it is taken.
-YIELD_SECONDS = 0.001
+#: Seconds of work after which the GIL is given up, and what gathered leaves: far below the 5 ms after which it is taken.
+YIELD_SECONDS = 0.002
 
 
 class Progress(Protocol):
@@ -52,8 +52,9 @@ class DataLoop:
         self.tasks: list[AnyTask] = []
         #: Called with what a task or a posted call raised; must not raise.
         self.on_failure: Callable[[AnyTask | None, BaseException], None] = lambda _, __: None
-        #: Called after each round, on the data thread (credit goes back to senders here).
-        self.after_round: Callable[[], None] = lambda: None
+        #: Called on the data thread whenever it is about to let the I/O thread run: with every yield, and after each
+        #: round that found no work. What was gathered for others leaves here.
+        self.before_pause: Callable[[], None] = lambda: None
         self._clock = clock
         self._progress: Progress = progress or NoProgress()
         self._mailbox: deque[Callable[[], None]] = deque()
@@ -119,13 +120,15 @@ class DataLoop:
             now = after
             if after >= self._yield_at:
                 self._yield_at = after + YIELD_SECONDS
+                self.before_pause()
                 time.sleep(0)
             if self._mailbox:
                 self._drain()
                 if self.tasks is not tasks:
                     # Deployed, stopped or failed meanwhile: the others of the old list are closed.
                     return True
-        self.after_round()
+        if not worked:
+            self.before_pause()
         return worked
 
     def _label(self, task: AnyTask) -> None:

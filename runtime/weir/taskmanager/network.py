@@ -30,9 +30,11 @@ class ChannelNumbers:
 
 
 class PeerLink(Protocol):
-    """Frames to one other worker, in order; never blocks."""
+    """Frames to one other worker, in order."""
 
-    def send(self, frames: list[bytes]) -> None: ...
+    def send(self, frames: list[bytes]) -> None:
+        """Queue frames; never blocks. They leave with the network's next ``flush`` at the latest."""
+        ...
 
 
 class Network(Protocol):
@@ -44,6 +46,10 @@ class Network(Protocol):
 
     def open(self, execution: messages.Execution, endpoints: Endpoints) -> None:
         """From now on frames of this execution are delivered (also those that came early)."""
+        ...
+
+    def flush(self) -> None:
+        """Let everything leave that was handed to the links."""
         ...
 
 

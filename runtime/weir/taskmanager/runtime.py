@@ -120,7 +120,7 @@ class WorkerRuntime:
         self._failed = False
         self._metrics_at = 0.0
         loop.on_failure = self._on_failure
-        loop.after_round = self._after_round
+        loop.before_pause = self._before_pause
 
     # ---- TaskEnvironment ---------------------------------------------------------------------------------
 
@@ -234,9 +234,11 @@ class WorkerRuntime:
         if execution == self._execution and self.loop.tasks:
             self._on_failure(None, causes.PeerLost(message))
 
-    def _after_round(self) -> None:
+    def _before_pause(self) -> None:
         if self._endpoints is not None:
             self._endpoints.flush()
+        if self.network is not None:
+            self.network.flush()
         if gc.get_count()[0] > _YOUNG_OBJECTS:
             gc.collect(1)
         now = self._clock.monotonic()

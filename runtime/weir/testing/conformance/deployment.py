@@ -97,6 +97,9 @@ class _NoNetwork:
     def open(self, _execution: messages.Execution, _endpoints: Endpoints) -> None:
         """Nobody sends."""
 
+    def flush(self) -> None:
+        """Nothing was sent."""
+
 
 class OneThread:
     """See the module. The n-th attempt has the n-th of ``parallelisms`` (the last one goes on)."""

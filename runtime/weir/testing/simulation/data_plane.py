@@ -54,6 +54,9 @@ class Host:
         for call in self._early.pop(execution, ()):
             self.deliver(execution, call)
 
+    def flush(self) -> None:
+        """Frames leave at once."""
+
     def deliver(self, execution: messages.Execution, call: _Call) -> None:
         """Run ``call`` on the data thread, as soon as the deployment is joined."""
         endpoints = self._endpoints.get(execution)

@@ -156,13 +156,16 @@ def test_the_wait_is_as_long_as_the_earliest_deadline() -> None:
     assert looped.loop.idle_timeout() < 0
 
 
-def test_what_follows_a_round_is_called_after_it() -> None:
-    looped = Looped(ScriptedTask(steps=1))
+def test_what_was_gathered_may_leave_before_each_yield_and_after_each_round_without_work() -> None:
+    looped = Looped(ScriptedTask(steps=2))
     calls: list[int] = []
-    looped.loop.after_round = lambda: calls.append(looped.loop.tasks[0].stepped)
+    looped.loop.before_pause = lambda: calls.append(looped.loop.tasks[0].stepped)
     looped.loop.round()
+    assert calls == [1], "the first step is far behind the last yield"
     looped.loop.round()
-    assert calls == [1, 2]
+    assert calls == [1], "no time passed: what gathers shares the next wake-up"
+    looped.loop.round()
+    assert calls == [1, 3], "nothing to do"
 
 
 def test_run_ends_after_stop_and_with_nothing_to_wait_for() -> None:
