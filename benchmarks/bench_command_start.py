@@ -1,4 +1,5 @@
-"""How long ``weir`` takes before it does anything: help, completion, a usage error; each as a process of its own.
+"""How long ``weir`` takes before it does anything: help, completion, a usage error, a list of jobs up to
+the network; each as a process of its own.
 
 Prints wall and CPU time (the best of a number of starts), and what an empty Python costs on this machine. Starting is
 all CPU, so on an idle machine both are the same, and on a busy one the CPU time is what can be judged. The budget is
@@ -17,6 +18,8 @@ from pathlib import Path
 BUDGET_MS = 150.0
 STARTS = 15
 WEIR = str(Path(sys.executable).with_name("weir"))
+#: The discard service: closed everywhere.
+NOBODY = "127.0.0.1:9"
 
 LINES = {
     "an empty Python": ([sys.executable, "-c", "pass"], {}),
@@ -27,6 +30,12 @@ LINES = {
     "completing 'weir run --'": ([WEIR], {"COMP_WORDS": "weir run --", "COMP_CWORD": "2"}),
     "completing a config key": ([WEIR], {"COMP_WORDS": "weir config explain heart", "COMP_CWORD": "3"}),
     "a usage error": ([WEIR, "inspect"], {}),
+    # Up to the network: nobody listens there, which is known at once.
+    "weir jobs": ([WEIR, "jobs", "--address", NOBODY], {}),
+    "completing a job name": (
+        [WEIR],
+        {"COMP_WORDS": "weir status ", "COMP_CWORD": "2", "WEIR_ADDRESS": NOBODY},
+    ),
 }
 
 

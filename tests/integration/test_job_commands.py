@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_rest_of_a_cluster import FAST, Running
-from weir.cli.rest_client import Access, job_names
+from weir.cli.rest_client import job_names
 from weir.local import LocalCluster
 
 
@@ -74,7 +74,7 @@ def test_checkpoints_are_a_table_and_their_counts_are_no_data(running: Running) 
 
 
 def test_job_names_are_there_for_completion(running: Running) -> None:
-    assert job_names(Access(running.rest.address)) == ["steered"]
+    assert job_names(running.rest.address) == ["steered"]
 
 
 @pytest.mark.parametrize("command", ["status", "checkpoints", "cancel"])
@@ -108,7 +108,7 @@ def test_a_jobmanager_that_is_not_there_is_one_clear_message(command: tuple[str,
     assert done.stderr == (
         f"weir: no JobManager answers at {address}: nothing listens there; is it the address that `weir run` printed?\n"
     )
-    assert job_names(Access(address)) == []
+    assert job_names(address) == []
 
 
 @pytest.mark.parametrize(

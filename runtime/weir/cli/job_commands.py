@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _complete_job(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+def _complete_job(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     from click.shell_completion import CompletionItem
 
     from weir.cli.rest_client import job_names
 
-    return [CompletionItem(name) for name in job_names() if name.startswith(incomplete)]
+    typed = (ctx.params.get(name) for name in ("address", "token_file", "ca"))
+    return [CompletionItem(name) for name in job_names(*typed) if name.startswith(incomplete)]
 
 
 def access_options(command: _F) -> _F:

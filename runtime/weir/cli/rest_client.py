@@ -22,6 +22,8 @@ TOKEN_VARIABLE: Final = "WEIR_TOKEN"  # noqa: S105  its name, not its value
 #: Seconds for an answer, and for one of a port that may be somebody else's.
 TIMEOUT: Final = 15.0
 PROBE_TIMEOUT: Final = 1.0
+#: Seconds that somebody waits for names after a key was pressed.
+COMPLETION_TIMEOUT: Final = 2.0
 #: What OpenSSL makes of an answer in plain HTTP.
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _MAX_ANSWER: Final = 64 * 1024 * 1024
@@ -195,11 +197,14 @@ def job_path(job: str, rest: str = "") -> str:
     return f"/jobs/{quote(job, safe='')}{rest}"
 
 
-def job_names(access: Access | None = None) -> list[str]:
-    """Names of the jobs that run here, for completion in a shell: quick, and empty where anything is wrong."""
+def job_names(address: str | None = None, token_file: str | None = None, ca: str | None = None) -> list[str]:
+    """Names of the jobs there, for completion in a shell: quick, and empty where anything is wrong."""
     try:
-        found = clients(access or Access.of(None, None, None))
-        return sorted({known["name"] for client in found for known in jobs_of(client)})
+        access = Access.of(address, token_file, ca)
+        named = (
+            [RestClient(access, access.address, COMPLETION_TIMEOUT)] if access.address else clients(access)
+        )
+        return sorted({known["name"] for client in named for known in jobs_of(client)})
     except (WeirError, KeyError, TypeError):
         return []
 
