@@ -75,7 +75,12 @@ class Started:
     """A process of Weir with all that it starts; use it as a context: at its end nothing of it lives."""
 
     def __init__(
-        self, folder: Path, arguments: Sequence[str], environment: Mapping[str, str] | None, name: str
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None,
+        name: str,
+        cwd: Path = ROOT,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -86,7 +91,7 @@ class Started:
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
-                cwd=ROOT,
+                cwd=cwd,
                 env=_environment(self.mark, environment),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
