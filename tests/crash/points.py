@@ -18,9 +18,6 @@ class When(enum.Enum):
     FIRST_START = "armed before the run begins"
     WORKER_LOST = "a worker is killed"
     JOBMANAGER_LOST = "the JobManager is killed"
-    SAVEPOINT = "a savepoint is asked for"
-    STOP = "a stop with a savepoint is asked for"
-    RESCALE = "another parallelism is asked for"
     END = "the input ends"
 
 
@@ -106,10 +103,6 @@ POINTS = [
     Point("jobmanager.start.after-record", When.JOBMANAGER_LOST),
     Point("jobmanager.claim.after-start", When.JOBMANAGER_LOST),
     Point("jobmanager.deploy.after-send", When.JOBMANAGER_LOST),
-    # ---- what a person asks for: it is lost with the JobManager, the job is not
-    Point("jobmanager.savepoint.before-trigger", When.SAVEPOINT),
-    Point("jobmanager.stop.before-savepoint", When.STOP),
-    Point("jobmanager.rescale.before-restart", When.RESCALE),
     # ---- the end
     Point("jobmanager.end.before-finish", When.END),
     Point("jobmanager.end.before-record", When.END),

@@ -31,6 +31,12 @@ class Crash:
         return f"{self.asked.name.lower()}-{self.point}"
 
 
+#: What begins with the request of a person: it is lost with the JobManager, the job is not.
+ASKED_FOR = {
+    "jobmanager.savepoint.before-trigger",
+    "jobmanager.stop.before-savepoint",
+    "jobmanager.rescale.before-restart",
+}
 _SNAPSHOT = [
     "worker.enumerator.triggered",
     "worker.enumerator.barrier-sent",
@@ -84,6 +90,7 @@ CRASHES = [
     *(
         Crash(Asked.SAVEPOINT, point)
         for point in (
+            "jobmanager.savepoint.before-trigger",
             "worker.task.before-ack",
             "jobmanager.publish.before-metadata",
             "jobmanager.publish.after-metadata",

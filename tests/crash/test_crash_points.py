@@ -6,8 +6,6 @@ point (and, for a restore, the kill that leads there) is done to a run: it must 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import signal
 from collections.abc import Iterator
@@ -18,12 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.crash.points import ELSEWHERE, POINTS, Point, When
+from tests.crash.steering_points import ASKED_FOR, CRASHES
 from tests.support import fence_check, oracle
 from tests.support.processes import LIMIT, ROOT, Run, resource
 from tests.support.reference_rows import Reference
 from tests.support.served import JobManager, TaskManager
-from weir.errors import WeirError
-from weir.rpc.client import JobManagerClient
 
 AT_A_TIME = 2
 
@@ -77,20 +74,6 @@ def provoke(when: When, run: Run) -> None:
         run.one("worker").signal(signal.SIGKILL)
     elif when is When.JOBMANAGER_LOST:
         run.one("jobmanager").signal(signal.SIGKILL)
-    elif when in (When.SAVEPOINT, When.STOP, When.RESCALE):
-        with contextlib.suppress(WeirError):  # the JobManager dies while it is asked
-            asyncio.run(ask(when, run))
-
-
-async def ask(when: When, run: Run) -> None:
-    target = (run.folder / "savepoints").as_uri()
-    async with JobManagerClient(run.jobmanager_address()) as client:
-        if when is When.SAVEPOINT:
-            await client.savepoint("reference", target)
-        elif when is When.STOP:
-            await client.stop("reference", target)
-        else:
-            await client.rescale("reference", 1)
 
 
 @pytest.fixture(scope="module")
@@ -152,5 +135,7 @@ def test_every_point_in_the_code_is_in_the_list() -> None:
     hits = re.compile(r'crashpoints\.hit\(\s*"([a-z0-9.-]+)"')
     sources = (ROOT / "runtime/weir").rglob("*.py")
     in_code = {name for source in sources for name in hits.findall(source.read_text())}
-    assert {point.name for point in POINTS} | ELSEWHERE == in_code
-    assert len(in_code) >= 25
+    assert {point.name for point in POINTS} | ASKED_FOR | ELSEWHERE == in_code
+    assert {crash.point for crash in CRASHES} >= ASKED_FOR
+    assert {crash.point for crash in CRASHES} <= in_code
+    assert len(in_code) >= 40
