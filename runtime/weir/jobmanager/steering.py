@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import structlog
 from msgspec import structs
 
 from weir import crashpoints
@@ -30,6 +31,8 @@ from weir.jobmanager.planning import PlannedJob, Planner
 from weir.jobmanager.rescale_history import RescaleHistory
 from weir.rpc.messages import Execution
 from weir.storage import absolute_uri, open_storage
+
+log = structlog.get_logger()
 
 #: A checkpoint of at most this age, seconds, is good to rescale from.
 YOUNG: Final = 1.0
@@ -121,7 +124,10 @@ class Steering:
         self._check_running("a savepoint")
         folder = self._target(target)
         operation, _ = self.operations.begin(OperationKind.SAVEPOINT, trigger)
-        self._spawn(self._take_savepoint(operation, folder))
+        self._spawn(
+            self._take_savepoint(operation, folder),
+            lambda failure: self.operations.finish(operation, failure=failure),
+        )
         return operation
 
     def stop(
@@ -142,8 +148,8 @@ class Steering:
         order = events.TriggerRequested(
             f"stop-{operation.trigger}", SnapshotKind.SAVEPOINT, folder, final=True, drain=drain
         )
-        self._stop = _Stop(operation, order)
-        self._spawn(self._begin_stop(self._stop, folder))
+        stop = self._stop = _Stop(operation, order)
+        self._spawn(self._begin_stop(stop, folder), lambda failure: self._end_stop(stop, failure))
         return operation
 
     def rescale(self, parallelism: int, trigger: str | None = None) -> Operation:
@@ -160,8 +166,10 @@ class Steering:
             self.rescales.ended(operation.trigger, self._clock.wall_ms())
             self.operations.finish(operation)
             return self._now(operation)
-        self._rescale = _Rescale(operation, parallelism)
-        self._spawn(self._carry_out_rescale(self._rescale, planned))
+        rescale = self._rescale = _Rescale(operation, parallelism)
+        self._spawn(
+            self._carry_out_rescale(rescale, planned), lambda failure: self._end_rescale(rescale, failure)
+        )
         return operation
 
     async def wait(self, operation: Operation, seconds: float | None = None) -> Operation:
@@ -215,11 +223,7 @@ class Steering:
             self._job.checkpointing.request(order, answered)
 
     async def _take_savepoint(self, operation: Operation, folder: str) -> None:
-        try:
-            await self._blocking(_check_writable, folder, operation.trigger)
-        except WeirError as error:
-            self.operations.finish(operation, failure=str(error))
-            return
+        await self._blocking(_check_writable, folder, operation.trigger)
         crashpoints.hit("jobmanager.savepoint.before-trigger")
         order = events.TriggerRequested(f"savepoint-{operation.trigger}", SnapshotKind.SAVEPOINT, folder)
         self._request(operation, order)
@@ -240,12 +244,8 @@ class Steering:
     # ---- stop with a savepoint ----------------------------------------------------------------------------------
 
     async def _begin_stop(self, stop: _Stop, folder: str) -> None:
-        try:
-            await self._blocking(_check_writable, folder, stop.operation.trigger)
-            self._check_running("a stop with a savepoint")
-        except WeirError as error:
-            self._end_stop(stop, failure=str(error))
-            return
+        await self._blocking(_check_writable, folder, stop.operation.trigger)
+        self._check_running("a stop with a savepoint")
         self._job.post(ev.SavepointStopRequested(self._job.machine.execution))
 
     def _look_at_stop(self, stop: _Stop, answer: events.RequestAnswered) -> None:
@@ -308,25 +308,18 @@ class Steering:
         wanted = rescale.parallelism
         spec = planned.spec
         overrides = {**spec.overrides, PARALLELISM.key: str(wanted)}
-        try:
-            # By the job's code again: it may ask for the parallelism.
-            following = await self._replan(structs.replace(spec, overrides=overrides))
-            refused = rescaling.refusal(self._job.name, following.plan, at=wanted, wanted=wanted)
-            if refused is not None:
-                raise ConfigError(refused)
-            await self._wait_for_slots(following.slots)
-            self._check_running("a rescale")
-            execution = self._job.machine.execution
-            await self._young_checkpoint(rescale)
-            self._check_running("a rescale")
-            if self._job.machine.execution != execution:
-                raise WrongState(f"job {self._job.name} failed meanwhile; ask again")
-        except WeirError as error:
-            self._end_rescale(rescale, failure=str(error))
-            return
-        except Exception as error:
-            self._end_rescale(rescale, failure=f"a fault of Weir: {error!r}")
-            raise
+        # By the job's code again: it may ask for the parallelism.
+        following = await self._replan(structs.replace(spec, overrides=overrides))
+        refused = rescaling.refusal(self._job.name, following.plan, at=wanted, wanted=wanted)
+        if refused is not None:
+            raise ConfigError(refused)
+        await self._wait_for_slots(following.slots)
+        self._check_running("a rescale")
+        execution = self._job.machine.execution
+        await self._young_checkpoint(rescale)
+        self._check_running("a rescale")
+        if self._job.machine.execution != execution:
+            raise WrongState(f"job {self._job.name} failed meanwhile; ask again")
         crashpoints.hit("jobmanager.rescale.before-restart")
         rescale.replaced = execution.attempt
         self._job.plan_next(following)
@@ -337,6 +330,8 @@ class Steering:
         self.slots_wanted = slots
         deadline = self._clock.monotonic() + SLOT_PATIENCE
         while (there := self._free_slots() + len(self._job.machine.workers)) < slots:
+            if isinstance(self._job.machine.goal, EndGoal):
+                self._check_running("a rescale")
             if self._clock.monotonic() > deadline:
                 raise WrongState(
                     f"job {self._job.name} would need {slots} slots, there are {there} after {SLOT_PATIENCE:g} s; it goes on "
@@ -362,6 +357,8 @@ class Steering:
             raise WrongState(f"no checkpoint to rescale from: {_why(answer)}")
 
     def _end_rescale(self, rescale: _Rescale, failure: str | None = None) -> None:
+        if self._rescale is not rescale:
+            return
         self._rescale = None
         self.slots_wanted = 0
         self.rescales.ended(rescale.operation.trigger, self._clock.wall_ms(), failure)
@@ -392,14 +389,27 @@ class Steering:
                 why = "is at the end of its input and about to finish"
             case Phase.SETTLING | Phase.SETTLED:
                 why = f"is {machine.state.value}"
+            case _ if isinstance(machine.goal, EndGoal):
+                why = f"is {machine.state.value}"
             case _:
                 why = f"is {machine.state.value} and not all of its tasks run; try again when they do"
         raise WrongState(f"{what} needs a running job, and job {self._job.name} {why}")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None], failed: Callable[[str], None]) -> None:
+        """Carry ``work`` out; whatever it raises ends the operation, so that no later request waits for it."""
+        task = asyncio.ensure_future(_told(work, failed))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+
+async def _told(work: Coroutine[Any, Any, None], failed: Callable[[str], None]) -> None:
+    try:
+        await work
+    except WeirError as error:
+        failed(str(error))
+    except Exception as error:
+        failed(f"a fault of Weir: {error!r}")
+        log.exception("a fault of Weir")
 
 
 def _why(answer: events.RequestAnswered) -> str:

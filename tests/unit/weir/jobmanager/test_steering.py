@@ -8,15 +8,16 @@ import json
 import pytest
 
 from tests.support.manual_loop import run
-from tests.unit.weir.jobmanager.test_job_shell import FAILURE, JOB, World
+from tests.unit.weir.jobmanager.test_job_shell import FAILURE, JOB, World, graph
 from weir.errors import ConfigError, FailureKind, StorageUnavailable, WrongState
 from weir.ids import TaskManagerId, WorkerId
 from weir.jobmanager import steering
 from weir.jobmanager.job import Job
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation, OperationKind
+from weir.jobmanager.planning import PlannedJob, PlanningError, planned
 from weir.rpc import messages
-from weir.rpc.messages import Failure
+from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import JobState
 from weir.storage import MemoryStorage
 
@@ -272,6 +273,41 @@ def test_only_one_stop_at_a_time_and_only_of_a_job_that_runs() -> None:
     run(scenario)
 
 
+def test_a_job_that_is_being_cancelled_is_said_to_be_and_not_to_try_again() -> None:
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        await world.run_all(job)
+        job.stop_nowait(StopKind.CANCEL)
+        with pytest.raises(WrongState, match=r"and job job is CANCELLING$"):
+            job.steering.stop(target(world))
+        await job.settled.wait()
+
+    run(scenario)
+
+
+def test_a_fault_on_the_way_ends_the_stop_so_that_another_may_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_folder: str, _trigger: str) -> None:
+        raise OSError("out of file descriptors")
+
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        await world.run_all(job)
+        with monkeypatch.context() as patch:
+            patch.setattr(steering, "_check_writable", broken)
+            asked = (job.steering.stop(target(world)), job.steering.savepoint(target(world)))
+            await world.until(lambda: all(now(job, operation).done for operation in asked))
+        assert {"out of file descriptors" in str(now(job, operation).failure) for operation in asked} == {
+            True
+        }
+        job.steering.stop(target(world))
+        await world.until(lambda: triggers(world) != [])
+        assert job.state is JobState.RUNNING
+
+    run(scenario)
+
+
 def test_a_job_that_stores_no_checkpoints_can_be_saved_and_stopped() -> None:
     async def scenario() -> None:
         world = World(checkpointing=False)
@@ -365,6 +401,43 @@ def test_a_rescale_waits_for_slots_while_the_job_runs_on_and_gives_up() -> None:
         world.add_worker()
         await world.until(lambda: len(triggers(world)) > 1)
         assert not now(job, again).done
+
+    run(scenario)
+
+
+def test_a_rescale_that_waits_for_slots_ends_with_its_job() -> None:
+    async def scenario() -> None:
+        world = World(workers=2)
+        job = world.job()
+        await world.run_all(job)
+        operation = job.steering.rescale(3)
+        await asyncio.sleep(1)
+        job.stop_nowait(StopKind.CANCEL)
+        await job.settled.wait()
+        ended = world.clock.monotonic()
+        await world.until(lambda: now(job, operation).done)
+        assert world.clock.monotonic() - ended < 1
+        assert "a rescale needs a running job, and job job is CANCEL" in str(now(job, operation).failure)
+        assert job.steering.slots_wanted == 0, "nobody starts TaskManagers for it"
+
+    run(scenario)
+
+
+def test_a_rescale_to_code_that_cannot_be_planned_is_told_and_the_job_runs_on() -> None:
+    async def scenario() -> None:
+        world = World(workers=3)
+
+        def plan(spec: JobSpec) -> PlannedJob:
+            if spec.overrides.get("parallelism.default") == "3":
+                raise PlanningError(Failure(kind=FailureKind.USER, message="job.py:7: no"))
+            return planned(spec, graph())
+
+        job = world.job(plan=plan)
+        await world.run_all(job)
+        operation = job.steering.rescale(3)
+        await world.until(lambda: now(job, operation).done)
+        assert now(job, operation).failure == "job.py:7: no"
+        assert (job.state, job.status().attempt) == (JobState.RUNNING, 1)
 
     run(scenario)
 
