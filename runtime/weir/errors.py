@@ -14,6 +14,7 @@
     +-- StorageError              object storage answered with an error
     |   +-- StorageUnavailable    may pass: time-outs, 5xx, refused connections (retryable)
     |   +-- StorageDenied         keys or rights are wrong
+    |   +-- StorageUnfit          the store breaks a promise on which exactly-once stands
     |   +-- ObjectNotFound        no such object
     |   +-- ObjectExists          create-if-absent lost
     +-- SnapshotError             a checkpoint or savepoint
@@ -89,6 +90,10 @@ class StorageUnavailable(StorageError):
 
 class StorageDenied(StorageError):
     """Keys or rights are wrong."""
+
+
+class StorageUnfit(StorageError):
+    """The store breaks a promise on which the fence stands; the message names the check that it fails."""
 
 
 class ObjectNotFound(StorageError):

@@ -21,9 +21,9 @@ __all__ = ["each_s3"]  # the fixture: `s3` is SeaweedFS, then MinIO
 
 CHECKS = [
     "rights",
+    "created objects stay",
     "create if absent",
     "read-back after refusal",
-    "created objects stay",
     "read after write",
     "list after write",
     "range reads",

@@ -23,11 +23,12 @@ from weir.checkpoint.fence_records import LogView, RestorePoint
 from weir.checkpoint.metadata import SnapshotMetadata
 from weir.checkpoint.retention import JobEnd, deletes_checkpoints
 from weir.clock import Clock
-from weir.errors import Fenced, RestoreBlocked, SnapshotCorrupt, StorageError
+from weir.errors import Fenced, RestoreBlocked, SnapshotCorrupt, StorageError, StorageUnfit
 from weir.ids import CheckpointId, Epoch, JobId
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 from weir.storage import Storage, join_uri, open_storage
+from weir.storage.doctor import broken_promise
 
 log = structlog.get_logger()
 
@@ -165,6 +166,8 @@ class StoredJournal:
         return self._folder.uri
 
     def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
+        if not recovering:  # else the process before this one asked, and a job that is down should not wait
+            _refuse_unfit(self._checkpoints)
         view = self._fence.read()
         ended = view.ended
         # A job that finished never runs again under its id, whoever asks: all its output is there.
@@ -248,6 +251,16 @@ class StoredJournal:
         last = self._fence.last
         assert isinstance(last, records.Checkpoint), f"stopped with a savepoint, but the log ends in {last}"
         return records.Stopped(savepoint=last.point)
+
+
+def _refuse_unfit(checkpoints: Storage) -> None:
+    """Raises ``StorageUnfit`` for an S3 store that cannot hold a fence; file systems create exclusively by their own contract."""
+    broken = broken_promise(checkpoints) if checkpoints.uri.startswith("s3://") else None
+    if broken is not None:
+        raise StorageUnfit(
+            f"{checkpoints.uri} must not hold checkpoints: it fails {broken.check!r}: {broken.said}; use another store, or look "
+            f"what is between: `weir doctor storage {checkpoints.uri}`"
+        )
 
 
 class _Still:

@@ -20,7 +20,7 @@ from weir.storage.prefixed import PrefixedStorage
 from weir.storage.s3_options import S3Options
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")
-_BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,62}")
+_BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{2,62}")
 _KNOWN = "file:///FOLDER, a plain folder, s3://BUCKET/PREFIX, memory://NAME"
 
 

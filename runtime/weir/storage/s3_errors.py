@@ -80,6 +80,10 @@ def of_answer(target: Target, status: int, code: str, message: str) -> StorageEr
         )
     if status == 412:
         return ObjectExists(f"{target.uri} exists already")
+    if status == 501 or code == "NotImplemented":
+        return StorageError(
+            f"{what}: {target.endpoint} answered {said}; it lacks what Weir needs: `weir doctor storage` tells more"
+        )
     if code in _TRANSIENT_CODES or status in (408, 409, 429) or status >= 500:
         return StorageUnavailable(f"{what}: {target.endpoint} answered {said}")
     if status in (401, 403):

@@ -59,15 +59,19 @@ class Checks:
     def all(self) -> Iterator[tuple[str, Callable[[], Judged]]]:
         """The checks by name; without the first one the others make no sense."""
         yield "rights", self.rights
-        yield "create if absent", self.create_if_absent
-        yield "read-back after refusal", self.read_back
-        yield "created objects stay", self.created_stays
+        yield from self.of_the_fence()
         yield "read after write", self.read_after_write
         yield "list after write", self.list_after_write
         yield "range reads", self.range_reads
         yield "rename", self.rename
         yield "large objects", self.large_objects
         yield "clock", self.clock_skew
+
+    def of_the_fence(self) -> Iterator[tuple[str, Callable[[], Judged]]]:
+        """Those that decide whether two JobManagers could both own a job; the cheapest first."""
+        yield "created objects stay", self.created_stays
+        yield "create if absent", self.create_if_absent
+        yield "read-back after refusal", self.read_back
 
     def rights(self) -> Judged:
         storage = self._storage
@@ -96,7 +100,10 @@ class Checks:
             attempts = race(self._storage, f"race/{number}", self._extent.writers)
             self._races.append(attempts)
             told = sum(attempt.created for attempt in attempts)
-            errors += sum(bool(attempt.error) for attempt in attempts)
+            said_errors = [attempt.error for attempt in attempts if attempt.error]
+            errors += len(said_errors)
+            if len(said_errors) == len(attempts):
+                return failed(f"none of {len(attempts)} writers at once got an answer: {said_errors[0]}")
             if told > 1:
                 return failed(
                     f"{told} of {len(attempts)} writers were told that they created the same object: the store ignores "
@@ -135,10 +142,13 @@ class Checks:
     def created_stays(self) -> Judged:
         storage = self._storage
         storage.create_if_absent("stays", b"first")
-        for data in (b"second", b"first"):
+        for data in (b"first", b"second"):
             with contextlib.suppress(ObjectExists):
                 storage.create_if_absent("stays", data)
-                return failed("an object that exists was created a second time")
+                return failed(
+                    "an object that exists was created a second time: the store ignores If-None-Match, so two JobManagers "
+                    "could both own a job"
+                )
         if storage.read("stays") != b"first":
             return failed("a refused creation changed the object")
         storage.delete("stays")

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from weir.errors import ObjectExists, StorageError
+from weir.errors import ObjectExists, ObjectNotFound, StorageError
 from weir.storage.doctor.recording import Recording
 
 #: Seconds; if some threads cannot be started, the others must not wait for ever.
@@ -39,10 +39,13 @@ def race(storage: Recording, name: str, writers: int) -> list[Attempt]:
             pass
         except StorageError as raised:
             error = str(raised)
+        read = None
         try:
             read = storage.read(name)
-        except StorageError:
-            read = None
+        except ObjectNotFound:
+            pass
+        except StorageError as raised:
+            error = error or str(raised)
         # A lost response makes an own success look refused; the engine looks for its writer id, too.
         return Attempt(writer, created or read == writer, read, error)
 
