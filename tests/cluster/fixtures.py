@@ -77,11 +77,11 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def run(command: str) -> None:
+def run(*command: str) -> None:
     """A command of ``python -m tests.cluster``, in a process of its own: what it starts is not the tests' child."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cluster", command], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.cluster", *command], capture_output=True, text=True, check=False
     )
     print(done.stdout, done.stderr, sep="")
     if done.returncode != 0:
-        raise ClusterError(done.stderr.strip() or f"`python -m tests.cluster {command}` failed")
+        raise ClusterError(done.stderr.strip() or f"`python -m tests.cluster {' '.join(command)}` failed")

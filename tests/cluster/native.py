@@ -22,6 +22,8 @@ from tests.cluster.node import NAMESPACES, Node, wait_until
 from tests.cluster.pki import Authority
 
 READY_WITHIN_S = 300.0
+#: In a node's folder when all its programs were started; without it the `up` before was interrupted.
+STARTED = "started"
 #: One of each module that is built; MinIO's is not the cluster's own, but no cluster is without it.
 PROGRAMS = ("pause", "coredns", "minio", "kubelet")
 
@@ -76,8 +78,7 @@ class NativeCluster:
             debian.install()
             for program in PROGRAMS:
                 builder.binary(program)
-            if any(node.lives is False or node.dead_programs for node in self.nodes()):
-                self._down()
+            self._clear_what_broke()
             self._authority().create()
             first = self._node(1)
             if not first.lives:
@@ -86,6 +87,17 @@ class NativeCluster:
                 if not self._node(number).lives:
                     self._start_further_node(number)
             self._wait_for_nodes(max(nodes, len(self.nodes())))
+
+    def _clear_what_broke(self) -> None:
+        """Without its first node the cluster is nothing; another one may be made anew."""
+        for node in self.nodes():
+            if node.lives and not node.dead_programs and (node.folder / STARTED).exists():
+                continue
+            if node.name == self._node(1).name:
+                self._down()
+                return
+            node.remove()
+            self._ask("delete", "node", node.name, "--ignore-not-found")
 
     def down(self) -> None:
         """Ends every process of the cluster and removes every trace."""
@@ -199,6 +211,7 @@ class NativeCluster:
         address = settings.node_address(number)
         node.start("kubelet", programs.kubelet(configuration, identity, node.name, address))
         node.start("kube-proxy", programs.proxy(proxy, node.name))
+        (node.folder / STARTED).touch()
 
     def _wait_for_nodes(self, count: int) -> None:
         def ready() -> bool:
@@ -206,7 +219,9 @@ class NativeCluster:
                 if node.dead_programs:
                     name = node.dead_programs[0]
                     raise ClusterError(f"{name} ended; see {node.folder / 'logs' / name}.log")
-            said = self._ask("get", "nodes", "-o", "jsonpath={.items[*].status.conditions[-1:].status}")
+            said = self._ask(
+                "get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+            )
             accounts = self._ask("get", "serviceaccount", "default", "-o", "name")
             return said.split() == ["True"] * count and bool(accounts)
 

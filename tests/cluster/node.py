@@ -8,6 +8,7 @@ Inside, /var/lib and /var/log are folders of the node, and /run is empty, so tha
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +66,8 @@ class Node:
     @property
     def control_group(self) -> str:
         """Where its pods are, in each hierarchy: two kubelets that share a group would end each other's pods."""
-        return f"weir-test-{self.folder.parent.name}-{self.name}"
+        place = hashlib.sha256(str(self.folder.parent).encode()).hexdigest()[:8]
+        return f"weir-test-{place}-{self.name}"
 
     @property
     def anchor(self) -> Process | None:
@@ -160,9 +163,17 @@ class Node:
 
     def unplug(self) -> None:
         """Ends every process of the node at once, as a power cut does; returns when all are gone."""
-        for process in [*self._recorded().values(), *marked(self.folder)]:
+        found = marked(self.folder)
+        if self.anchor is not None:
+            self.anchor.kill()  # and all that is inside; what started it collects it and ends too
+            inside = [process for process in self._recorded().values() if process.lives]
+            wait_until(lambda: not any(map(remains, inside)), 60, f"node {self.name} did not end")
+        for process in marked(self.folder):
             process.kill()
         wait_until(lambda: not marked(self.folder), 60, f"processes of node {self.name} did not end")
+        # The machine's first process collects what is left of them, some at their own pace.
+        with suppress(ClusterError):
+            wait_until(lambda: not any(map(remains, found)), 5, "not collected yet")
         shutil.rmtree(self.folder / "pids", ignore_errors=True)
 
     def remove(self) -> None:
@@ -217,6 +228,11 @@ def started(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def remains(process: Process) -> bool:
+    """Whether the process or its remains (not yet collected by its parent) are there."""
+    return os.path.exists(f"/proc/{process.pid}") and started(process.pid) in {None, process.started}
 
 
 def only_child(pid: int) -> Process | None:

@@ -58,6 +58,8 @@ def controller_manager(authority: Authority) -> list[str]:
         f"--root-ca-file={authority.certificate}",
         f"--service-account-private-key-file={authority.service_account_key}",
         "--use-service-account-credentials=true",
+        # It would make its usual one outside of the node's folders.
+        "--flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins",
         "--leader-elect=false",
     ]
 
