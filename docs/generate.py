@@ -52,6 +52,9 @@ Status codes: 200; 202 for what goes on after the answer; 400 a wrong query or b
 that name, with the nearest; 405 another method; 409 not in this state, or an operator steers the job; 413 a body above 1 MiB; 503 about to end. Errors are
 `{"errors": ["..."]}`. A request that fails changes nothing.
 
+Each answer to those who may ask has the header `Weir-Version`. REST means the same within a minor release: `weir` refuses a JobManager of
+another one (`0.1.x` and `0.2.x`) and names both. JobManager and TaskManagers must be of the very same release; a session begins by comparing them.
+
 A job that an operator started from a StreamJob is cancelled, stopped and rescaled by editing that resource: such a request is answered 409 with the
 field's name, unless it carries `Weir-Operator: NAMESPACE/NAME` of the StreamJob, as the operator's do. Savepoints may be taken by anybody.
 

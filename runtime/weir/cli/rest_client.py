@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,8 @@ from weir.jobmanager.rest.listening import DEFAULT_HOST, DEFAULT_PORT, TRIED
 
 ADDRESS_VARIABLE: Final = "WEIR_ADDRESS"
 TOKEN_VARIABLE: Final = "WEIR_TOKEN"  # noqa: S105  its name, not its value
+#: What a JobManager says in each answer to those who may ask.
+VERSION_HEADER: Final = "Weir-Version"
 #: Seconds for an answer, and for one of a port that may be somebody else's.
 TIMEOUT: Final = 15.0
 PROBE_TIMEOUT: Final = 1.0
@@ -33,6 +36,10 @@ class NotReachable(WeirError):
     """No JobManager answers there."""
 
     retryable = True
+
+
+class OtherRelease(WeirError):
+    """The JobManager's answers may mean something else than this command takes them for."""
 
 
 class Refused(WeirError):
@@ -98,7 +105,12 @@ class RestClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
         data = None if body is None else json.dumps(body).encode()
-        status, answer = self._exchange(method, self._prefix + path, data, headers)
+        status, answer, version = self._exchange(method, self._prefix + path, data, headers)
+        if version is not None and _window(version) != _window(_own_version()):
+            raise OtherRelease(
+                f"the JobManager at {self.address} is Weir {version}, this command is Weir {_own_version()}; use the "
+                f"weir of that release (pip install weir-stream=={version})"
+            )
         try:
             decoded = json.loads(answer)
         except ValueError:
@@ -109,12 +121,12 @@ class RestClient:
 
     def _exchange(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, bytes, str | None]:
         connection = self._connection()
         try:
             connection.request(method, path, data, headers)
             response = connection.getresponse()
-            return response.status, response.read(_MAX_ANSWER)
+            return response.status, response.read(_MAX_ANSWER), response.headers.get(VERSION_HEADER)
         except TimeoutError as error:
             raise NotReachable(
                 f"the JobManager at {self.address} did not answer within {self._timeout:g} s"
@@ -216,6 +228,16 @@ def _unknown(job: str, names: list[str], where: str) -> str:
     readable = sorted(set(names[::2]))
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(readable) or 'none'}"
     return f"no job {job!r} at {where}; {hint}"
+
+
+def _own_version() -> str:
+    # Through the module table: the facade is no room, and this room must not seem to import what it exports.
+    return str(sys.modules["weir"].__version__)
+
+
+def _window(version: str) -> list[str]:
+    """REST means the same within a minor release."""
+    return version.split(".")[:2]
 
 
 def _message(status: int, decoded: Any) -> str:

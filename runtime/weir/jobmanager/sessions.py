@@ -138,12 +138,15 @@ class Sessions:
         """Hold one supervisor's session until it ends."""
         try:
             register = await asyncio.wait_for(link.receive(), REGISTER_TIMEOUT)
-        except (TimeoutError, SessionEnded, codec.ProtocolError) as error:
+        except codec.ProtocolError as error:
+            self._refuse(link, _foreign(error))
+            return
+        except (TimeoutError, SessionEnded) as error:
             log.warning("session without registration", reason=repr(error))
             return
         refusal = self._refusal(register)
         if refusal is not None or not isinstance(register, Register):
-            link.send_nowait(refusal or Goodbye(reason="a session begins with Register"))
+            self._refuse(link, refusal or Goodbye(reason="a session begins with Register"))
             return
         session = self._open(register, link)
         listening = asyncio.create_task(self._listen(session))
@@ -155,15 +158,19 @@ class Sessions:
                 task.cancel()
             self._close(session, "its connection to the JobManager broke")
 
+    @staticmethod
+    def _refuse(link: TaskManagerLink, goodbye: Goodbye) -> None:
+        log.warning("taskmanager refused", reason=goodbye.reason)
+        link.send_nowait(goodbye)
+
     def _refusal(self, register: SessionUp) -> Goodbye | None:
         if self._closing:
             return Goodbye(reason="the JobManager ends", shutdown=True)
-        if isinstance(register, Register) and register.version != codec.release():
-            return Goodbye(
-                reason=f"the TaskManager is Weir {register.version}, the JobManager is Weir {codec.release()}; "
-                "run both from the same release"
-            )
-        return None
+        if not isinstance(register, Register):
+            return None
+        who = f"TaskManager {register.task_manager}"
+        reason = codec.other_release(who, register.version, "the JobManager")
+        return None if reason is None else Goodbye(reason=reason)
 
     def _open(self, register: Register, link: TaskManagerLink) -> _Session:
         before = self._sessions.get(register.task_manager)
@@ -173,7 +180,12 @@ class Sessions:
         self._sessions[register.task_manager] = session
         self._lost.pop(register.task_manager, None)
         link.send_nowait(
-            Registered(session=session.id, heartbeat_interval=self._interval, heartbeat_timeout=self._timeout)
+            Registered(
+                session=session.id,
+                version=codec.release(),
+                heartbeat_interval=self._interval,
+                heartbeat_timeout=self._timeout,
+            )
         )
         log.info("taskmanager registered", taskmanager=register.task_manager, slots=register.slots)
         return session
@@ -247,6 +259,13 @@ class Sessions:
         self._lost[session.register.task_manager] = (session.register, now)
         session.link.send_nowait(Goodbye(reason=f"no heartbeat came for {silence:.1f} s"))
         self._close(session, f"no heartbeat for {silence:.1f} s (heartbeat.timeout is {self._timeout:g} s)")
+
+
+def _foreign(error: codec.ProtocolError) -> Goodbye:
+    """To a TaskManager whose first message is not understood here."""
+    version = codec.claimed_release(error.data)
+    reason = codec.other_release("the TaskManager", version, "the JobManager")
+    return Goodbye(reason=reason or f"the TaskManager's first message is not understood: {error}")
 
 
 def _status(

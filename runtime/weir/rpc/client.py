@@ -138,13 +138,19 @@ class JobManagerClient:
     async def _ask(self, request: Request, expected: type[_A], timeout: float) -> _A:
         name = type(request).__name__
         try:
-            data = await self._call(codec.encode(request), timeout=timeout)
+            metadata = ((wire.RELEASE, codec.release()),)
+            data = await self._call(codec.encode(request), timeout=timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             detail = f"{error.code().name}: {error.details()}"
             raise Unreachable(
                 f"no answer to {name} from a JobManager at {self.address} ({detail})"
             ) from error
-        answer = _ANSWER.decode(data)
+        try:
+            answer = _ANSWER.decode(data)
+        except msgspec.MsgspecError as error:
+            raise codec.ProtocolError(
+                f"{self.address} answered {name} by what Weir {codec.release()} does not understand: {error}"
+            ) from error
         if isinstance(answer, Refused):
             kind = getattr(errors, answer.error, errors.WeirError)
             raise kind(answer.message)

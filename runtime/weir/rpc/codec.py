@@ -37,11 +37,31 @@ _WORKER_READY: Final = msgspec.msgpack.Decoder(messages.WorkerReady)
 class ProtocolError(WeirError):
     """The other side sent bytes that are no message of this conversation."""
 
+    def __init__(self, message: str, data: bytes = b"") -> None:
+        super().__init__(message)
+        self.data = data
+
 
 def release() -> str:
     """The release of Weir that speaks; both ends of a session must be of the same."""
     # Through the module table: the facade is no room, and this room must not seem to import what it exports.
     return str(sys.modules["weir"].__version__)
+
+
+def other_release(who: str, version: str, here: str) -> str | None:
+    """Why ``who`` and this process (``here``) must not go on; ``None``: they are of one release."""
+    if version == release():
+        return None
+    return f"{who} is Weir {version or 'of an unknown release'}, {here} is Weir {release()}; run both from the same release"
+
+
+def claimed_release(data: bytes) -> str:
+    """The release that a ``Register`` names which cannot be decoded here; "" where none is found."""
+    try:
+        version = msgspec.msgpack.decode(data).get("version")
+    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError):
+        return ""
+    return version if isinstance(version, str) else ""
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -78,7 +98,7 @@ def _decode(decoder: msgspec.msgpack.Decoder[_M], data: bytes, what: str) -> _M:
     try:
         return decoder.decode(data)
     except msgspec.MsgspecError as error:
-        raise ProtocolError(f"{len(data)} bytes are not {what}: {error}") from error
+        raise ProtocolError(f"{len(data)} bytes are not {what}: {error}", data) from error
 
 
 def frame(payload: bytes) -> bytes:

@@ -351,6 +351,7 @@ class Registered(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The session is open. A supervisor that cannot heartbeat for ``timeout`` ends its workers."""
 
     session: str
+    version: str  #: of the JobManager; a supervisor of another release goes away
     heartbeat_interval: float  #: seconds
     heartbeat_timeout: float  #: seconds
 

@@ -89,7 +89,11 @@ def _handlers(service: ControlService) -> grpc.GenericRpcHandler:
         finally:
             await link.close()
 
-    async def call(data: bytes, _context: Any) -> bytes:
+    async def call(data: bytes, context: Any) -> bytes:
+        caller = dict(context.invocation_metadata() or ()).get(wire.RELEASE, "")
+        refusal = codec.other_release("who calls", str(caller), "the JobManager")
+        if refusal is not None:
+            return codec.encode(Refused(error="WeirError", message=refusal))
         return codec.encode(await _answer(service, data))
 
     return grpc.method_handlers_generic_handler(

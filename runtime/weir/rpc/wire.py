@@ -14,6 +14,8 @@ from weir.rpc.links import SessionEnded
 SERVICE: Final = "weir.JobManager"
 SESSION: Final = "Session"
 CALL: Final = "Call"
+#: Metadata of a call: the release of who calls.
+RELEASE: Final = "weir-release"
 
 #: Seconds that a closing session waits for its queued messages to leave.
 FLUSH_SECONDS: Final = 1.0

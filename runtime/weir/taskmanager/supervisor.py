@@ -130,6 +130,8 @@ class Supervisor:
             await self._converse(link, registered)
         except SessionEnded as error:
             log.warning("session ended", reason=str(error))
+        except codec.ProtocolError as error:
+            log.warning("session ended", reason=f"the JobManager is of another release of Weir: {error}")
         finally:
             self._link = None
             await link.close()
@@ -151,6 +153,9 @@ class Supervisor:
             raise Dismissed(answer.reason) if answer.shutdown else SessionEnded(answer.reason)
         if not isinstance(answer, Registered):
             raise SessionEnded(f"the JobManager answered the registration by {type(answer).__name__}")
+        refusal = codec.other_release("the JobManager", answer.version, "this TaskManager")
+        if refusal is not None:
+            raise SessionEnded(refusal)
         log.info("registered", jobmanager=options.jobmanager, session=answer.session, slots=options.slots)
         return answer
 

@@ -18,12 +18,15 @@ from weir.jobmanager.rest.access import Caller
 from weir.jobmanager.rest.exchange import Answer, Cluster, Refusal, refusal_answer
 from weir.jobmanager.rest.managed import OPERATOR_HEADER
 from weir.jobmanager.rest.token_file import TokenFile
+from weir.rpc import codec
 
 log = structlog.get_logger()
 
 #: Seconds for requests under way when the server stops, and until an idle connection is closed.
 _SHUTDOWN: Final = 1.0
 _KEEP_ALIVE: Final = 30.0
+#: Answers to those who may know nothing.
+_STRANGERS: Final = frozenset({401, 403})
 #: Seconds for a body to come.
 _BODY_TIMEOUT: Final = 30.0
 
@@ -65,6 +68,7 @@ class _Handling:
             status=made.status,
             headers={
                 **made.headers,
+                **({} if made.status in _STRANGERS else {"Weir-Version": codec.release()}),
                 "Content-Type": made.content_type,
                 "Cache-Control": "no-store",
                 "X-Content-Type-Options": "nosniff",
