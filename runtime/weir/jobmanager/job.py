@@ -248,8 +248,19 @@ class Job:
             self._chronicle.changed(before, self._machine.state)
             log.info("job state", job=self.job_id, name=self.spec.name, state=self._machine.state.value)
         for instruction in instructions:
-            self._carry_out(instruction)
+            try:
+                self._carry_out(instruction)
+            except Exception as error:
+                # The others are carried out all the same: workers may wait for their end.
+                log.exception("a fault of Weir", job=self.job_id)
+                self._fail_by(error)
         self.steering.look()
+
+    def _fail_by(self, error: Exception) -> None:
+        """An order could not be carried out: an attempt that is under way fails by that."""
+        if self._current is not None:
+            failure = Failure(kind=FailureKind.ENGINE, message=f"a fault of Weir: {error!r}")
+            self._events.append(ev.AttemptFailed(self._current, failure))
 
     def _carry_out(self, instruction: ev.Instruction) -> None:
         match instruction:

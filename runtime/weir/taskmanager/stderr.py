@@ -28,8 +28,7 @@ class StderrTail:
 
     async def drain(self) -> None:
         """Read until the worker, and whatever it started, has closed its end."""
-        os.close(self.write_end)
-        self.write_end = -1
+        self._close_write_end()
         loop = asyncio.get_running_loop()
         while True:
             readable = asyncio.Event()
@@ -46,7 +45,13 @@ class StderrTail:
 
     def close(self) -> None:
         """Give the pipe back."""
+        self._close_write_end()
         os.close(self._read_end)
+
+    def _close_write_end(self) -> None:
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
 
 
 class _Forwarder:

@@ -223,7 +223,11 @@ class Supervisor:
         worker = WorkerId(f"{self._options.task_manager}-{slot}.{self._started}")
         callbacks = WorkerCallbacks(self._on_ready, self._on_said, self._on_ended)
         module = self._options.worker_module
-        self._workers[slot] = self._spawn(worker, slot, callbacks, self._clock, module)
+        try:
+            self._workers[slot] = self._spawn(worker, slot, callbacks, self._clock, module)
+        except OSError as error:
+            log.error("a worker process cannot be started", slot=slot, reason=str(error))
+            self._start_later(slot)
 
     def _on_ready(self, process: WorkerProcess, ready: WorkerReady) -> None:
         self._early_deaths = 0
@@ -250,12 +254,15 @@ class Supervisor:
         if process.ready is not None or process.was_released:
             self._start_worker(process.slot)
             return
-        self._early_deaths += 1
-        delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2**self._early_deaths)
         log.error(
             "worker process ended before it was ready", reason=failure.message, stderr=failure.traceback
         )
-        asyncio.get_running_loop().call_later(delay, self._start_worker, process.slot)
+        self._start_later(process.slot)
+
+    def _start_later(self, slot: int) -> None:
+        self._early_deaths += 1
+        delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(self._early_deaths, 10))
+        asyncio.get_running_loop().call_later(delay, self._start_worker, slot)
 
     def _renew_workers(self) -> None:
         """Kill the workers of a dead session and start fresh ones at once; unused ones stay."""

@@ -77,7 +77,12 @@ class WorkerProcess:
         self._verdict: Callable[[exits.LastSigns], Failure] | None = None
         self._stderr = StderrTail()
         self._socket, theirs = socket.socketpair()
-        self._process = self._exec(module, theirs)
+        try:
+            self._process = self._exec(module, theirs)
+        except OSError:
+            self._socket.close()
+            self._close_descriptors()
+            raise
         self._outgoing: asyncio.StreamWriter | None = None
         self._task = asyncio.create_task(self._run())
 
@@ -157,26 +162,40 @@ class WorkerProcess:
         asyncio.get_running_loop().call_later(DUMP_SECONDS, self._kill, signal.SIGKILL)
 
     async def _run(self) -> None:
-        reader, self._outgoing = await asyncio.open_connection(sock=self._socket)
-        listening = asyncio.create_task(self._listen(reader))
-        draining = asyncio.create_task(self._stderr.drain())
-        await self._wait_exit()
-        _, late = await asyncio.wait({listening, draining}, timeout=DRAIN_SECONDS)
-        for task in late:
-            task.cancel()
         try:
+            await self._follow()
             failure = self._explain(self._progress.read())
         except Exception as error:
-            # That it ended must be told, whatever is wrong with the words for it.
-            log.exception("the end of a worker cannot be explained", worker=self.worker)
-            message = f"the worker process ended; a fault of Weir while its end was explained: {error!r}"
+            # That it ended must be told, whatever is wrong here: a job waits for it.
+            log.exception("a worker cannot be followed to its end", worker=self.worker)
+            self._kill(signal.SIGKILL)
+            await asyncio.to_thread(self._process.wait)
+            message = f"the worker process ended; a fault of Weir while it was followed: {error!r}"
             failure = Failure(kind=FailureKind.ENGINE, message=message, worker=self.worker)
-        self._outgoing.close()
-        self._outgoing = None
+        if self._outgoing is not None:
+            self._outgoing.close()
+            self._outgoing = None
+        self._close_descriptors()
+        self._callbacks.ended(self, failure)
+
+    def _close_descriptors(self) -> None:
         self._stderr.close()
         self._progress.close()
         os.close(self._trace_fd)
-        self._callbacks.ended(self, failure)
+
+    async def _follow(self) -> None:
+        """Until the process is gone and nobody here waits for one of its descriptors."""
+        reader, self._outgoing = await asyncio.open_connection(sock=self._socket)
+        tasks = {asyncio.create_task(self._listen(reader)), asyncio.create_task(self._stderr.drain())}
+        try:
+            await self._wait_exit()
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        finally:
+            # Ended for certain before a descriptor is closed: its number may be given to the next worker at once, and
+            # whoever then still watches the old one makes the event loop deaf to the new.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         frames = codec.FrameReader()
@@ -186,7 +205,7 @@ class WorkerProcess:
                     self._hear(payload)
         except ConnectionError:
             pass  # the process ended with something of ours unread
-        except codec.ProtocolError:
+        except Exception:
             log.exception("worker sent nonsense", worker=self.worker)
             self._kill(signal.SIGKILL)
 

@@ -541,3 +541,23 @@ def test_facts_tell_when_each_state_was_entered_and_what_the_newest_attempt_was_
         )
 
     run(scenario)
+
+
+def test_an_order_that_cannot_be_carried_out_fails_the_attempt_and_keeps_no_other_from_it() -> None:
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        execution = await world.run_all(job)
+        gone = {WorkerId("w1"), WorkerId("w2")}
+
+        def send(worker: WorkerId, message: messages.ToWorkerMessage) -> None:
+            if isinstance(message, messages.CancelTasks) and worker == "w1":
+                raise RuntimeError("no way there")
+            world.sent.append((worker, message))
+
+        world.send = send  # type: ignore[method-assign]
+        world.say(job, messages.TaskFailed(execution=execution, failure=FAILURE))
+        await world.deployed(attempt=2)
+        assert set(world.released) == gone, "the grace was begun although the order before it failed"
+
+    run(scenario)
