@@ -1,6 +1,6 @@
 """``python -m tests.cluster``: a real Kubernetes with MinIO for tests, up and down by one command.
 
-up [--nodes N]      brings up what is not up; safe to repeat
+up [--nodes N]      brings up what is not up; safe to repeat (--bare: without MinIO)
 down                ends it and takes every trace away
 status              nodes, programs that died, where logs are
 load IMAGE          gives an image (a name in docker or buildah, or an archive) to every node
@@ -31,8 +31,13 @@ def main(arguments: list[str]) -> int:
         prog="python -m tests.cluster", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--provider", choices=sorted(PROVIDERS), help="default: $WEIR_CLUSTER, or what works")
+    parser.add_argument(
+        "--name", default="weir", help="which of this machine's clusters (default: %(default)s)"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up").add_argument("--nodes", type=int, choices=(1, 2), default=1)
+    up = commands.add_parser("up")
+    up.add_argument("--nodes", type=int, choices=(1, 2), default=1)
+    up.add_argument("--bare", action="store_true", help="without MinIO")
     for name in ("down", "status", "shell"):
         commands.add_parser(name)
     commands.add_parser("load").add_argument("image")
@@ -52,11 +57,13 @@ def _guarded(act: object) -> int:
 
 
 def _up(asked: argparse.Namespace) -> None:
-    provider = find_provider(asked.provider)
+    provider = find_provider(asked.provider, asked.name)
     began = time.monotonic()
     provider.up(asked.nodes)
     ready = time.monotonic()
     print(f"{provider.name}: {asked.nodes} node(s) Ready in {ready - began:.1f} s")
+    if asked.bare:
+        return
     minio_server.install(Cluster(provider))
     print(
         f"MinIO at {minio_server.ENDPOINT} with bucket {minio_server.BUCKET} in {time.monotonic() - ready:.1f} s"
@@ -64,18 +71,18 @@ def _up(asked: argparse.Namespace) -> None:
 
 
 def _down(asked: argparse.Namespace) -> None:
-    provider = find_provider(asked.provider)
+    provider = find_provider(asked.provider, asked.name)
     began = time.monotonic()
     provider.down()
     print(f"{provider.name}: down in {time.monotonic() - began:.1f} s")
 
 
 def _status(asked: argparse.Namespace) -> None:
-    print("\n".join(find_provider(asked.provider).status()))
+    print("\n".join(find_provider(asked.provider, asked.name).status()))
 
 
 def _load(asked: argparse.Namespace) -> None:
-    load(find_provider(asked.provider), asked.image)
+    load(find_provider(asked.provider, asked.name), asked.image)
 
 
 def _kubectl(arguments: list[str]) -> None:
@@ -84,7 +91,7 @@ def _kubectl(arguments: list[str]) -> None:
 
 
 def _shell(asked: argparse.Namespace) -> None:
-    provider: Provider = find_provider(asked.provider)
+    provider: Provider = find_provider(asked.provider, asked.name)
     path = f"{Path(provider.kubectl).parent}:{os.environ.get('PATH', '')}"
     environment = os.environ | {"KUBECONFIG": str(provider.kubeconfig), "PATH": path}
     command = provider.enter([os.environ.get("SHELL") or "sh"])

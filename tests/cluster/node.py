@@ -92,7 +92,7 @@ class Node:
         """
         for part in ("lib", "log", "logs", "pids"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        for group in self._control_groups():
+        for group in self.control_group_folders():
             group.mkdir(exist_ok=True)
         log = self.folder / "logs/anchor.log"
         set_up = ["sh", "-ec", _SET_UP, "sh", str(self.folder), str(builder.binary("pause"))]
@@ -179,13 +179,13 @@ class Node:
     def remove(self) -> None:
         """Ends the node and takes away its files and control groups."""
         self.unplug()
-        for group in self._control_groups():
+        for group in self.control_group_folders():
             wait_until(lambda: _removed(group), 60, f"control group {group} is still in use")  # noqa: B023
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.folder.exists():
             raise ClusterError(f"{self.folder} could not be removed")
 
-    def _control_groups(self) -> Iterator[Path]:
+    def control_group_folders(self) -> Iterator[Path]:
         """The node's folder in each hierarchy of control groups (one on a machine with the second version only)."""
         for line in Path("/proc/self/mountinfo").read_text().splitlines():
             mount, _, kind = line.partition(" - ")

@@ -109,7 +109,7 @@ class Cluster:
         return json.loads(self.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
 
 
-def find_provider(asked: str | None = None) -> Provider:
+def find_provider(asked: str | None = None, name: str = "weir") -> Provider:
     """The provider for this machine.
 
     Raises:
@@ -120,9 +120,9 @@ def find_provider(asked: str | None = None) -> Provider:
     if asked and asked not in PROVIDERS:
         raise ClusterError(f"{VARIABLE} is {asked!r}; there are {', '.join(PROVIDERS)}")
     found = []
-    for name in [asked] if asked else ["kind", "native"]:
-        provider: Provider = PROVIDERS[name]()
+    for kind in [asked] if asked else ["kind", "native"]:
+        provider: Provider = PROVIDERS[kind](name)
         if (missing := provider.missing()) is None:
             return provider
-        found.append(f"{name}: {missing}")
+        found.append(f"{kind}: {missing}")
     raise ClusterUnavailable(f"no cluster can be had here ({'; '.join(found)})")

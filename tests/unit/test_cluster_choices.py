@@ -47,6 +47,9 @@ def test_a_program_that_no_module_builds_is_refused_by_name() -> None:
 
 
 class Lacking:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
     def missing(self) -> str:
         return "no thing"
 
