@@ -18,7 +18,7 @@ from weir.ids import JobId
 from weir.local import LocalCluster
 from weir.rpc.requests import JobState
 
-GOOD = ROOT / "tests/fixtures/savepoints/format-1"
+GOOD = ROOT / "tests/fixtures/kept/format-1/savepoint"
 
 
 @dataclass
@@ -39,7 +39,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
 
 
 def state_file(folder: Path) -> Path:
-    return min(folder.glob("e1-*-keyed"))
+    return min(folder.glob("*-keyed"))
 
 
 def flip(path: Path, byte: int) -> Path:

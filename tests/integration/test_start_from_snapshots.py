@@ -191,10 +191,11 @@ def test_uids_can_be_demanded(cluster: LocalCluster, tmp_path: Path) -> None:
     assert "these operators have no uid" in status.failure.message
 
 
+@pytest.mark.parametrize("shape", ["max=64", "own-max"])
 def test_another_max_parallelism_is_refused_with_both_values(
-    cluster: LocalCluster, saved: tuple[Shape, str], tmp_path: Path
+    cluster: LocalCluster, saved: tuple[Shape, str], tmp_path: Path, shape: str
 ) -> None:
-    status = run(cluster, follow(saved, tmp_path, shape="max=64"), saved[1])
+    status = run(cluster, follow(saved, tmp_path, shape=shape), saved[1])
     assert status.state is JobState.FAILED
     assert status.failure is not None
     assert "max parallelism 128 for uid 'count', the job asks for 64" in status.failure.message

@@ -3,7 +3,7 @@
 Numbers are counted by key: each comes out with its key and how often that key came before it. ``shape`` may hold, parted by
 commas: ``extra-map`` (a stateless operator more), ``extra-counter`` (a stateful one more, on the side), ``no-total``
 (the second stateful operator is gone), ``unchained``, ``reordered`` (sources and branches made in another order), ``auto``
-(the counter has no uid), ``max=N``.
+(the counter has no uid), ``max=N``, ``own-max`` (the counter alone has another max parallelism than what it chains with).
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
     def count() -> Any:
         counted = numbers.key_by(by_key).process(Nth("count"))
         counted = counted if "auto" in shape else counted.uid("count")
+        if "own-max" in shape:
+            counted = counted.set_max_parallelism(64)
         if "unchained" in shape:
             counted = counted.disable_chaining()
         return counted.sink_to(FileSink.for_json_lines(given["out"])).uid("out")

@@ -1,13 +1,15 @@
-"""The job whose savepoints are kept under ``tests/fixtures/savepoints``, one of each release: state of every kind there is.
+"""The job of which ``tests/fixtures/kept`` has, for each release, a savepoint and the folder of the suspended job.
 
-Every later Weir must go on from each of them, so nothing here may change what an operator finds: names, uids, types and keys
-stay. New kinds of state get operators of their own. ``python -m tests.support.kept_job FOLDER`` writes a savepoint of this Weir.
+Its state is of every kind there is. Every later Weir must go on from each of them, so nothing here may change what an operator
+finds: names, uids, types and keys stay; new kinds of state get operators of their own. ``python -m tests.support.kept_job
+FOLDER`` writes what is to be kept of this Weir.
 Arguments are ``name=value``: ``out``, ``gate``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import sys
 import tempfile
@@ -184,31 +186,40 @@ def expected() -> Iterator[dict[str, Any]]:
         }
 
 
-def spec(folder: Path, parallelism: int = 2, restore_from: str | None = None) -> JobSpec:
+def spec(
+    folder: Path, parallelism: int = 2, restore_from: str | None = None, interval: str = "100ms"
+) -> JobSpec:
     return JobSpec(
         name="kept",
         entrypoint="tests.support.kept_job:build",
         args=(f"out={folder}/out", f"gate={folder}/gate"),
         python_path=(str(ROOT),),
         parallelism=parallelism,
-        overrides={"state.backend.type": "FileSystem", "execution.checkpointing.interval": "100ms"},
+        overrides={"state.backend.type": "FileSystem", "execution.checkpointing.interval": interval},
         checkpoint_storage=f"file://{folder}/checkpoints",
         restore_from=restore_from,
     )
 
 
 def write(kept: Path) -> None:
-    """Leave a savepoint in the new folder ``kept``, taken in the middle of the input with nothing left to commit."""
+    """Leave in the new folder ``kept`` the checkpoint folder of a suspended job and a savepoint, with nothing to commit."""
     with tempfile.TemporaryDirectory() as scratch, LocalCluster() as cluster:
         folder = Path(scratch)
-        job = cluster.submit(spec(folder))
-        rows = -1
-        while cluster.status(job).records_in != rows or rows < 2 * LIMIT:  # until all readers hold
-            rows = cluster.status(job).records_in
+        job = cluster.submit(spec(folder, interval="1s"))
+        done = 0
+        while done < 4 or cluster.status(job).records_in < 2 * LIMIT:  # until all readers hold
+            time.sleep(1)
+            done = cluster.status(job).checkpoints.completed
+        cluster.suspend(job)
+        shutil.copytree(folder / "checkpoints", kept / "checkpoints", ignore=shutil.ignore_patterns(".*"))
+        cluster.submit(spec(folder))
+        while not cluster.status(job).checkpoints.completed:
             time.sleep(1)
         path = cluster.savepoint(job, str(folder / "savepoints"))
-        shutil.copytree(path.removeprefix("file://"), kept)
+        shutil.copytree(path.removeprefix("file://"), kept / "savepoint")
         cluster.cancel(job)
+    for record in kept.glob("checkpoints/*/fence/*"):
+        record.write_text(re.sub(r'"writer":"[^"]*"', '"writer":"whoever-1"', record.read_text()))
 
 
 if __name__ == "__main__":
