@@ -106,7 +106,7 @@ def decode_entry(data: bytes, where: str) -> Entry:
                 "use the version that wrote it"
             )
         return msgspec.json.decode(data, type=Entry)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotCorrupt(
             f"fence record {where} is damaged ({error}); bring it back from the bucket's versions, or start from a "
             "savepoint under a new job"

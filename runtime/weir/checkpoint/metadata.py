@@ -21,6 +21,11 @@ from weir.storage.names import check_name
 
 FORMAT_VERSION = 1
 
+#: A larger file is neither written nor read: whoever gives a JobManager a snapshot must not take all its memory.
+MAX_BYTES = 256 * 1024 * 1024
+#: JSON objects in it: operators, their subtasks, handles. Each takes more memory than its few bytes.
+MAX_OBJECTS = 500_000
+
 
 class SnapshotKind(enum.StrEnum):
     """Checkpoints belong to the engine, savepoints to whoever asked for them."""
@@ -113,6 +118,22 @@ def encode(metadata: SnapshotMetadata) -> bytes:
     return data[:-2] + f',\n "checksum": "{digest(data)}"'.encode() + data[-2:]
 
 
+def fault_of_size(size: int) -> str | None:
+    """Why a ``_metadata`` of this many bytes is refused, if it is."""
+    if size <= MAX_BYTES:
+        return None
+    return f"has {size} bytes, and the most is {MAX_BYTES}; use a state backend that keeps state in files of its own"
+
+
+def fault_of_objects(count: int) -> str | None:
+    """Why a ``_metadata`` of so many JSON objects is refused, if it is."""
+    return (
+        None
+        if count <= MAX_OBJECTS
+        else f"holds more than {MAX_OBJECTS} JSON objects: no job of Weir wrote it"
+    )
+
+
 def digest(data: bytes) -> str:
     """The hash by which the fence's record names these bytes (sha256, hex)."""
     return hashlib.sha256(data).hexdigest()
@@ -124,9 +145,12 @@ def decode(data: bytes, where: str) -> SnapshotMetadata:
     Raises ``SnapshotCorrupt`` when the bytes are cut, damaged or contradict themselves, ``SnapshotMismatch`` when a
     newer Weir wrote them; both name ``where``.
     """
+    fault = fault_of_size(len(data)) or fault_of_objects(data.count(b"{"))
+    if fault is not None:
+        raise SnapshotCorrupt(f"{where} {fault}")
     try:
         version = msgspec.json.decode(data, type=_Header).format_version
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotCorrupt(f"{where} is no snapshot metadata, or is damaged: {error}") from error
     if version > FORMAT_VERSION:
         raise SnapshotMismatch(
@@ -135,7 +159,7 @@ def decode(data: bytes, where: str) -> SnapshotMetadata:
     try:
         _check(data, where)
         metadata = msgspec.json.decode(data, type=SnapshotMetadata)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotCorrupt(f"{where} (format version {version}) is damaged: {error}") from error
     _validate(metadata, where)
     return metadata

@@ -51,9 +51,8 @@ def answer(
 
 def answer_unrecorded(order: Publish, savepoint: Storage) -> Published | PublishFailed:
     """As ``answer``, for a savepoint of a job that has no log: nobody else can own the job, ``_metadata`` completes it."""
-    data = metadata_format.encode(order.metadata)
     try:
-        savepoint.create_if_absent(paths.METADATA, data)
+        savepoint.create_if_absent(paths.METADATA, _encoded(order.metadata))
     except ObjectExists as error:
         return PublishFailed(order.checkpoint_id, PublishFault.NUMBER_TAKEN, str(error))
     except WeirError as error:
@@ -70,7 +69,7 @@ def publish(
     ``PublishUnknown``, and must be, before anything else is appended. Raises ``Fenced``, ``NumberTaken``, or a
     ``StorageError`` when the snapshot is certainly not complete.
     """
-    data = metadata_format.encode(metadata)
+    data = _encoded(metadata)
     folder = savepoint or PrefixedStorage(job, paths.checkpoint_folder(metadata.checkpoint_id))
     point = RestorePoint(
         checkpoint_id=metadata.checkpoint_id,
@@ -89,6 +88,15 @@ def publish(
         raise PublishUnknown(str(error)) from error
     crashpoints.hit("jobmanager.publish.after-record")
     return point
+
+
+def _encoded(metadata: SnapshotMetadata) -> bytes:
+    """Raises ``SnapshotError`` when nobody would read it again."""
+    data = metadata_format.encode(metadata)
+    fault = metadata_format.fault_of_size(len(data))
+    if fault is not None:
+        raise SnapshotError(f"{paths.METADATA} of snapshot {metadata.checkpoint_id} {fault}")
+    return data
 
 
 def _create_metadata(fence: FenceLog, folder: Storage, data: bytes) -> None:

@@ -23,6 +23,8 @@ from weir.storage import PrefixedStorage, S3Options, Storage, open_storage
 
 #: State up to this size lies in ``_metadata`` itself.
 INLINE_BYTES = 20 * 1024
+#: Bytes of a ``_metadata`` that are looked at in one piece before it is trusted with more memory.
+_PIECE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def load_folder(folder: Storage, expected: RestorePoint | None = None) -> Loaded
     """Read the snapshot whose ``_metadata`` lies in ``folder``."""
     where = f"{folder.uri}/{paths.METADATA}"
     try:
+        _refuse_flood(folder, where)
         data = folder.read(paths.METADATA)
     except ObjectNotFound as error:
         raise SnapshotCorrupt(
@@ -116,6 +119,17 @@ def load_folder(folder: Storage, expected: RestorePoint | None = None) -> Loaded
             "it is damaged or was replaced"
         )
     return LoadedSnapshot(folder.uri, metadata_format.decode(data, where), found, folder)
+
+
+def _refuse_flood(folder: Storage, where: str) -> None:
+    """Raises ``SnapshotCorrupt`` for a ``_metadata`` that would take all memory, and holds only a piece of it meanwhile."""
+    size = folder.size(paths.METADATA)
+    fault, objects, start = metadata_format.fault_of_size(size), 0, 0
+    while fault is None and size > _PIECE and start < size:
+        objects += folder.read_range(paths.METADATA, start, _PIECE).count(b"{")
+        fault, start = metadata_format.fault_of_objects(objects), start + _PIECE
+    if fault is not None:
+        raise SnapshotCorrupt(f"{where} {fault}")
 
 
 def restore_point(snapshot: LoadedSnapshot, path: str | None = None) -> RestorePoint:

@@ -164,5 +164,5 @@ def _frames(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
 def _decode(payload: memoryview, type_: type[_S]) -> _S:
     try:
         return msgspec.msgpack.decode(payload, type=type_)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise SnapshotCorrupt(f"state file is damaged: {error}") from error

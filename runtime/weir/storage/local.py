@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,20 +58,21 @@ class LocalStorage:
     def read(self, name: str) -> bytes:
         path = self._path(name)
         with _mapped("read", path):
+            _check_file(path)
             return path.read_bytes()
 
     def read_range(self, name: str, start: int, length: int) -> bytes:
         path = self._path(name)
-        with _mapped("read", path), path.open("rb") as file:
-            file.seek(start)
-            return file.read(length)
+        with _mapped("read", path):
+            _check_file(path)
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read(length)
 
     def size(self, name: str) -> int:
         path = self._path(name)
         with _mapped("stat", path):
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            return path.stat().st_size
+            return _check_file(path).st_size
 
     def write(self, name: str, data: bytes) -> None:
         path = self._path(name)
@@ -164,12 +166,12 @@ class LocalStorage:
 def _walk(root: str, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[ObjectInfo]:
     """Objects below ``folder`` ("" or "a/b/") in the order of their names, which is not the order of a plain walk."""
     try:
-        stat = os.stat(os.path.join(root, folder))
+        at = os.stat(os.path.join(root, folder))
         with os.scandir(os.path.join(root, folder)) as scan:
             entries = sorted((e.name + "/" if e.is_dir() else e.name, e) for e in scan)
     except (FileNotFoundError, NotADirectoryError):
         return
-    here = (stat.st_dev, stat.st_ino)
+    here = (at.st_dev, at.st_ino)
     if here in above:  # a link to a folder above it
         return
     for name, entry in entries:
@@ -183,6 +185,18 @@ def _walk(root: str, folder: str, prefix: str, above: tuple[tuple[int, int], ...
             except FileNotFoundError:  # deleted meanwhile, or a dangling link
                 continue
             yield ObjectInfo(full, found.st_size, found.st_mtime_ns // 1_000_000)
+
+
+def _check_file(path: Path) -> os.stat_result:
+    """What a read may begin: a link to a pipe would block it for ever, one to ``/dev/zero`` fill the memory."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(
+            f"{path} is refused: it is a device, a pipe or a socket, or a link to one; put a file there"
+        )
+    return found
 
 
 def _make_folder(folder: Path) -> None:
