@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import weir
 from tests.support.minio_process import minio_server
 from tests.support.s3_servers import s3
 from tests.support.seaweed import seaweed
 
-__all__ = ["minio_server", "s3", "seaweed"]  # fixtures: real S3 servers
+__all__ = ["minio_server", "s3", "seaweed", "weir"]  # fixtures: real S3 servers, the command line
 
 # Whoever starts the tests in the background may have told them to ignore Ctrl-C, which every process under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -158,6 +158,12 @@ def test_test_folders_are_no_packages_and_file_names_are_unique() -> None:
     assert sorted(names) == sorted(set(names))
 
 
+def test_tests_wait_for_conditions_by_the_one_function_that_has_a_deadline() -> None:
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    sleeping = [relative(path) for path in files if "time.sleep(" in path.read_text()]
+    assert sleeping == [], "tests.support.waiting.wait_for is how tests wait"
+
+
 def test_the_readme_has_two_commands_for_a_fresh_machine_and_ci_runs_the_second() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     commands = [line.split("#")[0].strip() for line in blocks[0].splitlines()]

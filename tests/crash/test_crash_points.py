@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -18,21 +17,10 @@ import pytest
 from tests.crash.points import ELSEWHERE, POINTS, Point, When
 from tests.crash.steering_points import ASKED_FOR, CRASHES
 from tests.support import fence_check, oracle
+from tests.support.killed_runs import Outcome, runs_of
 from tests.support.processes import LIMIT, ROOT, Run, resource
 from tests.support.reference_rows import Reference
 from tests.support.served import JobManager, TaskManager
-
-AT_A_TIME = 2
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run left."""
-
-    killed: bool  #: the point was reached, and a process died there
-    code: int
-    faults: list[str]
-    story: str
 
 
 def bring_to(point: Point, folder: Path) -> Outcome:
@@ -80,24 +68,15 @@ def provoke(when: When, run: Run) -> None:
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Point, Future[Outcome]]]:
-    """The runs of all selected points, two of them under way at any time."""
+    """The runs of all selected points."""
     folder = tmp_path_factory.mktemp("points")
-    chosen = [item.callspec.params["point"] for item in request.session.items if _is_about_a_point(item)]
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        yield {point: pool.submit(bring_to, point, folder / str(point)) for point in chosen}
-        pool.shutdown(cancel_futures=True)
-
-
-def _is_about_a_point(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and item.originalname == "test_output_is_exact_after_a_kill_at"
+    with runs_of("test_output_is_exact_after_a_kill_at", "point", request.session, bring_to, folder) as runs:
+        yield runs
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
 def test_output_is_exact_after_a_kill_at(point: Point, outcomes: dict[Point, Future[Outcome]]) -> None:
-    outcome = outcomes[point].result()
-    assert outcome.killed, outcome.story
-    assert outcome.faults == [], outcome.story
-    assert outcome.code == 0, outcome.story
+    outcomes[point].result().assert_exact()
 
 
 def test_a_second_crash_while_the_end_is_cleared_up(tmp_path: Path) -> None:

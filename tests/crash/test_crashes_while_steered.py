@@ -11,8 +11,7 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,13 @@ import pytest
 
 from tests.crash.steering_points import CRASHES, Asked, Crash
 from tests.support import fence_check, oracle
+from tests.support.killed_runs import Outcome, runs_of
 from tests.support.processes import LIMIT, Run, job_folders, resource
 from tests.support.reference_rows import Reference
 from weir.errors import WeirError
 from weir.rpc.client import JobManagerClient
 
-AT_A_TIME = 2
 HEARTBEATS = {"WEIR_HEARTBEAT_INTERVAL": "300ms", "WEIR_HEARTBEAT_TIMEOUT": "5s"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run left."""
-
-    killed: bool  #: the point was reached, and a process died there
-    code: int
-    faults: list[str]
-    story: str
 
 
 class Steered:
@@ -150,26 +139,15 @@ def bring_to(crash: Crash, folder: Path) -> Outcome:
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Crash, Future[Outcome]]]:
-    """The runs of all selected crashes, two of them under way at any time."""
+    """The runs of all selected crashes."""
+    test = "test_output_is_exact_after_a_crash_while_somebody_asks"
     folder = tmp_path_factory.mktemp("steered")
-    chosen = [item.callspec.params["crash"] for item in request.session.items if _is_one(item)]
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        yield {crash: pool.submit(bring_to, crash, folder / str(crash)) for crash in chosen}
-        pool.shutdown(cancel_futures=True)
-
-
-def _is_one(item: pytest.Item) -> bool:
-    return (
-        isinstance(item, pytest.Function)
-        and item.originalname == "test_output_is_exact_after_a_crash_while_somebody_asks"
-    )
+    with runs_of(test, "crash", request.session, bring_to, folder) as runs:
+        yield runs
 
 
 @pytest.mark.parametrize("crash", CRASHES, ids=str)
 def test_output_is_exact_after_a_crash_while_somebody_asks(
     crash: Crash, outcomes: dict[Crash, Future[Outcome]]
 ) -> None:
-    outcome = outcomes[crash].result()
-    assert outcome.killed, outcome.story
-    assert outcome.faults == [], outcome.story
-    assert outcome.code == 0, outcome.story
+    outcomes[crash].result().assert_exact()

@@ -6,19 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.checkpoints import ManualClock
+from tests.support.waiting import LIMIT, wait_until_stopped
 from weir.checkpoint import metadata as metadata_format
 from weir.checkpoint.fence import FenceLog
 from weir.checkpoint.fence_records import Checkpoint, Start
 from weir.storage import open_storage
 
 ROOT = Path(__file__).parents[2]
-STOPPED_WITHIN_S = 60.0
 BEFORE_THE_RECORD = [
     "jobmanager.start.after-record",
     "jobmanager.publish.before-metadata",
@@ -74,14 +73,6 @@ def job(folder, monkeypatch):
     return open_storage(uri)
 
 
-def wait_until_stopped(process):
-    deadline = time.monotonic() + STOPPED_WITHIN_S
-    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert process.poll() is None, "it ended before its crash point"
-        assert time.monotonic() < deadline, "its crash point was not reached"
-        time.sleep(0.01)
-
-
 def records(job):
     return FenceLog(job, "checker", ManualClock()).read().entries
 
@@ -104,14 +95,14 @@ def check_line(job):
 def test_a_frozen_process_that_wakes_behind_its_successor_publishes_nothing(run, job, point):
     count = 1 if point in BEFORE_THE_RECORD else 3
     old = run("old", 3, WEIR_CRASH_POINT=f"{point}:1", WEIR_CRASH_SIGNAL="STOP")
-    wait_until_stopped(old)
+    wait_until_stopped(old.pid)
     new = run("new", count)
-    said, _ = new.communicate(timeout=STOPPED_WITHIN_S)
+    said, _ = new.communicate(timeout=LIMIT)
     assert new.returncode == 0, said
     assert said.count("published") == count
     before = records(job)
     old.send_signal(signal.SIGCONT)
-    said, _ = old.communicate(timeout=STOPPED_WITHIN_S)
+    said, _ = old.communicate(timeout=LIMIT)
     assert old.returncode == 3, said
     assert "fenced" in said
     assert records(job) == before
@@ -121,10 +112,10 @@ def test_a_frozen_process_that_wakes_behind_its_successor_publishes_nothing(run,
 @pytest.mark.parametrize("point", BEFORE_THE_RECORD + AFTER_THE_RECORD)
 def test_a_killed_process_leaves_what_its_successor_goes_on_from(run, job, point):
     old = run("old", 3, WEIR_CRASH_POINT=f"{point}:1")
-    assert old.wait(STOPPED_WITHIN_S) == -signal.SIGKILL
+    assert old.wait(LIMIT) == -signal.SIGKILL
     before = records(job)
     new = run("new", 2)
-    said, _ = new.communicate(timeout=STOPPED_WITHIN_S)
+    said, _ = new.communicate(timeout=LIMIT)
     assert new.returncode == 0, said
     assert records(job)[: len(before)] == before
     check_line(job)

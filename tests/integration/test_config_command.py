@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from weir.cli.main import run_command
 from weir.config import OPTIONS, CheckpointOptions, JobOptions
 from weir.jobmanager.planning import plan_job
 
@@ -37,16 +36,6 @@ def folder(tmp_path, monkeypatch):
         "execution:\n  checkpointing:\n    interval: 10s\n    num-retained: 2\n"
     )
     return tmp_path
-
-
-@pytest.fixture
-def weir(capsys):
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def explained(weir, *arguments: str) -> dict:

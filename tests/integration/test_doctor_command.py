@@ -13,7 +13,6 @@ import pytest
 
 from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, each_s3
 from weir.cli.doctoring import StorageFacts
-from weir.cli.main import run_command
 from weir.storage import open_storage
 from weir.storage.doctor import PREFIX
 
@@ -31,16 +30,6 @@ CHECKS = [
     "large objects",
     "clock",
 ]
-
-
-@pytest.fixture
-def weir(capsys):
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_a_local_folder_may_hold_checkpoints_and_stays_as_it_was(weir, tmp_path):

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.support import fence_check, oracle
-from tests.support.processes import Process, Run, resource, state_of
+from tests.support.processes import Process, Run, resource
 from tests.support.reference_rows import Reference
 from tests.support.served import JobManager, TaskManager
+from tests.support.waiting import stat_of
 
 FENCED_EXIT = 75
 
@@ -110,7 +111,7 @@ def test_a_jobmanager_that_wakes_behind_its_successor_changes_nothing(tmp_path: 
         seen = stack.enter_context(oracle.Visible(job.out))
         old = stack.enter_context(JobManager(tmp_path, described, crash, "old"))
         stack.enter_context(TaskManager(tmp_path, old.address(), slots=2, name="of-old"))
-        old.wait(lambda: state_of(old.process.pid) == "T", f"it freezes at {point}")
+        old.wait(lambda: stat_of(old.process.pid)[0] == "T", f"it freezes at {point}")
         fence, frozen_at = old.fence(), len(old.completed())
         new = stack.enter_context(JobManager(tmp_path, described, None, "new"))
         stack.enter_context(TaskManager(tmp_path, new.address(), slots=2, name="of-new"))

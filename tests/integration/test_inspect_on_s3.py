@@ -15,7 +15,6 @@ from tests.support.checkpoints import JOB
 from tests.support.snapshots import job_folder, savepoint_in
 from weir.checkpoint.inspection import SnapshotFacts
 from weir.checkpoint.log_inspection import JobFolderFacts
-from weir.cli.main import run_command
 from weir.storage import open_storage
 
 COUNT = """
@@ -49,16 +48,6 @@ spec:
   storage: {checkpoints: checkpoints}
 """
 ROWS = [(f"key-{number % 37}", str(number)) for number in range(1000)]
-
-
-@pytest.fixture
-def weir(capsys):
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

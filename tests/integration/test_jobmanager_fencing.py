@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.counting_job import faults
+from tests.support.waiting import wait_for, wait_until_stopped
 from weir.ids import JobId
 from weir.jobmanager.main import FENCED_EXIT
 from weir.rpc.client import JobManagerClient, Unreachable
@@ -63,36 +63,28 @@ def started(module: str, *arguments: str, **environment: str) -> Iterator[subpro
 
 
 def ask(port: int, call):
-    """One call, repeated until a JobManager answers."""
+    """One call, repeated until a JobManager answers; its answer."""
 
     async def asking():
         async with JobManagerClient(f"127.0.0.1:{port}") as client:
-            deadline = time.monotonic() + 120
-            while True:
-                try:
-                    return await call(client)
-                except Unreachable:
-                    assert time.monotonic() < deadline
-                    await asyncio.sleep(0.1)
+            try:
+                return [await call(client)]
+            except Unreachable:
+                return []
 
-    return asyncio.run(asking())
+    [answer] = wait_for(lambda: asyncio.run(asking()), f"a JobManager answers at port {port}")
+    return answer
 
 
 def wait_status(port: int, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        status = ask(port, lambda client: client.status(job))
-        if condition(status):
-            return status
-        time.sleep(0.05)
-    raise AssertionError(status)
+    seen: list[JobStatus] = []
 
+    def holds() -> bool:
+        seen[:] = [ask(port, lambda client: client.status(job))]
+        return condition(seen[0])
 
-def wait_stopped(pid: int) -> None:
-    deadline = time.monotonic() + 120
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(holds, lambda: f"the condition holds of {seen}")
+    return seen[0]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +105,7 @@ def test_a_frozen_jobmanager_that_wakes_publishes_nothing(tmp_path: Path, point:
         frozen = stack.enter_context(started("weir.jobmanager", "--port", str(first), **freeze))
         stack.enter_context(started("weir.taskmanager", "--jobmanager", f"127.0.0.1:{first}"))
         job = ask(first, lambda client: client.submit(spec(tmp_path)))
-        wait_stopped(frozen.pid)
+        wait_until_stopped(frozen.pid)
 
         stack.enter_context(started("weir.jobmanager", "--port", str(second)))
         stack.enter_context(started("weir.taskmanager", "--jobmanager", f"127.0.0.1:{second}"))

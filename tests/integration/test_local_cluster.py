@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import processes
+from tests.support.clusters import wait_for
 from tests.support.counting_job import faults
 from weir.errors import FolderLocked
-from weir.ids import JobId
 from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState, JobStatus
@@ -46,17 +45,6 @@ def spec(folder: Path, **settings: str) -> JobSpec:
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(environment=FAST) as made:
         yield made
-
-
-def wait_for(cluster: LocalCluster, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        status = cluster.status(job)
-        if condition(status):
-            return status
-        assert not status.state.is_settled, status.failures
-        time.sleep(0.02)
-    raise AssertionError(status)
 
 
 def completed(number: int) -> Callable[[JobStatus], bool]:

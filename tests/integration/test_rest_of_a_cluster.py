@@ -8,13 +8,13 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.waiting import wait_for
 from weir.errors import AddressInUse, ConfigError
 from weir.ids import JobId
 from weir.jobmanager.rest.routes import ROUTES
@@ -107,17 +107,20 @@ class Rest:
         return json.loads(body)
 
     def until(self, path: str, condition: Callable[[Any], bool], seconds: float = 120) -> Any:
-        deadline = time.monotonic() + seconds
-        while True:
+        found: Any = None
+
+        def holds() -> bool:
+            nonlocal found
             try:
                 status, body = self("GET", path)
-                found = json.loads(body)
-                if status == 200 and condition(found):
-                    return found
             except (OSError, http.client.HTTPException):
                 found = "no answer"
-            assert time.monotonic() < deadline, found
-            time.sleep(0.1)
+                return False
+            found = json.loads(body)
+            return status == 200 and condition(found)
+
+        wait_for(holds, lambda: f"the condition holds of {path}: {found}", seconds)
+        return found
 
 
 def spec(folder: Path, name: str = "steered", **more: Any) -> JobSpec:

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from tests.support import metadata_check, oracle
+from tests.support import metadata_check, oracle, waiting
 from tests.support.clusters import (
     FAST,
     elsewhere,
@@ -340,10 +339,7 @@ def test_savepoints_during_the_run_change_nothing_and_are_never_rewound(
     work = reference(tmp_path, rows=2000)
     job = started(cluster, spec(work, tmp_path, execution__checkpointing__interval="2s"), checkpoints=1)
     path = cluster.savepoint(job, str(tmp_path / "savepoints"))
-    deadline = time.monotonic() + 60
-    while len(rows(work)) < rows_below(path, work):  # committed with it
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    waiting.wait_for(lambda: len(rows(work)) >= rows_below(path, work), "what it promised is committed")
     os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
     status = wait_for(
         cluster, job, lambda status: status.attempt == 2 and status.checkpoints.restored is not None

@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.support.counting_job import faults
+from tests.support.waiting import stat_of, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 ROWS = 8000
@@ -62,13 +61,6 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def checkpoints(folder: Path) -> int:
     return len(list((folder / "checkpoints").glob("*/fence/*"))) - 1
 
@@ -82,10 +74,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return stat_of(pid)[0] not in "ZX"
 
 
 def test_a_job_runs_to_its_end_and_sums_up(job_file: Path, tmp_path: Path) -> None:
@@ -100,7 +89,7 @@ def test_a_job_runs_to_its_end_and_sums_up(job_file: Path, tmp_path: Path) -> No
 
 def test_ctrl_c_suspends_and_the_same_command_goes_on(job_file: Path, tmp_path: Path) -> None:
     first = start(job_file)
-    wait_until(lambda: checkpoints(tmp_path) >= 2)
+    wait_for(lambda: checkpoints(tmp_path) >= 2, "two checkpoints are complete")
     first.send_signal(signal.SIGINT)
     code, _, err = end(first)
     assert code == 130, err
@@ -128,12 +117,12 @@ def test_a_failing_job_shows_the_users_line_first_and_exits_with_1(job_file: Pat
 
 def test_when_weir_run_is_killed_nothing_of_it_is_left(job_file: Path, tmp_path: Path) -> None:
     process = start(job_file)
-    wait_until(lambda: checkpoints(tmp_path) >= 1)
+    wait_for(lambda: checkpoints(tmp_path) >= 1, "a checkpoint is complete")
     children = descendants(process.pid)
     assert len(children) >= 4, "a JobManager, a TaskManager, two workers"
     process.kill()
     end(process)
-    wait_until(lambda: not any(map(alive, children)))
+    wait_for(lambda: not any(map(alive, children)), "its children are gone")
 
 
 def test_plain_python_runs_a_script_and_execute_returns(tmp_path: Path) -> None:

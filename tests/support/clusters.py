@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.support import oracle
+from tests.support import oracle, waiting
 from tests.support.processes import ROOT, read_fence
 from tests.support.reference_rows import Reference
+from tests.support.waiting import LIMIT
 from weir.ids import JobId
 from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobStatus
 
 FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "1500ms", "WEIR_LOG_LEVEL": "WARNING"}
-LIMIT = 120.0
 
 
 def reference(folder: Path, **settings: Any) -> Reference:
@@ -53,14 +52,19 @@ def spec(job: Reference, folder: Path, name: str = "reference", **settings: str)
 
 
 def wait_for(cluster: LocalCluster, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        status = cluster.status(job)
+    """The job's status when ``condition`` holds of it; fails if the job is over before."""
+    seen: list[JobStatus] = []
+
+    def holds() -> JobStatus | None:
+        seen[:] = [status := cluster.status(job)]
         if condition(status):
             return status
         assert not status.state.is_settled, (status.failures, status.notes)
-        time.sleep(0.02)
-    raise AssertionError(status)
+        return None
+
+    found = waiting.wait_for(holds, lambda: f"the condition holds of {seen}", LIMIT)
+    assert found is not None
+    return found
 
 
 def started(cluster: LocalCluster, wanted: JobSpec, checkpoints: int = 2) -> JobId:

@@ -22,12 +22,10 @@ from typing import Any, Self, TypeVar
 import yaml
 
 from tests.support.reference_rows import Reference
+from tests.support.waiting import LIMIT, stat_of, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 MARK = "WEIR_TEST_RUN"
-#: Seconds that one run may take; far above what it needs on a busy machine.
-LIMIT = 120.0
-POLL = 0.02
 T = TypeVar("T")
 
 #: What a process of a run is, by its command line.
@@ -59,16 +57,6 @@ class Process:
     @property
     def lives(self) -> bool:
         return _started(self.pid) == self.started
-
-
-def wait_for(condition: Callable[[], T], what: str, seconds: float = LIMIT) -> T:
-    """What ``condition`` answers when it is true at last; fails naming ``what``."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s in vain until {what}")
-        time.sleep(POLL)
-    return answer
 
 
 class Started:
@@ -178,11 +166,15 @@ class Started:
         self.process.wait()
         # A killed parent takes its children along; whatever does not go is killed by pid.
         deadline = time.monotonic() + 5
-        while left := list(_marked(self.mark)):
+
+        def nothing_left() -> bool:
+            left = _marked(self.mark)
             for process in left:
-                if time.monotonic() > deadline or state_of(process.pid) == "T":
+                if time.monotonic() > deadline or stat_of(process.pid)[0] == "T":
                     process.signal(signal.SIGKILL)
-            time.sleep(POLL)
+            return not left
+
+        wait_for(nothing_left, "no process of the run is left")
 
 
 class JobFolder:
@@ -336,20 +328,7 @@ def _kind(command: Sequence[str]) -> str:
     return "other"
 
 
-def _stat(pid: int) -> list[str] | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()
-
-
 def _started(pid: int) -> int | None:
     """When the process started; ``None`` if it is gone or only waits to be reaped."""
-    stat = _stat(pid)
-    return None if stat is None or stat[0] in "ZX" else int(stat[19])
-
-
-def state_of(pid: int) -> str:
-    stat = _stat(pid)
-    return stat[0] if stat else "X"
+    stat = stat_of(pid)
+    return None if stat[0] in "ZX" else int(stat[19])

@@ -13,7 +13,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import minio
 import pytest
 import urllib3
 
+from tests.support.waiting import wait_for
 from weir.storage import S3Options
 
 ACCESS_KEY = "weir-tests"
@@ -137,15 +137,12 @@ def _answers(endpoint: str) -> bool:
 
 
 def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not ready():
+    def is_ready() -> bool:
         if process.poll() is not None:
             pytest.fail(f"the S3 server ended with {process.returncode}:\n{log.read_text()[-4000:]}")
-        if time.monotonic() > deadline:
-            pytest.fail(
-                f"the S3 server was not ready within {READY_WITHIN_S:.0f} s:\n{log.read_text()[-4000:]}"
-            )
-        time.sleep(0.1)
+        return ready()
+
+    wait_for(is_ready, lambda: f"the S3 server is ready:\n{log.read_text()[-4000:]}", READY_WITHIN_S)
 
 
 def free_ports(count: int) -> list[int]:

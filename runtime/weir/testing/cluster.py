@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Final, TypeAlias
 
 from weir.config import SettingValue, setting_text
@@ -21,7 +22,6 @@ _SETTINGS: Final[Mapping[str, SettingValue]] = {
     "restart-strategy.fixed-delay.delay": "50ms",
 }
 
-
 #: A function at the top of a module, or ``"module:function"``.
 Build: TypeAlias = Callable[..., None] | str
 
@@ -34,36 +34,15 @@ def run_job(
     parallelism: int = 1,
     settings: Mapping[str, SettingValue] | None = None,
     timeout: float = 120.0,
+    cluster: LocalCluster | None = None,
 ) -> JobStatus:
     """Run a job to its end, and return its status (``restarts``, ``records_in``, ``failures``, ...).
 
     ``build`` is a function of a module, or ``"module:function"``; workers import it, so what it shares with the test is
     ``args`` (as texts) and files. Checkpoints lie in ``folder``. ``settings`` win over those made for tests (a checkpoint
-    each 200 ms, 20 restarts); ``timeout``: seconds. Raises ``JobFailed``, or ``TimeoutError``.
+    each 200 ms, 20 restarts). After ``timeout`` seconds the job is cancelled. ``cluster``: one that runs, and goes on
+    running; without it the job gets one of its own. Raises ``JobFailed``, or ``TimeoutError``.
     """
-    _entrypoint(build)
-    with cluster_for_tests() as cluster:
-        return run_on(
-            cluster, build, args, folder=folder, parallelism=parallelism, settings=settings, timeout=timeout
-        )
-
-
-def cluster_for_tests() -> LocalCluster:
-    """Not started; its processes log errors only, or what ``WEIR_LOG_LEVEL`` says."""
-    return LocalCluster(environment={"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")})
-
-
-def run_on(
-    cluster: LocalCluster,
-    build: Build,
-    args: Sequence[object] = (),
-    *,
-    folder: str | os.PathLike[str],
-    parallelism: int = 1,
-    settings: Mapping[str, SettingValue] | None = None,
-    timeout: float = 120.0,
-) -> JobStatus:
-    """As ``run_job``, on a cluster that runs and goes on running; a job that takes too long is cancelled."""
     spec = JobSpec(
         name="test",
         entrypoint=_entrypoint(build),
@@ -73,15 +52,21 @@ def run_on(
         overrides={key: setting_text(key, value) for key, value in {**_SETTINGS, **(settings or {})}.items()},
         checkpoint_storage=f"file://{os.path.abspath(folder)}/checkpoints",
     )
-    job = cluster.submit(spec)
-    try:
-        status = cluster.wait(job, timeout=timeout)
-    except TimeoutError:
-        cluster.cancel(job)
-        raise
+    with cluster_for_tests() if cluster is None else nullcontext(cluster) as running:
+        job = running.submit(spec)
+        try:
+            status = running.wait(job, timeout=timeout)
+        except TimeoutError:
+            running.cancel(job)
+            raise
     if status.state is not JobState.FINISHED:
         raise JobFailed(reason_of(status))
     return status
+
+
+def cluster_for_tests() -> LocalCluster:
+    """Not started; its processes log errors only, or what ``WEIR_LOG_LEVEL`` says."""
+    return LocalCluster(environment={"WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "ERROR")})
 
 
 def _entrypoint(build: Build) -> str:

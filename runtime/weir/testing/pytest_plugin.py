@@ -75,10 +75,10 @@ class RunJob:
         self._folder = folder
 
     def __call__(self, build: Build, args: Any = (), **options: Any) -> JobStatus:
-        """Run a job to its end; options as of ``weir.testing.run_job``, but for ``folder``."""
-        from weir.testing.cluster import run_on
+        """Run a job to its end; options as of ``weir.testing.run_job``, but for ``folder`` and ``cluster``."""
+        from weir.testing.cluster import run_job
 
-        return run_on(self._cluster, build, args, folder=self._folder, **options)
+        return run_job(build, args, folder=self._folder, cluster=self._cluster, **options)
 
 
 class KeptSnapshots:

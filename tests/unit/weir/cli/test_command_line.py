@@ -8,16 +8,6 @@ from weir.cli.main import _COMMANDS, run_command
 
 
 @pytest.fixture
-def weir(capsys):
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
-@pytest.fixture
 def complete(capsys, monkeypatch):
     """What a shell is told for a line; the last word is the incomplete one."""
 

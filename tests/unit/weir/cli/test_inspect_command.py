@@ -11,7 +11,6 @@ from tests.support.checkpoints import JOB
 from tests.support.snapshots import job_folder, savepoint_in
 from weir.checkpoint.inspection import SnapshotFacts
 from weir.checkpoint.log_inspection import JobFolderFacts
-from weir.cli.main import run_command
 from weir.storage import MemoryStorage, PrefixedStorage
 
 KEYED_FILE = "e1-a1-a3a69cc298b9b052-0-keyed"
@@ -23,16 +22,6 @@ def root(request) -> MemoryStorage:
     storage = MemoryStorage.named(request.node.name)
     storage._objects.clear()
     return storage
-
-
-@pytest.fixture
-def weir(capsys):
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture
