@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +13,21 @@ import pytest
 from msgspec import structs
 
 from tests.support import kept_job, oracle
-from tests.support.clusters import FAST, faults, files_of, open_gate, reference, spec, started
+from tests.support.clusters import (
+    FAST,
+    faults,
+    files_of,
+    folder_of,
+    open_gate,
+    reference,
+    spec,
+    started,
+    wait_for,
+)
+from tests.support.metadata_check import Snapshot
 from tests.support.processes import ROOT
 from tests.support.reference_rows import Reference
+from tests.support.waiting import wait_for as wait_until
 from weir.ids import JobId
 from weir.local import LocalCluster
 from weir.rpc.requests import JobState
@@ -141,6 +155,44 @@ def test_a_savepoint_of_another_job_is_refused_with_every_uid_that_it_has(
     for uid in ("numbers", "ruled", "kept"):
         assert f"uid '{uid}'" in message
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+def test_a_savepoint_that_is_gone_when_its_job_needs_it_is_named_and_no_output_is_doubled(
+    beside: Beside, tmp_path: Path, stopped: bool
+) -> None:
+    cluster = beside.cluster
+    work = reference(tmp_path, keys=100, ballast=1000)
+    settings = {"execution__checkpointing__interval": "1h", "state__backend__type": "FileSystem"}
+    wanted = spec(work, tmp_path, name=f"gone-{stopped}".lower(), **settings)
+    job = cluster.submit(wanted)
+    wait_for(cluster, job, lambda status: status.records_in > 500)
+    target = str(tmp_path / "savepoints")
+    path = cluster.stop(job, target) if stopped else cluster.savepoint(job, target)
+    below = sum(Snapshot(folder_of(path)).next_offsets(work).values())
+    wait_until(lambda: len(rows(work)) == below, "its output is committed")
+    shutil.rmtree(folder_of(path))
+    if stopped:
+        cluster.submit(wanted)
+    else:
+        busy = {task.worker for vertex in cluster.status(job).vertices for task in vertex.tasks}
+        workers = [w for tm in cluster.cluster().task_managers for w in tm.workers if w.worker in busy]
+        os.kill(workers[0].pid, signal.SIGKILL)
+    status = cluster.wait(job, timeout=120)
+    assert status.state is JobState.FAILED
+    assert status.failure is not None
+    if stopped:
+        assert f"{path} is damaged, and no other restore point is safe" in status.failure.message
+        assert f"bring {path} back, or start from one of these" in status.failure.message
+    else:
+        assert f"state file {path}/" in status.failure.message
+        assert "is missing; its snapshot cannot be restored" in status.failure.message
+    assert len(rows(work)) == below
+    assert oracle.sequence_faults(rows(work)) == []
+
+
+def rows(work: Reference) -> list[oracle.Line]:
+    return [line for line in oracle.visible(work.out) if line["kind"] == "row"]
 
 
 def test_the_job_beside_all_these_was_never_disturbed(beside: Beside) -> None:
