@@ -1,15 +1,21 @@
 """Writes the reference pages that are made from the code: ``python docs/generate.py`` (``make docs``).
 
 ``settings.md`` comes from ``weir.config.OPTIONS``, ``command-line.md`` from the commands' own help, ``rest.md`` from the
-table of routes. A test compares the pages with what this script would write.
+table of routes, the rest from ``api_pages``. A test compares the pages with what this script would write.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+sys.path.insert(
+    0, str(Path(__file__).resolve().parent.parent)
+)  # run by its path it knows only its own folder
+
+from docs import api_pages
 from weir.cli.main import weir
 from weir.cli.resource import SETTING_FIELDS
 from weir.config import OPTIONS
@@ -148,7 +154,14 @@ def rest() -> str:
 
 
 #: What is written, by file name.
-PAGES = {"settings.md": settings, "command-line.md": command_line, "rest.md": rest}
+PAGES = {
+    "settings.md": settings,
+    "command-line.md": command_line,
+    "rest.md": rest,
+    "stream-job.md": api_pages.stream_job,
+    "python.md": api_pages.python_api,
+    "testing.md": api_pages.testing_api,
+}
 
 
 def main() -> None:
