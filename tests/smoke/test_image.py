@@ -25,14 +25,18 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="session")
-def built() -> Built:
+def built(request: pytest.FixtureRequest) -> Built:
     try:
         debian.install({**debian.BUILDING, "runc": "runc"})
-        return build()
+        built = build()
     except ImageUnavailable as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must build the image: {error}", pytrace=False)
         pytest.skip(str(error))
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{built}")  # its size belongs into the log of every run
+    return built
 
 
 @pytest.fixture(scope="session")
@@ -86,10 +90,9 @@ def test_its_configuration_says_who_it_is(built):
     assert re.match(r"[0-9a-f]{40}|unknown", labels["org.opencontainers.image.revision"])
 
 
-def test_code_is_a_layer_of_its_own_and_a_small_one(built, containers):
+def test_code_is_a_layer_of_its_own_and_a_small_one(containers):
     installed = int(script(containers, "du -sk /opt/weir/code | cut -f1"))
     dependencies = int(script(containers, "du -sk /opt/weir/lib | cut -f1"))
-    print(f"{built}; code {installed} kB, dependencies {dependencies} kB")
     assert installed < dependencies / 4
 
 

@@ -107,7 +107,7 @@ class Checks:
             if told > 1:
                 return failed(
                     f"{told} of {len(attempts)} writers were told that they created the same object: the store ignores "
-                    "If-None-Match, so two JobManagers could both own a job"
+                    "If-None-Match, or looks before it writes, so two JobManagers could both own a job"
                 )
             final = self._storage.read(f"race/{number}")
             if final not in {attempt.writer for attempt in attempts}:
