@@ -46,3 +46,9 @@ def test_a_name_that_the_facade_does_not_have_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'weir' has no attribute 'Nothing'"):
         weir.Nothing
     assert set(dir(weir)) == set(weir.__all__)
+
+
+def test_each_name_of_the_testing_room_can_be_imported_and_has_a_docstring():
+    import weir.testing
+
+    assert [name for name in weir.testing.__all__ if not getattr(weir.testing, name).__doc__] == []

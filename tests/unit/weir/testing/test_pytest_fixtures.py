@@ -61,11 +61,6 @@ def test_pytest_finds_the_plugin_where_weir_is_installed():
     assert declared == {"weir": "weir.testing.pytest_plugin"}
 
 
-@pytest.mark.parametrize("name", weir.testing.__all__)
-def test_each_name_of_the_room_can_be_imported(name):
-    assert getattr(weir.testing, name).__doc__
-
-
 def test_a_name_that_the_room_does_not_have_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"module 'weir\.testing' has no attribute 'Nothing'"):
         weir.testing.Nothing
