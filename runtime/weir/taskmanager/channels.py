@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from weir.records import RowBatch, StreamElement
 from weir.taskmanager import wire
+from weir.taskmanager.row_codec import RowDecoder, RowEncoder
 
 #: Bytes that may be on their way or queued in one channel.
 WINDOW_BYTES = 512 * 1024
@@ -39,6 +40,7 @@ class InputChannel:
     """Receiving end: elements in order, still encoded if they came from another process."""
 
     __slots__ = (
+        "_decoder",
         "backlog",
         "blocked",
         "bytes_in",
@@ -66,6 +68,7 @@ class InputChannel:
         self.ended = False
         #: Called when the queue was empty and is not any more.
         self.gate: Callable[[InputChannel], None] = lambda _: None
+        self._decoder = RowDecoder()
 
     def put(self, kind: int, item: Any, cost: int) -> None:
         """Append; only from the data thread."""
@@ -83,7 +86,10 @@ class InputChannel:
             self.bytes_in += cost
             if self.upstream is not None:
                 self.upstream.give_back(cost)
-        return item if kind == 0 else wire.decode(kind, item)
+        if kind == 0:
+            element: StreamElement = item
+            return element
+        return self._decoder.decode(item) if kind == wire.Kind.ROWS else wire.decode_control(kind, item)
 
 
 class CreditGate:
@@ -166,6 +172,7 @@ class RemoteChannel:
     __slots__ = (
         "_credit",
         "_credit_gate",
+        "_encoder",
         "_gathered_bytes",
         "_keys",
         "_rows",
@@ -179,6 +186,7 @@ class RemoteChannel:
     def __init__(self, number: int, send: Callable[[list[bytes]], None], credit_gate: CreditGate) -> None:
         self.number = number
         self._send = send
+        self._encoder = RowEncoder()
         # Nothing may be sent before the receiver granted its window.
         self._credit = 0
         self._credit_gate = credit_gate
@@ -233,7 +241,7 @@ class RemoteChannel:
         self._send_batch(batch)
 
     def _send_batch(self, batch: RowBatch) -> None:
-        payload = wire.encode_rows(batch)
+        payload = self._encoder.encode(batch)
         size = len(payload)
         self.bytes_out += size
         before = self._credit

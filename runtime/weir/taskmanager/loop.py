@@ -1,6 +1,6 @@
 """The data thread: runs the tasks of one deployment, one step at a time, and everything that is posted to it.
 
-All that touches a task happens here, so user code is never called concurrently. The thread gives up the GIL every two
+All that touches a task happens here, so user code is never called concurrently. The thread gives up the GIL every four
 milliseconds of work, else the I/O thread starves behind a busy loop exactly when barriers and acknowledgements
 matter (performance rule 1). It never waits for credit, only for something to happen. Hot path.
 """
@@ -23,8 +23,8 @@ from weir.taskmanager.task import Task
 AnyTask = Task | EnumeratorTask
 #: Seconds between two looks at tasks that wait for something outside: a backstop, everything wakes the loop.
 LONG_WAIT = 1.0
-#: Seconds of work after which the GIL is given up, and what gathered leaves: far below the 5 ms after which it is taken.
-YIELD_SECONDS = 0.002
+#: Seconds of work after which the GIL is given up, and what gathered leaves: before the 5 ms after which it is taken.
+YIELD_SECONDS = 0.004
 
 
 class Progress(Protocol):

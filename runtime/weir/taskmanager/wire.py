@@ -2,12 +2,11 @@
 
 A message on the gRPC stream is any number of frames. A frame is a header (channel number, kind, flags, length) and
 its payload. A payload above ``CHUNK_BYTES`` is cut into several frames; all but the last have the flag MORE.
-Rows travel as one pickle-5 of three lists; both ends run the same code, plan and interpreter.
+How rows are written is the business of ``row_codec``; both ends run the same code, plan and interpreter.
 """
 
 from __future__ import annotations
 
-import pickle
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
@@ -17,7 +16,6 @@ import msgspec
 from weir.records import (
     Barrier,
     EndOfInput,
-    RowBatch,
     SplitsAssigned,
     StreamElement,
     StreamStatus,
@@ -50,17 +48,6 @@ _SPLITS_ENCODER = msgspec.msgpack.Encoder()
 _SPLITS_DECODER = msgspec.msgpack.Decoder(tuple[bool, list[bytes]])
 
 
-def encode_rows(batch: RowBatch) -> bytes:
-    """Payload of a ROWS frame."""
-    return pickle.dumps((batch.values, batch.timestamps, batch.keys), protocol=5)
-
-
-def decode_rows(payload: bytes | memoryview) -> RowBatch:
-    """The batch of a ROWS payload."""
-    values, timestamps, keys = pickle.loads(payload)
-    return RowBatch(values, timestamps, keys)
-
-
 def encode_control(element: StreamElement) -> tuple[Kind, bytes]:
     """Kind and payload of anything but rows."""
     if isinstance(element, Watermark):
@@ -77,10 +64,8 @@ def encode_control(element: StreamElement) -> tuple[Kind, bytes]:
     raise TypeError(f"{type(element).__name__} is not a control element")
 
 
-def decode(kind: int, payload: bytes | memoryview) -> StreamElement:
-    """The element of a downstream frame."""
-    if kind == Kind.ROWS:
-        return decode_rows(payload)
+def decode_control(kind: int, payload: bytes | memoryview) -> StreamElement:
+    """The element of a downstream frame that is not ROWS."""
     if kind == Kind.WATERMARK:
         return Watermark(_INT64.unpack(payload)[0])
     if kind == Kind.BARRIER:

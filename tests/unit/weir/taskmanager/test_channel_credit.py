@@ -21,6 +21,7 @@ from weir.taskmanager.channels import (
 )
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.network import Endpoints
+from weir.taskmanager.row_codec import RowDecoder, RowEncoder
 
 
 def local() -> tuple[LocalChannel, InputChannel, CreditGate]:
@@ -43,7 +44,11 @@ class Remote:
             self.channel.on_credit(WINDOW_BYTES)
 
     def sent(self) -> list[Any]:
-        return [wire.decode(kind, payload) for _, kind, payload in self.frames]
+        decoder = RowDecoder()
+        return [
+            decoder.decode(payload) if kind == wire.Kind.ROWS else wire.decode_control(kind, payload)
+            for _, kind, payload in self.frames
+        ]
 
     def batches(self) -> list[list[Any]]:
         return [element.values for element in self.sent() if isinstance(element, RowBatch)]
@@ -192,7 +197,7 @@ def test_credit_goes_back_to_the_sender_once_a_round_and_in_encoded_bytes() -> N
 
     endpoints.sender_connected("peer", Link())
     assert [wire.credit_amount(payload) for *_, payload in back] == [WINDOW_BYTES]
-    payloads = [wire.encode_rows(RowBatch([i])) for i in range(3)]
+    payloads = [RowEncoder().encode(RowBatch([i])) for i in range(3)]
     for payload in payloads:
         endpoints.from_sender(3, wire.Kind.ROWS, payload)
     endpoints.from_sender(3, wire.Kind.END, b"")

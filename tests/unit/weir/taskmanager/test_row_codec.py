@@ -1,0 +1,99 @@
+"""Rows by column: which are, how keys are numbered, and when that begins anew or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from weir.records import RowBatch
+from weir.taskmanager import row_codec
+from weir.taskmanager.row_codec import RowDecoder, RowEncoder
+
+
+@pytest.fixture
+def few_numbers(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(row_codec, "MOST_NUMBERED", 100)
+    return 100
+
+
+def keyed(keys: list[str]) -> RowBatch:
+    return RowBatch([(key, number) for number, key in enumerate(keys)], None, keys)
+
+
+def by_column(payload: bytes) -> bool:
+    return payload[0] != row_codec._PICKLE_MARK
+
+
+def carried(batches: Iterator[RowBatch] | list[RowBatch]) -> list[int]:
+    """The sizes of the payloads of batches that all come out as they went in."""
+    encoder, decoder, sizes = RowEncoder(), RowDecoder(), []
+    for batch in batches:
+        payload = encoder.encode(batch)
+        sizes.append(len(payload))
+        got = decoder.decode(payload)
+        assert (got.values, got.timestamps, got.keys) == (batch.values, batch.timestamps, batch.keys)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[("a", 1)], [(1.5, None, b"x", True)], [1, 2], ["a"], [None], [2**70, 1], [(2**70,)], [("a", 1)] * 2000],
+    ids=repr,
+)
+def test_plain_rows_go_by_column(values: list[Any]) -> None:
+    assert by_column(RowEncoder().encode(RowBatch(values)))
+    carried([RowBatch(values)])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[()], [(1,), (1, 2)], [("a", [1])], [{"a": 1}], [1, [2]], [("a", 1), "a"], [], [tuple(range(33))]],
+    ids=repr,
+)
+def test_others_are_one_pickle(values: list[Any]) -> None:
+    assert not by_column(RowEncoder().encode(RowBatch(values)))
+    carried([RowBatch(values)])
+
+
+def test_an_object_that_a_row_holds_twice_is_one_object_at_the_other_end() -> None:
+    shared: list[int] = []
+    ((first, second),) = RowDecoder().decode(RowEncoder().encode(RowBatch([(shared, shared)]))).values
+    assert first is second
+
+
+def test_after_rows_that_are_not_plain_no_other_are_looked_at_for_a_while() -> None:
+    encoder = RowEncoder()
+    encoder.encode(RowBatch([{}]))
+    looked = [by_column(encoder.encode(RowBatch([1]))) for _ in range(row_codec.PATIENCE + 1)]
+    assert looked == [False] * row_codec.PATIENCE + [True]
+
+
+def test_a_key_is_written_once() -> None:
+    keys = [f"customer-{number}" for number in range(50)]
+    first, *others = carried([keyed(keys)] * 4)
+    assert max(others) < first / 2
+
+
+def test_numbering_begins_anew_when_there_are_too_many_keys(few_numbers: int) -> None:
+    sizes = carried(keyed([f"{turn}-{n}" for n in range(40)] * 10) for turn in range(8))
+    assert sizes[-1] <= sizes[0] + 8, "still numbered"
+
+
+def test_keys_that_hardly_repeat_are_not_numbered_for_long(few_numbers: int) -> None:
+    encoder, decoder = RowEncoder(), RowDecoder()
+    for turn in range(8):
+        batch = keyed([f"{turn}-{n}" for n in range(60)])
+        assert decoder.decode(encoder.encode(batch)).keys == batch.keys
+    assert encoder._numbers is None
+
+
+def test_times_beyond_64_bits_are_carried() -> None:
+    carried([RowBatch([1], [2**64])])
+
+
+def test_keys_that_are_no_text_are_carried_beside_their_rows() -> None:
+    carried(
+        [RowBatch([(1, "a")], [5], [1]), RowBatch([(1, "a")], [5], [("a", 1)]), RowBatch(["a"], [5], ["a"])]
+    )
