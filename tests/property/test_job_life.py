@@ -87,6 +87,9 @@ class World:
             case ev.DeliverCommits(execution=execution):
                 self.due = [event for event in self.due if not _is_about_snapshots(event)]
                 self.due.append(ev.CommitsDelivered(execution))
+            case ev.DeliverCommits(execution=execution):
+                self.due = [event for event in self.due if not _is_about_snapshots(event)]
+                self.due.append(ev.CommitsDelivered(execution))
             case ev.StopCheckpoints(execution=execution):
                 self.due = [event for event in self.due if not _is_about_snapshots(event)]
                 self.due.append(ev.CheckpointsStopped(execution))

@@ -257,10 +257,11 @@ class Steering:
             self._job.note(f"stopped with savepoint {answer.path}")
             self._end_stop(stop)
         else:
+            after = "" if isinstance(goal, EndGoal) else "; it goes on from that savepoint"
             self._end_stop(
                 stop,
                 failure=f"savepoint {answer.path} is complete, but the job could not stop with it and is "
-                f"{machine.state.value} now; it goes on from that savepoint",
+                f"{machine.state.value} now{after}",
             )
 
     def _end_stop(self, stop: _Stop, failure: str | None = None) -> None:

@@ -245,6 +245,25 @@ def test_a_cancel_while_the_job_stops_wins() -> None:
     run(scenario)
 
 
+def test_a_cancel_after_the_savepoint_is_complete_keeps_it_and_the_job_does_not_go_on() -> None:
+    async def scenario() -> None:
+        world = World()
+        job = world.job()
+        execution = await world.run_all(job)
+        operation = job.steering.stop(target(world))
+        await world.acknowledge(job, 1, commits=True)
+        await world.until(lambda: world.of(messages.NotifyComplete) != [])
+        job.stop_nowait(StopKind.CANCEL)
+        world.committed(job, execution, 1)
+        await job.settled.wait()
+        ended = now(job, operation)
+        assert job.state is JobState.CANCELED
+        assert str(ended.failure).endswith("but the job could not stop with it and is CANCELLING now")
+        assert [info.name for info in place(world).list()] == [f"flights/savepoint-{JOB[:6]}-1/_metadata"]
+
+    run(scenario)
+
+
 def test_only_one_stop_at_a_time_and_only_of_a_job_that_runs() -> None:
     async def scenario() -> None:
         world = World()
