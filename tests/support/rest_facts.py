@@ -15,6 +15,7 @@ from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.planning import PlannedJob, planned
 from weir.jobmanager.rates import rates
 from weir.jobmanager.rescale_history import RescaleFacts, RescaleHistory
+from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec, TaskGauges, TaskMetrics, WorkerInfo
 from weir.rpc.requests import (
     CheckpointSummary,
@@ -204,9 +205,13 @@ def checkpoint_facts() -> CheckpointFacts:
     )
 
 
+def named_failure(**fields: object) -> Failure:
+    return named(Failure(**fields))
+
+
 FAILURES = (
     FailureRecord(
-        failure=Failure(
+        failure=named_failure(
             kind=FailureKind.WORKER_LOST,
             message="worker tm-b-0.0 was ended by SIGKILL",
             worker=WorkerId("tm-b-0.0"),
@@ -215,7 +220,7 @@ FAILURES = (
         attempt=AttemptId(1),
     ),
     FailureRecord(
-        failure=Failure(
+        failure=named_failure(
             kind=FailureKind.USER,
             message="flights/job.py:41: ValueError: no carrier (in operator 'count' (uid count), key 'AA')",
             operator="'count' (uid count)",

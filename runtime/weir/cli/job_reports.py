@@ -54,7 +54,10 @@ def show_status(access: Access, job: str, *, json: bool) -> None:
     failure = client.get(job_path(job_id, "/exceptions?maxExceptions=1"))["exceptionHistory"]["entries"]
     if failure:
         ago = text.lasted(max(0, details["now"] - failure[0]["timestamp"]))
-        _print(f"last failure ({ago} ago, attempt {failure[0]['attempt']}): {failure[0]['message']}")
+        last = failure[0]
+        _print(
+            f"last failure {last['fingerprint']} ({ago} ago, attempt {last['attempt']}): {last['message']}"
+        )
     for note in details["notes"]:
         _print(f"note: {note}")
     if details["vertices"]:

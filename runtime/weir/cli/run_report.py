@@ -34,7 +34,9 @@ class Progress:
         self.say_notes(status)
         if not status.state.is_settled:
             for record in status.failures[self._failures :]:
-                self.say(f"weir: attempt {record.attempt} failed, restarting: {record.failure.message}")
+                failure = record.failure
+                told = f"attempt {record.attempt} failed, restarting: {failure.message}"
+                self.say(f"weir: {told} [{failure.fingerprint}]")
         self._failures = len(status.failures)
         self._draw(self._line(status))
 
@@ -153,6 +155,7 @@ def _failure(failure: Failure) -> list[str]:
     lines += trace[-_TRACE_LINES:]
     place = [f"operator {failure.operator}"] if failure.operator else []
     place += [f"subtask {failure.subtask}"] if failure.subtask is not None else []
+    place += [f"failure {failure.fingerprint}"] if failure.fingerprint else []
     lines.append(f"weir: cause: {failure.kind.value}" + (f" ({', '.join(place)})" if place else ""))
     return lines
 

@@ -14,6 +14,7 @@ from weir.jobmanager.checkpoint_facts import checkpoints_status
 from weir.jobmanager.checkpointing import Checkpointing
 from weir.jobmanager.job_state import JobMachine
 from weir.jobmanager.placement import Placement
+from weir.rpc.fingerprint import named
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import CheckpointsStatus, FailureRecord, JobState, JobStatus
 
@@ -46,9 +47,16 @@ class Chronicle:
 
     def failed(self, record: ev.RecordFailure) -> None:
         """An attempt, or the job, failed."""
-        log.warning("job failure", job=self._job, attempt=record.attempt, reason=record.failure.message)
+        failure = named(record.failure)
+        log.warning(
+            "job failure",
+            job=self._job,
+            attempt=record.attempt,
+            reason=failure.message,
+            fingerprint=failure.fingerprint,
+        )
         at_ms = self._clock.wall_ms()
-        self.failures.append(FailureRecord(failure=record.failure, at_ms=at_ms, attempt=record.attempt))
+        self.failures.append(FailureRecord(failure=failure, at_ms=at_ms, attempt=record.attempt))
 
     def note(self, text: str) -> None:
         """For people."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from weir.errors import UserCodeError, WeirError
 from weir.operators.contexts import ElementContext
+from weir.operators.redaction import redacted
 from weir.operators.user_function import WrongUse
 from weir.state.keyed import NO_KEY
 
@@ -31,11 +32,12 @@ class OperatorFailure(UserCodeError):
 
 
 def excerpt(value: object) -> str:
-    """A short ``repr`` for messages; survives objects whose ``repr`` raises."""
+    """A short ``repr`` for messages, without what looks like a secret; survives objects whose ``repr`` raises."""
     try:
         text = repr(value)
     except Exception as error:  # noqa: BLE001  a broken __repr__ must not hide the failure
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    text = redacted(text)
     return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "..."
 
 
@@ -64,9 +66,8 @@ def user_trace(error: BaseException) -> str:
         if not os.path.abspath(frame.filename).startswith(_WEIR + os.sep)
     ]
     ending = [] if isinstance(error, WeirError) else traceback.format_exception_only(error)
-    return "".join(
-        ["Traceback (user code, most recent call last):\n", *traceback.format_list(frames), *ending]
-    )
+    head = "Traceback (user code, most recent call last):\n"
+    return redacted("".join([head, *traceback.format_list(frames), *ending]))
 
 
 def operator_failure(error: BaseException, operator: str, location: str = "") -> OperatorFailure:
@@ -79,7 +80,7 @@ def operator_failure(error: BaseException, operator: str, location: str = "") ->
     place = error.place if isinstance(error, WrongUse) else user_location(error.__traceback__)
     where = f"{place or location}: " if place or location else ""
     subject = _subject(error.__traceback__)
-    message = f"{where}{type(error).__name__}: {error} (in operator {operator}{subject})"
+    message = f"{where}{type(error).__name__}: {redacted(str(error))} (in operator {operator}{subject})"
     failure = OperatorFailure(message, operator, user_trace(error))
     failure.__cause__ = error
     return failure

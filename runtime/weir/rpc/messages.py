@@ -36,6 +36,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     worker: WorkerId | None = None
     #: Whether a restart can help (a config error or a missing module cannot be cured by one).
     restartable: bool = True
+    #: Names the failure wherever it is shown; see ``fingerprint``. "": it was not recorded yet.
+    fingerprint: str = ""
 
 
 # ---- job description -----------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from weir.errors import (
 )
 from weir.ids import WorkerId
 from weir.operators.failures import OperatorFailure, user_location
+from weir.operators.redaction import redacted
 from weir.rpc.messages import Failure
 
 #: A restart would meet the same again.
@@ -63,8 +64,9 @@ def _message(error: BaseException) -> str:
     if isinstance(error, WeirError):
         return str(error)
     place = user_location(error.__traceback__)
-    return f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {redacted(str(error))}"
+    return f"{place}: {said}" if place else said
 
 
 def _trace(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+    return redacted("".join(traceback.format_exception(error)))

@@ -20,6 +20,7 @@ from weir.jobmanager.planning import PlannedJob, PlanningError, planned
 from weir.jobmanager.slot_pool import SlotPool
 from weir.jobmanager.slot_request import SLOT_TIMEOUT
 from weir.rpc import messages
+from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import JobState
 from weir.state.snapshot import OperatorSubtaskState, inline_handle
@@ -254,7 +255,7 @@ def test_a_failed_attempt_is_followed_by_one_from_the_last_checkpoint_on_fresh_w
             "w4",
         }
         assert job.status().restarts == 1
-        assert job.status().failures[0].failure == FAILURE
+        assert job.status().failures[0].failure == named(FAILURE)
 
     run(scenario)
 
@@ -459,7 +460,7 @@ def test_code_that_cannot_be_planned_fails_the_job_with_its_failure() -> None:
         job = World().job(plan=refuse)
         await job.settled.wait()
         assert job.state is JobState.FAILED
-        assert job.status().failure == FAILURE
+        assert job.status().failure == named(FAILURE)
 
     run(scenario)
 

@@ -128,7 +128,7 @@ def test_all_that_one_failure_brings_about_counts_once() -> None:
         for failure in (lost, FAILURE, lost):
             world.say(job, messages.TaskFailed(execution=execution, failure=failure))
         await world.deployed(2)
-        assert [record.failure for record in job.status().failures] == [FAILURE]
+        assert [record.failure.message for record in job.status().failures] == [FAILURE.message]
 
     run(scenario)
 

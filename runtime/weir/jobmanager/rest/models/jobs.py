@@ -206,6 +206,7 @@ class ExceptionEntry(msgspec.Struct, frozen=True, kw_only=True):
     concurrent_exceptions: tuple[ExceptionEntry, ...] = msgspec.field(name="concurrentExceptions", default=())
     message: str
     attempt: int
+    fingerprint: str
 
 
 class ExceptionHistory(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,9 +52,10 @@ def _entry(record: FailureRecord, status: JobStatus, cluster: ClusterFacts) -> m
         endpoint=address,
         location=address,
         task_manager_id=task_manager,
-        failure_labels={"kind": failure.kind.value},
+        failure_labels={"kind": failure.kind.value, "fingerprint": failure.fingerprint},
         message=failure.message,
         attempt=record.attempt,
+        fingerprint=failure.fingerprint,
     )
 
 
