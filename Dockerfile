@@ -5,8 +5,8 @@
 #
 # Stages: `requirements` reads pyproject.toml, so that only a changed list of packages makes `dependencies` anew; `code`
 # builds our wheel; the last stage copies both, each as a layer of its own. Only wheels are installed, so no stage needs a compiler.
-# Secrets are optional and stay out of the image: `certificates` (a bundle that pip trusts, behind a company's proxy) and
-# `pip.conf` (another package index).
+# EXTRAS names optional dependencies of pyproject.toml to add. Secrets are optional and stay out of the image: `certificates` (a
+# bundle that pip trusts, behind a company's proxy) and `pip.conf` (another package index).
 
 ARG BASE=python:3.12-slim
 

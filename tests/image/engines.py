@@ -83,7 +83,7 @@ class Buildah:
     name: str = "buildah"
 
     def build(self, arguments: Sequence[str], context: Path) -> None:
-        buildah("build", "--layers", *arguments, str(context))
+        buildah("build", "--layers", "--force-rm", *arguments, str(context))
 
     def default_base(self) -> str | None:
         return debian_base()
