@@ -1,14 +1,26 @@
-"""The README and the tutorial, done as they say, in an empty folder, with the real command."""
+"""The README, the tutorial and the guides, done as they say; what is shown on any page is at least possible."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from docs import generate
-from tests.support.documents import ROOT, blocks, shell, write_files
+from tests.support.documents import (
+    ROOT,
+    blocks,
+    commands_in_sentences,
+    pages,
+    shell,
+    weir_commands,
+    write_files,
+)
+from weir.cli.main import weir as weir_command
+from weir.cli.resource import read_resource
 from weir.config import OPTIONS
 
 
@@ -54,6 +66,55 @@ def test_the_source_of_the_guide_is_read_completely(tmp_path: Path) -> None:
 
 def test_the_sink_of_the_guide_commits_every_row_once(tmp_path: Path) -> None:
     assert run_only_block("docs/how-to/write-a-sink.md", tmp_path).split() == ["5000", "5000"]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_shows_python_that_compiles_resources_that_are_accepted_and_commands_that_exist(
+    page: str, tmp_path: Path
+) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.text, f"{page}: {block.file}", "exec")
+        elif block.language == "yaml" and "kind: StreamJob" in block.text:
+            (tmp_path / "job.yaml").write_text(block.text)
+            read_resource(str(tmp_path / "job.yaml"))
+        elif block.language == "sh":
+            bash = ["bash", "-n", "-c", block.text]
+            assert subprocess.run(bash, check=False).returncode == 0, f"{page}: {block.text}"
+            for words in weir_commands(block.text):
+                assert usage_error(words) is None, f"{page}: weir {' '.join(words)}"
+    for words in commands_in_sentences(page):
+        if "..." not in words:
+            assert usage_error(words, complete=False) is None, f"{page}: weir {' '.join(words)}"
+
+
+def usage_error(words: list[str], *, complete: bool = True) -> str | None:
+    """What ``weir`` has against a command line, without running it; files need not exist."""
+    command: click.Command = weir_command
+    context = click.Context(command, info_name="weir")
+    while isinstance(command, click.Group):
+        if not words or words[0].startswith("-"):
+            return None
+        below = command.get_command(context, words[0])
+        if below is None:
+            return f"there is no command {words[0]}"
+        command, words = below, words[1:]
+    try:
+        command.make_context("weir", list(words), parent=context)
+    except click.NoSuchOption as error:
+        return str(error)
+    except click.MissingParameter as error:
+        return str(error) if complete else None
+    except (click.BadParameter, click.exceptions.Exit):
+        return None  # a placeholder, or --help
+    except click.UsageError as error:
+        return str(error) if complete else None
+    return None
+
+
+@pytest.mark.parametrize("words", ["savepoint", "stop visits --drian", "stopp visits", "status visits now"])
+def test_wrong_commands_would_be_found(words: str) -> None:
+    assert usage_error(words.split()) is not None
 
 
 @pytest.mark.parametrize("page", generate.PAGES)

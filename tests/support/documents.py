@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ BIN = Path(sys.executable).parent
 SECONDS = 120
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: Up to what ends a command or begins a comment.
+_WEIR = re.compile(r"(?:^|[\s/])weir ([^|>&#;\n]+)", re.MULTILINE)
 _FILE = re.compile(r"`([\w/.-]+\.(?:py|yaml))`")
 
 
@@ -35,6 +38,25 @@ def blocks(document: str) -> list[Block]:
         named = _FILE.findall(outside)
         found.append(Block(match[1], match[2], named[-1] if named else None))
     return found
+
+
+def pages() -> list[str]:
+    """Every document, by its path below the root."""
+    found = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def weir_commands(text: str) -> list[list[str]]:
+    """The words behind ``weir`` of each command in lines of a shell."""
+    plain = re.sub(r"\$\([^)]*\)", "PATH", text.replace("\\\n", " "))
+    return [shlex.split(words) for words in _WEIR.findall(plain)]
+
+
+def commands_in_sentences(document: str) -> list[list[str]]:
+    """Those that stand in the text, where arguments may be left out."""
+    outside = _BLOCK.sub("", (ROOT / document).read_text())
+    named = re.findall(r"`(weir [^`]+)`", outside)
+    return [words for text in named for words in weir_commands(text)]
 
 
 def section(document: str, heading: str) -> str:
