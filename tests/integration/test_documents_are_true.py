@@ -91,7 +91,8 @@ def test_a_page_shows_python_that_compiles_resources_that_are_accepted_and_comma
 def usage_error(words: list[str], *, complete: bool = True) -> str | None:
     """What ``weir`` has against a command line, without running it; files need not exist."""
     command: click.Command = weir_command
-    context = click.Context(command, info_name="weir")
+    # With its own settings: click keeps the help option that is asked for first.
+    context = click.Context(command, info_name="weir", **weir_command.context_settings)
     while isinstance(command, click.Group):
         if not words or words[0].startswith("-"):
             return None
