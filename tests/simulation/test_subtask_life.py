@@ -16,7 +16,7 @@ from weir.connectors.source import Assignment
 from weir.errors import FailureKind
 from weir.functions import KeyedProcessFunction, MapFunction, OutputTag, ProcessFunction
 from weir.records import MAX_TIMESTAMP, SplitsAssigned
-from weir.rpc import messages
+from weir.rpc import codec, messages
 from weir.state.descriptors import ValueStateDescriptor
 from weir.taskmanager import channels
 from weir.windows.watermark_strategy import WatermarkStrategy
@@ -365,3 +365,18 @@ def test_a_split_for_a_reader_that_was_told_no_more_is_refused() -> None:
     harness.task("CollectSink")._gate.channels[0].put(0, SplitsAssigned([split]), 0)
     harness.run_until(lambda: bool(harness.failures))
     assert "told no_more" in harness.failures[0].message
+
+
+def test_a_call_that_fails_after_the_tasks_were_cancelled_is_not_a_failure_of_theirs() -> None:
+    job = Job()
+    harness, (worker,) = job.harness, job.harness.workers
+    harness.run_until(lambda: len(harness.running) == len(harness.subtasks))
+    worker.inbox.append(codec.encode(messages.CancelTasks(execution=harness.execution)))
+    harness.run_until(lambda: harness.stopped == 1)
+
+    def late() -> None:
+        raise OSError("an answer from a store that nobody waits for")
+
+    worker.loop.post(late)
+    harness.settle()
+    assert harness.of_type(messages.TaskFailed) == []

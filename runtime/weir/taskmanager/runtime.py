@@ -117,7 +117,8 @@ class WorkerRuntime:
         self._execution: messages.Execution | None = None
         self._writer: SnapshotWriter | None = None
         self._endpoints: Endpoints | None = None
-        self._failed = False
+        #: The JobManager was told that nothing runs any more: the first failure, or the end.
+        self._over = False
         self._metrics_at = 0.0
         loop.on_failure = self._on_failure
         loop.before_pause = self._before_pause
@@ -206,16 +207,17 @@ class WorkerRuntime:
             except Exception as error:  # noqa: BLE001  the results are complete; this is only said
                 told = operator_failure(error, f"'{task.identity.vertex.name}', in close()")
                 sys.stderr.write(f"weir: {told}\n")
-        if not self._failed and tasks and self._execution is not None:
+        if not self._over and tasks and self._execution is not None:
             self._send(metrics_report(self._execution, tasks, self.loop))
+        self._over = True
         if self._execution is not None:
             self._send(messages.TasksCancelled(execution=self._execution))
 
     def _on_failure(self, task: AnyTask | None, error: BaseException) -> None:
-        """Report the first failure; nothing of this deployment runs on."""
-        if self._failed or self._execution is None:
+        """Report the first failure; nothing of this deployment runs on. What fails after the end concerns nobody."""
+        if self._over or self._execution is None:
             return
-        self._failed = True
+        self._over = True
         stopped, self.loop.tasks = self.loop.tasks, []
         self._send(
             messages.TaskFailed(
