@@ -85,7 +85,7 @@ the subtask's index before each name (`0.numRecordsIn`), `.../subtasks/metrics` 
 be known now is left out: rates of a subtask that does not run, the lag of a source without timestamps.
 
 Not there: `pendingRecords` (no source of Weir says what is left), `watermarkAlignmentDrift` (no watermark alignment), latencies of single
-state accesses (off by default in Flink too). Thread dumps are of the JobManager; `py-spy dump --pid` shows a worker's.
+state accesses (off by default in Flink too).
 """
 _WIDTH = 100
 

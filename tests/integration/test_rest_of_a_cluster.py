@@ -56,13 +56,13 @@ def words(text: str) -> list[str]:
 #: What Flink's REST serves and operators read, without uploads of code, which Weir refuses.
 LISTED_READS = words("""
 /overview /config /taskmanagers /taskmanagers/{taskmanager} /taskmanagers/{taskmanager}/metrics
-/taskmanagers/{taskmanager}/logs /jobmanager/config /jobmanager/metrics /jobmanager/logs /jobmanager/thread-dump
+/taskmanagers/{taskmanager}/logs /taskmanagers/{taskmanager}/thread-dump /jobmanager/config /jobmanager/metrics /jobmanager/logs /jobmanager/thread-dump
 /jobs /jobs/overview /jobs/{job} /jobs/{job}/status /jobs/{job}/plan /jobs/{job}/config /jobs/{job}/exceptions
 /jobs/{job}/metrics /jobs/{job}/accumulators /jobs/{job}/execution-result /jobs/{job}/resource-requirements
 /jobs/{job}/rescales/overview /jobs/{job}/rescales/history /jobs/{job}/rescales/summary
 /jobs/{job}/vertices/{vertex} /jobs/{job}/vertices/{vertex}/backpressure /jobs/{job}/vertices/{vertex}/watermarks
 /jobs/{job}/vertices/{vertex}/metrics /jobs/{job}/vertices/{vertex}/subtasks/metrics
-/jobs/{job}/vertices/{vertex}/taskmanagers /jobs/{job}/vertices/{vertex}/subtasktimes
+/jobs/{job}/vertices/{vertex}/flamegraph /jobs/{job}/vertices/{vertex}/taskmanagers /jobs/{job}/vertices/{vertex}/subtasktimes
 /jobs/{job}/vertices/{vertex}/subtasks/{subtask} /jobs/{job}/vertices/{vertex}/subtasks/{subtask}/metrics
 /jobs/{job}/checkpoints /jobs/{job}/checkpoints/config /jobs/{job}/checkpoints/details/{checkpoint}
 /jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex} /metrics /healthz /readyz
@@ -222,6 +222,43 @@ def test_every_metric_that_operators_rely_on_is_listed_and_has_a_value(
     assert [metric["id"] for metric in values] == names
     for metric in values:
         assert metric.get("value", metric.get("sum")) is not None, metric
+
+
+def test_a_thread_dump_shows_where_the_users_function_is(running: Running) -> None:
+    managers = [manager["id"] for manager in running.rest.get("/taskmanagers")["taskmanagers"]]
+
+    def seen(found: Any) -> bool:
+        text = "".join(thread["stringifiedThreadInfo"] for thread in found["threadInfos"])
+        return "steered_job.py" in text and "process_element" in text
+
+    running.rest.until(f"/taskmanagers/{managers[0]}/thread-dump", seen)
+    names = [thread["threadName"] for thread in running.rest.get("/jobmanager/thread-dump")["threadInfos"]]
+    assert "MainThread" in names
+
+
+def calls(node: Any) -> Iterator[tuple[str, int]]:
+    yield node["name"], node["value"]
+    for below in node["children"]:
+        yield from calls(below)
+
+
+def test_a_flame_graph_shows_what_the_slow_vertex_does_and_of_others_nothing(running: Running) -> None:
+    vertices = running.vertices()
+    after = next(vertices[name] for name in vertices if name.startswith("after"))
+    slow_graph, after_graph = (
+        f"{running.path}/vertices/{vertex}/flamegraph" for vertex in (vertices["slow"], after)
+    )
+    paths = [slow_graph, f"{slow_graph}?subtaskindex=1", after_graph]
+    for path in paths:
+        running.rest.get(path)  # all are sampled at the same time
+    slow, alone, others = (
+        running.rest.until(path, lambda found: found["data"] is not None)["data"] for path in paths
+    )
+    seen = dict(calls(slow))
+    users = next(seen[name] for name in seen if name.startswith("Slow.process_element (steered_job.py:"))
+    assert users > slow["value"] / 2
+    assert 0 < alone["value"] <= 100
+    assert not any(name.startswith("Slow.") for name, _ in calls(others))
 
 
 def shares_of(running: Running, name: str) -> list[dict[str, float]]:

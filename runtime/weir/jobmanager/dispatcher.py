@@ -30,6 +30,7 @@ from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
 from weir.jobmanager.sessions import Sessions
 from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.stacks import Stacks
 from weir.rpc import codec, requests
 from weir.rpc.links import TaskManagerLink
 from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, WorkerInfo
@@ -64,6 +65,7 @@ class Dispatcher:
     ) -> None:
         self.sessions = Sessions(self, clock, options.heartbeat_interval, options.heartbeat_timeout)
         self.jobs: dict[JobId, Job] = {}
+        self.stacks = Stacks(self.sessions.sample, clock)
         self.disposals = Disposals(blocking, self._started_from)
         #: Set when this process is to end; ``fenced_by`` says whether it was overtaken.
         self.ending = asyncio.Event()

@@ -27,7 +27,9 @@ from weir.rpc.messages import (
     Register,
     Registered,
     ReleaseWorker,
+    SampleStacks,
     SessionUp,
+    StackSamples,
     TaskManagerHeartbeat,
     ToWorker,
     ToWorkerMessage,
@@ -41,6 +43,8 @@ log = structlog.get_logger()
 
 #: Seconds for a supervisor to register after it connected.
 REGISTER_TIMEOUT: Final = 10.0
+#: Seconds for a worker to answer with its stacks.
+SAMPLE_PATIENCE: Final = 5.0
 #: Lost TaskManagers stay in the status for this many seconds, for whoever replaces them.
 REMEMBER_LOST: Final = 600.0
 
@@ -86,6 +90,8 @@ class Sessions:
         self._lost: dict[TaskManagerId, tuple[Register, float]] = {}
         self._by_worker: dict[WorkerId, _Session] = {}
         self._closing = False
+        #: By trigger: who waits for a worker's stacks.
+        self._asked: dict[str, asyncio.Future[StackSamples]] = {}
 
     # ---- what the job side uses -------------------------------------------------------------------------------
 
@@ -94,6 +100,22 @@ class Sessions:
         session = self._by_worker.get(worker)
         if session is not None:
             session.link.send_nowait(ToWorker(worker=worker, payload=codec.encode(message)))
+
+    async def sample(self, worker: WorkerId, samples: int, interval: float) -> StackSamples | None:
+        """What a worker's threads do; ``None``: it is lost, or does not answer in time."""
+        session = self._by_worker.get(worker)
+        if session is None:
+            return None
+        question = SampleStacks(trigger=secrets.token_hex(8), samples=samples, interval=interval)
+        self._asked[question.trigger] = asyncio.get_running_loop().create_future()
+        session.link.send_nowait(ToWorker(worker=worker, payload=codec.encode(question)))
+        try:
+            patience = samples * interval + SAMPLE_PATIENCE
+            return await asyncio.wait_for(self._asked[question.trigger], patience)
+        except TimeoutError:
+            return None
+        finally:
+            self._asked.pop(question.trigger, None)
 
     def release(self, worker: WorkerId) -> None:
         """End a worker process; ``worker_lost`` follows."""
@@ -213,7 +235,16 @@ class Sessions:
         elif isinstance(message, WorkerLost):
             self._forget(session, message.worker, message.failure)
         elif isinstance(message, FromWorker) and message.worker in session.workers:
-            self._listener.worker_said(message.worker, codec.decode_from_worker(message.payload))
+            said = codec.decode_of_worker(message.payload)
+            if isinstance(said, StackSamples):
+                self._answered(said)
+            else:
+                self._listener.worker_said(message.worker, said)
+
+    def _answered(self, samples: StackSamples) -> None:
+        waiting = self._asked.pop(samples.trigger, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(samples)
 
     def _forget(self, session: _Session, worker: WorkerId, failure: Failure) -> None:
         if session.workers.pop(worker, None) is not None:

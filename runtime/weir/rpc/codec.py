@@ -28,6 +28,12 @@ _SESSION_DOWN: Final[msgspec.msgpack.Decoder[messages.SessionDown]] = msgspec.ms
 _TO_WORKER: Final[msgspec.msgpack.Decoder[messages.ToWorkerMessage]] = msgspec.msgpack.Decoder(
     messages.ToWorkerMessage
 )
+_FOR_WORKER: Final[msgspec.msgpack.Decoder[messages.ToWorkerMessage | messages.SampleStacks]] = (
+    msgspec.msgpack.Decoder(messages.ToWorkerMessage | messages.SampleStacks)
+)
+_OF_WORKER: Final[msgspec.msgpack.Decoder[messages.FromWorkerMessage | messages.StackSamples]] = (
+    msgspec.msgpack.Decoder(messages.FromWorkerMessage | messages.StackSamples)
+)
 _FROM_WORKER: Final[msgspec.msgpack.Decoder[messages.FromWorkerMessage]] = msgspec.msgpack.Decoder(
     messages.FromWorkerMessage
 )
@@ -87,6 +93,16 @@ def decode_to_worker(data: bytes) -> messages.ToWorkerMessage:
 def decode_from_worker(data: bytes) -> messages.FromWorkerMessage:
     """What a worker says to the JobManager. Raises ``ProtocolError``."""
     return _decode(_FROM_WORKER, data, "a worker's message")
+
+
+def decode_for_worker(data: bytes) -> messages.ToWorkerMessage | messages.SampleStacks:
+    """Whatever goes to a worker process, whether about a deployment or not. Raises ``ProtocolError``."""
+    return _decode(_FOR_WORKER, data, "a message to a worker")
+
+
+def decode_of_worker(data: bytes) -> messages.FromWorkerMessage | messages.StackSamples:
+    """Whatever a worker process says. Raises ``ProtocolError``."""
+    return _decode(_OF_WORKER, data, "a worker's message")
 
 
 def decode_worker_ready(data: bytes) -> messages.WorkerReady:

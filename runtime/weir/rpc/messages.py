@@ -159,6 +159,14 @@ class FinishTasks(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 ToWorkerMessage = Deploy | TriggerCheckpoint | NotifyComplete | NotifyAborted | CancelTasks | FinishTasks
 
 
+class SampleStacks(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What do your threads do? Of no deployment: answered beside the data thread, by ``StackSamples``."""
+
+    trigger: str
+    samples: int = 1
+    interval: float = 0.0  #: seconds between two
+
+
 class TaskRunning(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Functions are open, state and restored commits are done: the subtask processes."""
 
@@ -268,6 +276,23 @@ class MetricsReport(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     execution: Execution
     tasks: tuple[TaskMetrics, ...]
+
+
+class StackSample(msgspec.Struct, frozen=True, array_like=True):
+    """Where the data thread was, so many times."""
+
+    vertex: str  #: name of the vertex that ran; "": it waited for something to do
+    frames: tuple[str, ...]  #: ``function (file:line)``, outermost first
+    count: int
+
+
+class StackSamples(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Answers ``SampleStacks``."""
+
+    trigger: str
+    samples: tuple[StackSample, ...]
+    #: By name: the stack of each thread at the last sample.
+    threads: dict[str, str]
 
 
 class TasksCancelled(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -198,7 +198,7 @@ class Supervisor:
         process = self._by_id(message.worker)
         if process is None:
             return  # it ended; the JobManager has been told, or is being told
-        inner = codec.decode_to_worker(message.payload)
+        inner = codec.decode_for_worker(message.payload)
         if isinstance(inner, Deploy):
             process.stall_timeout = JobOptions.from_settings(inner.settings).process.stall_timeout
             crashpoints.hit("supervisor.deploy.before-pass")

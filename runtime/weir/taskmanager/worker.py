@@ -29,6 +29,7 @@ from weir.taskmanager.dataplane import DataPlane
 from weir.taskmanager.loop import DataLoop
 from weir.taskmanager.progress import LAYOUT, SIZE
 from weir.taskmanager.runtime import ThreadBackground, WorkerRuntime
+from weir.taskmanager.sampling import sample_stacks
 
 #: Seconds before a broken data connection counts: the peer's own end is the better explanation.
 LOST_PEER_GRACE = 2.0
@@ -41,9 +42,12 @@ class SharedProgressWriter:
         self._memory = mmap.mmap(fd, SIZE)
         self._counter = 0
         self._labels: dict[str, bytes] = {}
+        #: What runs now; "": nothing does.
+        self.label = ""
 
     def busy(self, label: str) -> None:
         """Inside a call for ``label`` from now on."""
+        self.label = label
         encoded = self._labels.get(label)
         if encoded is None:
             encoded = self._labels[label] = label.encode()[:112]
@@ -52,6 +56,7 @@ class SharedProgressWriter:
 
     def idle(self) -> None:
         """Waiting for something to do."""
+        self.label = ""
         self._counter += 1
         LAYOUT.pack_into(self._memory, 0, self._counter, 0, b"")
 
@@ -80,7 +85,7 @@ class Control:
             self._writer.write(frame)
 
 
-async def _serve(control: Control, worker: WorkerRuntime, host: str) -> None:
+async def _serve(control: Control, worker: WorkerRuntime, progress: SharedProgressWriter, host: str) -> None:
     """The I/O thread: data plane up, say so, then pass on what comes from the supervisor."""
     io = asyncio.get_running_loop()
     reader = await control.open()
@@ -94,10 +99,16 @@ async def _serve(control: Control, worker: WorkerRuntime, host: str) -> None:
     address = await plane.start(host)
     control.send(messages.WorkerReady(worker=worker.worker, pid=os.getpid(), data_address=address))
     frames = codec.FrameReader()
+    sampled: set[asyncio.Task[None]] = set()
     while data := await reader.read(1 << 18):
         for payload in frames.feed(data):
-            message = codec.decode_to_worker(payload)
-            worker.loop.post(functools.partial(worker.handle, message))
+            message = codec.decode_for_worker(payload)
+            if isinstance(message, messages.SampleStacks):
+                sampling = io.create_task(sample_stacks(message, lambda: progress.label, control.send))
+                sampled.add(sampling)
+                sampling.add_done_callback(sampled.discard)
+            else:
+                worker.loop.post(functools.partial(worker.handle, message))
     # The supervisor is gone: nothing that this process still did would be wanted.
     os._exit(0)
 
@@ -135,11 +146,12 @@ def main(arguments: list[str] | None = None) -> None:
     faulthandler.enable(file=options.trace_fd, all_threads=True)
     _trace_exits(options.trace_fd)
     control = Control(options.control_fd)
-    loop = DataLoop(SystemClock(), SharedProgressWriter(options.progress_fd))
+    progress = SharedProgressWriter(options.progress_fd)
+    loop = DataLoop(SystemClock(), progress)
     worker = WorkerRuntime(WorkerId(options.worker_id), loop, control.send, ThreadBackground(loop.post))
     host = os.environ.get("WEIR_DATA_HOST", "127.0.0.1")
     threading.Thread(
-        target=_run_io, args=(_serve(control, worker, host),), name="weir-io-loop", daemon=True
+        target=_run_io, args=(_serve(control, worker, progress, host),), name="weir-io-loop", daemon=True
     ).start()
     loop.run()
 

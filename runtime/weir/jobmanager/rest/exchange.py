@@ -1,13 +1,13 @@
 """What a handler gets and gives: a request without its socket, an answer, a refusal. No aiohttp here.
 
 A handler is a plain function ``(cluster, request) -> Answer``; it runs on the JobManager's event loop and returns at
-once. What lasts is started by it and polled for.
+once. What lasts is started by it and polled for; only who asks workers may give an awaitable.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from weir.config import Layer, nearest
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation, Operations
+from weir.jobmanager.stacks import Stacks
 from weir.jobmanager.steering import Steering
 
 _T = TypeVar("_T")
@@ -51,6 +52,9 @@ class SavepointDisposal(Protocol):
 
 class Jobs(Protocol):
     """The jobs of a JobManager; ``jobmanager.dispatcher.Dispatcher`` is one."""
+
+    @property
+    def stacks(self) -> Stacks: ...
 
     @property
     def disposals(self) -> SavepointDisposal: ...
@@ -112,7 +116,7 @@ class Access(enum.Enum):
     TOKEN = "token"  # noqa: S105  on loopback anybody, elsewhere who has the token
 
 
-Handler = Callable[[Cluster, Request], Answer]
+Handler = Callable[[Cluster, Request], Answer | Awaitable[Answer]]
 
 
 def json_answer(model: Any, status: int = 200) -> Answer:

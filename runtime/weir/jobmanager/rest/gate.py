@@ -51,11 +51,12 @@ def admit(raw: RawRequest, token: str | None) -> Match:
     raise Refusal(404, f"there is nothing at {raw.path}")
 
 
-def answer(cluster: Cluster, raw: RawRequest, match: Match) -> Answer:
+async def answer(cluster: Cluster, raw: RawRequest, match: Match) -> Answer:
     """Carry an admitted request out."""
     request = Request(match.words, raw.query, raw.body, raw.operator)
     try:
-        return match.route.handler(cluster, request)
+        made = match.route.handler(cluster, request)
+        return made if isinstance(made, Answer) else await made
     except Refusal as refusal:
         return refusal_answer(refusal)
     except UnknownJob as error:

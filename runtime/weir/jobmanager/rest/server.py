@@ -90,7 +90,7 @@ class _Handling:
             log.error("the REST token cannot be read", reason=str(error))
             return refusal_answer(Refusal(503, "the token of this JobManager cannot be read; see its log"))
         raw = gate.RawRequest(caller, path, dict(request.query), body, headers.get(OPERATOR_HEADER))
-        return gate.answer(self._cluster, raw, match)
+        return await gate.answer(self._cluster, raw, match)
 
 
 async def _body(request: web.BaseRequest) -> bytes:

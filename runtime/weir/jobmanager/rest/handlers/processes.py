@@ -35,6 +35,21 @@ def thread_dump(_cluster: Cluster, _request: Request) -> Answer:
     found = []
     for ident, frame in sys._current_frames().items():  # noqa: SLF001  the only way to see them
         name = names.get(ident, f"thread {ident}")
-        stack = "".join(traceback.format_stack(frame))
-        found.append(ThreadInfo(thread_name=name, stringified_thread_info=f'"{name}"\n{stack}'))
+        found.append(_thread(name, "".join(traceback.format_stack(frame))))
     return json_answer(ThreadDump(thread_infos=tuple(found)))
+
+
+async def task_manager_threads(cluster: Cluster, request: Request) -> Answer:
+    """What each thread of a TaskManager's workers does at this moment."""
+    status = task_manager_of(cluster, request)
+    workers = await cluster.jobs.stacks.threads(info.worker for info in status.workers)
+    found = tuple(
+        _thread(f"{worker} {name}", stack)
+        for worker, threads in workers.items()
+        for name, stack in threads.items()
+    )
+    return json_answer(ThreadDump(thread_infos=found))
+
+
+def _thread(name: str, stack: str) -> ThreadInfo:
+    return ThreadInfo(thread_name=name, stringified_thread_info=f'"{name}"\n{stack}')

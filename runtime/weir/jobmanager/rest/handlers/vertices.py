@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from weir.jobmanager.facts import ClusterFacts, JobFacts
-from weir.jobmanager.rest.exchange import Answer, Cluster, Refusal, Request, json_answer, not_found
+from weir.jobmanager.rest.exchange import (
+    Answer,
+    Cluster,
+    Refusal,
+    Request,
+    json_answer,
+    not_found,
+    whole_number,
+)
 from weir.jobmanager.rest.handlers.jobs import facts_of, number_of
-from weir.jobmanager.rest.views import metrics
+from weir.jobmanager.rest.views import flames, metrics
 from weir.jobmanager.rest.views import vertices as views
 from weir.rpc.requests import TaskStatus, VertexStatus
 
@@ -38,6 +46,17 @@ def task_managers(cluster: Cluster, request: Request) -> Answer:
     """The vertex's subtasks by TaskManager."""
     _, vertex, facts = _vertex(cluster, request)
     return json_answer(views.task_managers(vertex, facts))
+
+
+def flame_graph(cluster: Cluster, request: Request) -> Answer:
+    """Where the vertex spends its time, as a tree of calls; sampled for 5 s when first asked for (`?subtaskindex=n`: of one subtask)."""
+    job, vertex, _ = _vertex(cluster, request)
+    wanted = request.query.get("subtaskindex")
+    tasks = vertex.tasks if wanted is None else (_indexed(vertex, whole_number(wanted, "subtaskindex")),)
+    workers = frozenset(task.worker for task in tasks if task.worker is not None)
+    return json_answer(
+        flames.flame_graph(cluster.jobs.stacks.flame_graph(job.status.job_id, vertex.name, workers))
+    )
 
 
 def vertex_metrics(cluster: Cluster, request: Request) -> Answer:
@@ -87,7 +106,10 @@ def _vertex(cluster: Cluster, request: Request) -> tuple[JobFacts, VertexStatus,
 
 
 def _task(vertex: VertexStatus, request: Request) -> TaskStatus:
-    index = number_of(request, "subtask")
+    return _indexed(vertex, number_of(request, "subtask"))
+
+
+def _indexed(vertex: VertexStatus, index: int) -> TaskStatus:
     if index >= len(vertex.tasks):
         raise Refusal(404, f"vertex {vertex.name} has subtasks 0 to {len(vertex.tasks) - 1}, not {index}")
     return vertex.tasks[index]

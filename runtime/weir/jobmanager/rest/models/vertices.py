@@ -110,3 +110,18 @@ class BackPressure(msgspec.Struct, frozen=True, kw_only=True):
     old_level: str | None = msgspec.field(name="backpressure-level")
     end_timestamp: int | None = msgspec.field(name="end-timestamp")
     subtasks: tuple[SubtaskBackPressure, ...]
+
+
+class FlameNode(msgspec.Struct, frozen=True, kw_only=True):
+    """One call, how often it was seen, and what it called."""
+
+    name: str
+    value: int
+    children: tuple[FlameNode, ...]
+
+
+class FlameGraph(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """``/jobs/:id/vertices/:vid/flamegraph``; no data while samples are being taken."""
+
+    end_timestamp: int
+    data: FlameNode | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.support import rest_facts as facts
+from tests.support.checkpoints import ManualClock
 from weir.errors import ConfigError, UnknownJob, WrongState
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.job_events import StopKind
@@ -17,6 +19,7 @@ from weir.jobmanager.rest import gate
 from weir.jobmanager.rest.access import Caller
 from weir.jobmanager.rest.exchange import Access, Answer, Cluster, Refusal, refusal_answer
 from weir.jobmanager.rest.routes import ROUTES
+from weir.jobmanager.stacks import Stacks
 from weir.rpc.requests import JobState
 
 RUNNING, BROKEN = f"/jobs/{facts.JOB}", f"/jobs/{facts.BROKEN}"
@@ -85,6 +88,13 @@ class FakeJob:
         return operation
 
 
+def nobody(*_: object) -> Any:
+    async def silent() -> None:
+        return None
+
+    return silent()
+
+
 class FakeDisposals:
     def __init__(self) -> None:
         self.operations = Operations()
@@ -103,6 +113,7 @@ class FakeDisposals:
 class FakeJobs:
     def __init__(self) -> None:
         self.disposals = FakeDisposals()
+        self.stacks = Stacks(nobody, ManualClock())
         self.known = {job.status.job_id: FakeJob(job) for job in facts.cluster_facts().jobs}
         self.ending = False
 
@@ -149,7 +160,7 @@ class Server:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         raw = gate.RawRequest(Caller(method, **caller), path, query or {}, data, operator)
         try:
-            return gate.answer(Cluster(self.jobs), raw, gate.admit(raw, self.token))
+            return asyncio.run(gate.answer(Cluster(self.jobs), raw, gate.admit(raw, self.token)))
         except Refusal as refusal:
             return refusal_answer(refusal)
 

@@ -1,0 +1,64 @@
+"""What the threads of a worker do, looked at from beside: for thread dumps and flame graphs. Costs nothing unless asked for.
+
+Runs on the I/O thread, which sees the frames of all others; the data thread is the main one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+
+import msgspec
+
+from weir.rpc.messages import SampleStacks, StackSample, StackSamples
+
+#: Samples and seconds that one question may take at most.
+MOST_SAMPLES = 400
+MOST_SECONDS = 20.0
+#: Frames of a stack that are told.
+_DEPTH = 60
+
+
+async def sample_stacks(
+    question: SampleStacks, label: Callable[[], str], send: Callable[[msgspec.Struct], None]
+) -> None:
+    """Look as often as is asked, then answer. ``label``: the vertex that the data thread runs now, or ""."""
+    data_thread = threading.main_thread().ident
+    found: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    count = max(1, min(question.samples, MOST_SAMPLES))
+    interval = min(question.interval, MOST_SECONDS / count)
+    for number in range(count):
+        if number:
+            await asyncio.sleep(interval)
+        vertex = label()
+        frame = sys._current_frames().get(data_thread or 0)  # noqa: SLF001  the only way to see it
+        if frame is not None:
+            found[vertex, _names(frame)] += 1
+    samples = tuple(StackSample(vertex, frames, times) for (vertex, frames), times in found.items())
+    send(StackSamples(trigger=question.trigger, samples=samples, threads=thread_stacks()))
+
+
+def thread_stacks() -> dict[str, str]:
+    """By name: the stack of each thread of this process, innermost call last."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found: dict[str, str] = {}
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001  the only way to see them
+        name = names.get(ident, f"thread {ident}")
+        found[name if name not in found else f"{name} ({ident})"] = "".join(traceback.format_stack(frame))
+    return found
+
+
+def _names(innermost: FrameType) -> tuple[str, ...]:
+    names: list[str] = []
+    frame: FrameType | None = innermost
+    while frame is not None and len(names) < _DEPTH:
+        code = frame.f_code
+        file = code.co_filename.replace("\\", "/").rpartition("/")[2]
+        names.append(f"{code.co_qualname} ({file}:{code.co_firstlineno})")
+        frame = frame.f_back
+    return tuple(reversed(names))
