@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import secrets
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_pod_that_takes_more_memory_than_its_limit_is_killed_and_the_reason_is
     assert (end["reason"], end["exitCode"]) == ("OOMKilled", 137)
 
 
-def test_both_entry_points_of_the_image_answer(cluster: Cluster, weir_image: str, namespace: str) -> None:
-    printed = run_pod(cluster, pod("engine", namespace, weir_image, ["python", "-m", "weir", "--help"]))
-    assert "Usage:" in printed
+def test_the_doctor_finds_nothing_wrong_with_minio_from_within_the_cluster(
+    cluster: Cluster, weir_image: str, namespace: str
+) -> None:
+    root = f"s3://{minio_server.BUCKET}/doctor-{secrets.token_hex(4)}"
+    doctor = ["python", "-m", "weir", "doctor", "storage", root, "-o", "json"]
+    report = json.loads(run_pod(cluster, pod("doctor", namespace, weir_image, doctor)))
+    assert [found for found in report["findings"] if found["verdict"] != "pass"] == []
+    assert {"create if absent", "read-back after refusal", "clock"} <= {
+        found["check"] for found in report["findings"]
+    }
