@@ -186,6 +186,33 @@ def test_a_source_that_cannot_be_read_again_is_at_most_once():
     assert report.total.lost > 0
 
 
+class TidiesUp(CollectionReader):
+    """At an orderly end it gives away what it did not read: no crash shows that, nor does the end of the input."""
+
+    gone: set[str]
+
+    def fetch(self, max_rows):
+        fetched = super().fetch(max_rows)
+        if fetched is None:
+            return None
+        return Fetched([value for value in fetched.values if value not in self.gone], None, fetched.split_id)
+
+    def close(self):
+        for split in self.snapshot():
+            self.gone.update(ROWS[split.position : split.end])
+
+
+def test_rows_that_are_lost_in_a_stop_with_a_savepoint_are_found():
+    def tidy():
+        return Source(type("OfOneRun", (TidiesUp,), {"gone": set()}))
+
+    with pytest.raises(
+        ConformanceError, match="at most once; first seen after a stop with a savepoint"
+    ) as found:
+        check_source(tidy, ROWS, per_method=1)
+    assert "| stop with a savepoint " in str(found.value)
+
+
 def test_rows_that_were_not_expected_are_said_before_any_crash():
     with pytest.raises(
         ConformanceError, match=r"without any crash 1 rows are lost, 0 doubled .* expected 13 rows"

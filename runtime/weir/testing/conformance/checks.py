@@ -1,7 +1,8 @@
 """``check_source`` and ``check_sink``: run a small job once undisturbed, then once for each call that is to be hit.
 
 Every trial is a job of its own that reads or writes everything from the beginning, is killed once (some a second time,
-while it restores), goes on from its last checkpoint, and is compared with what was expected. ``report`` has the result.
+while it restores) or stopped with a savepoint, goes on from its last checkpoint, and is compared with what was expected.
+``report`` has the result.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from weir.api.environment import StreamExecutionEnvironment
 from weir.connectors.collect import CollectSink
@@ -42,9 +43,16 @@ class _Run:
 
     rows: list[Any]
     probe: Probe
+    #: It was stopped with a savepoint and went on.
+    stopped: bool
 
 
-_Runner = Callable[[Sequence[Strike], Sequence[int]], _Run]
+class _Runner(Protocol):
+    """Runs the job from the beginning to the end, through strikes, or through a stop with a savepoint."""
+
+    def __call__(
+        self, strikes: Sequence[Strike], parallelisms: Sequence[int], *, stop: bool = False
+    ) -> _Run: ...
 
 
 def check_source(
@@ -64,7 +72,7 @@ def check_source(
     """
     wanted = list(expected)
 
-    def run(strikes: Sequence[Strike], parallelisms: Sequence[int]) -> _Run:
+    def run(strikes: Sequence[Strike], parallelisms: Sequence[int], *, stop: bool = False) -> _Run:
         probe, leftovers = Probe(strikes), list[Closable]()
         source, sink = source_factory(), CollectSink[Any](two_phase=True)
 
@@ -77,8 +85,9 @@ def check_source(
             return len(sink.results) >= len(wanted) or looked >= _MOST_DISCOVERIES
 
         with _closed(leftovers):
-            OneThread(build, probe, parallelisms, enough if endless else None).run()
-        return _Run(sink.results, probe)
+            job = OneThread(build, probe, parallelisms, enough if endless else None, stop_first=stop)
+            job.run()
+        return _Run(sink.results, probe, job.was_stopped)
 
     source = source_factory()
     declared = Guarantee.EXACTLY_ONCE if source.replayable else Guarantee.AT_MOST_ONCE
@@ -106,7 +115,7 @@ def check_sink(
     given = list(rows)
     wanted = given if expected is None else list(expected)
 
-    def run(strikes: Sequence[Strike], parallelisms: Sequence[int]) -> _Run:
+    def run(strikes: Sequence[Strike], parallelisms: Sequence[int], *, stop: bool = False) -> _Run:
         probe, leftovers = Probe(strikes), list[Closable]()
         sink = sink_factory()
         unwatched = Probe()
@@ -119,8 +128,9 @@ def check_sink(
             stream.sink_to(ProbedSink(sink, probe, leftovers)).uid("tested")
 
         with _closed(leftovers):
-            OneThread(build, probe, parallelisms).run()
-            return _Run(list(read_committed(sink)), probe)
+            job = OneThread(build, probe, parallelisms, stop_first=stop)
+            job.run()
+            return _Run(list(read_committed(sink)), probe, job.was_stopped)
 
     sink = sink_factory()
     declared = Guarantee.EXACTLY_ONCE if sink.transactional else Guarantee.AT_LEAST_ONCE
@@ -139,6 +149,12 @@ def _trials(run: _Runner, wanted: list[Any], per_method: int) -> Iterator[Trial]
         )
     calls = undisturbed.probe.attempts[0]
 
+    def differs(result: _Run, parallelisms: Sequence[int]) -> Difference:
+        found = compare(undisturbed.rows, result.rows)
+        if len(parallelisms) > 1:  # two subtasks have no common order
+            return Difference(found.lost, found.doubled, found.strange)
+        return found
+
     def trial(strikes: Sequence[Strike], parallelisms: Sequence[int], where: str) -> Trial | None:
         try:
             result = run(strikes, parallelisms)
@@ -146,18 +162,26 @@ def _trials(run: _Runner, wanted: list[Any], per_method: int) -> Iterator[Trial]
             raise ConformanceError(f"after a crash {where}: {error}") from None
         if result.probe.hits < len(strikes):
             return None  # the call is not made under other circumstances
-        found = compare(undisturbed.rows, result.rows)
-        if len(parallelisms) > 1:
-            found = Difference(found.lost, found.doubled, found.strange)  # two subtasks have no common order
         last = strikes[-1]
-        return Trial(last.call.name, last.moment, where, found)
+        return Trial(last.call.name, last.moment, where, differs(result, parallelisms))
+
+    def handed_over(parallelisms: Sequence[int]) -> Trial | None:
+        where = f"after a stop with a savepoint, with parallelism {' and then '.join(map(str, parallelisms))}"
+        try:
+            result = run((), parallelisms, stop=True)
+        except ConformanceError as error:
+            raise ConformanceError(f"{where}: {error}") from None
+        if not result.stopped:
+            return None  # it was through before
+        return Trial("stop with a savepoint", Moment.AFTER, where, differs(result, parallelisms))
 
     plans: list[_Plan] = [
         ((strike,), (1,), str(strike)) for strike in strikes_at(calls, per_method, _REFUSABLE)
     ]
     plans += _second_strikes(run, calls)
     plans += _rescales(calls)
-    yield from (found for plan in plans if (found := trial(*plan)) is not None)
+    found = [trial(*plan) for plan in plans] + [handed_over(widths) for widths in ((1,), *_RESCALES)]
+    yield from (each for each in found if each is not None)
 
 
 _Plan = tuple[tuple[Strike, ...], tuple[int, ...], str]

@@ -1,7 +1,7 @@
 """One job over its attempts, in one thread: the real worker runtime and tasks, with a small JobManager's side.
 
-``OneThread.run`` deploys, takes checkpoints all the while, and when the probe's process died deploys again from the last
-completed one, until everything ended and is committed. I/O work waits in a queue and is done between rounds. Only what
+``OneThread.run`` deploys, takes checkpoints all the while, and when the probe's process died, or the job was stopped with a
+savepoint, deploys again from the last completed one, until everything ended and is committed. I/O work waits in a queue and is done between rounds. Only what
 a connector does on threads of its own is waited for in real time.
 """
 
@@ -39,6 +39,8 @@ _IDLE_CHECKPOINTS: Final = 3
 _IDLE_ROUNDS: Final = 20_000
 #: Checkpoints at the end: the first one may have been triggered just before it.
 _FINAL: Final = 2
+#: The checkpoint with which a job is stopped; by then some rows are through, and some are not.
+_STOP_AT: Final = 2
 #: Seconds that a connector's own threads may keep everything waiting, and one look at them.
 _PATIENCE: Final = 20.0
 _LOOK: Final = 0.002
@@ -110,13 +112,21 @@ class OneThread:
         probe: Probe,
         parallelisms: Sequence[int] = (1,),
         enough: Callable[[], bool] | None = None,
+        *,
+        stop_first: bool = False,
     ) -> None:
-        """``enough``: when an endless job has done what is looked for; ``None``: it ends by itself."""
+        """``enough``: when an endless job has done what is looked for; ``None``: it ends by itself.
+
+        ``stop_first``: the first attempt is stopped with a savepoint on the way, if there is time for it.
+        """
         self.clock = ManualClock()
         self._build = build
         self._probe = probe
         self._parallelisms = parallelisms
         self._enough = enough
+        self._stop_first = stop_first
+        #: Whether the job was stopped with a savepoint and went on.
+        self.was_stopped = False
         self._completed: SnapshotMetadata | None = None
         self._next = 1
         self._attempts = 0
@@ -145,7 +155,8 @@ class OneThread:
                 )
         self._tell(messages.FinishTasks(execution=self._execution))
         self._loop.round()
-        return True
+        self.was_stopped |= self._stopping
+        return not self._stopping
 
     def _deploy(self) -> None:
         self._probe.begin()
@@ -166,6 +177,8 @@ class OneThread:
         self._idle_checkpoints = self._idle_rounds = 0
         #: Complete checkpoints that were triggered after the end of all input.
         self._final = 0
+        #: A snapshot that stops the job was triggered, and is complete.
+        self._stopping = self._stopped = False
         self._loop = _Loop(self.clock)
         self._queue = _Queue(self._loop.post)
         runtime = WorkerRuntime(
@@ -207,6 +220,7 @@ class OneThread:
             self._committed[SubtaskId(message.vertex, message.index)] = message.checkpoint_id
         elif isinstance(message, messages.CheckpointDeclined):
             if self._acks.pop(message.checkpoint_id, None) is not None:
+                self._stopping = False
                 self._tell(
                     messages.NotifyAborted(execution=self._execution, checkpoint_id=message.checkpoint_id)
                 )
@@ -252,6 +266,7 @@ class OneThread:
             triggered_ms=self.clock.wall_ms(),
             operators=operators,
         )
+        self._stopped = self._stopping
         if self._last_words:
             self._final += 1
         self._tell(messages.NotifyComplete(execution=self._execution, checkpoint_id=number))
@@ -269,21 +284,26 @@ class OneThread:
             self._progress = progress
             self._idle_checkpoints = self._idle_rounds = 0
         self._idle_rounds += 1
-        if self._acks or self._running != self._subtasks or self._final >= _FINAL:
+        if self._acks or self._running != self._subtasks or self._final >= _FINAL or self._stopped:
             return
         if self._last_words or (self._rounds >= _ROUNDS and self._idle_checkpoints < _IDLE_CHECKPOINTS):
             self._rounds = 0
             self._idle_checkpoints += 1
             self._acks[self._next] = {}
+            due = self._stop_first and self._attempts == 1 and self._next >= _STOP_AT
+            self._stopping = due and not self._last_words
             trigger = messages.TriggerCheckpoint(
-                execution=self._execution, checkpoint_id=self._next, timestamp_ms=self.clock.wall_ms()
+                execution=self._execution,
+                checkpoint_id=self._next,
+                timestamp_ms=self.clock.wall_ms(),
+                stop=self._stopping,
             )
             self._next += 1
             self._tell(trigger)
 
     def _is_over(self) -> bool:
         settled = all(self._committed.get(subtask, 0) >= number for subtask, number in self._owed.items())
-        return self._final >= _FINAL and settled
+        return (self._stopped or self._final >= _FINAL) and settled
 
     def _failed(self) -> bool:
         """A task failed: by what the probe refused (the job restarts), or by itself (raises)."""
