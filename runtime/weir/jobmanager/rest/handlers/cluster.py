@@ -33,9 +33,7 @@ def task_managers(cluster: Cluster, _request: Request) -> Answer:
 
 def task_manager(cluster: Cluster, request: Request) -> Answer:
     """One TaskManager with its worker processes."""
-    return json_answer(
-        views.task_manager(task_manager_of(cluster, request), cluster.jobs.facts(with_jobs=False))
-    )
+    return json_answer(views.task_manager(task_manager_of(cluster, request), cluster.jobs.facts()))
 
 
 def task_manager_of(cluster: Cluster, request: Request) -> TaskManagerStatus:

@@ -18,6 +18,34 @@ def task_manager_metrics(cluster: Cluster, request: Request) -> Answer:
     return json_answer(metrics.asked(found, request.query.get("get")))
 
 
+def task_managers_metrics(cluster: Cluster, request: Request) -> Answer:
+    """Metrics over TaskManagers; `?get=a,b`, `?agg=min,max,avg,sum`, `?taskmanagers=a,b`."""
+    chosen = _chosen(request, "taskmanagers")
+    found = [
+        metrics.of_task_manager(status)
+        for status in cluster.jobs.facts(with_jobs=False).task_managers
+        if not status.lost and (chosen is None or status.id in chosen)
+    ]
+    return json_answer(metrics.aggregated(found, request.query.get("get"), request.query.get("agg")))
+
+
+def jobs_metrics(cluster: Cluster, request: Request) -> Answer:
+    """Metrics over jobs; `?get=a,b`, `?agg=min,max,avg,sum`, `?jobs=a,b`."""
+    chosen = _chosen(request, "jobs")
+    facts = cluster.jobs.facts()
+    found = [
+        metrics.of_job(job, facts.now_ms)
+        for job in facts.jobs
+        if chosen is None or job.status.job_id in chosen or job.status.name in chosen
+    ]
+    return json_answer(metrics.aggregated(found, request.query.get("get"), request.query.get("agg")))
+
+
+def _chosen(request: Request, name: str) -> set[str] | None:
+    given = request.query.get(name)
+    return set(given.split(",")) if given else None
+
+
 def task_manager_logs(cluster: Cluster, request: Request) -> Answer:
     """Log files of a TaskManager: none, its log goes to stderr."""
     task_manager_of(cluster, request)

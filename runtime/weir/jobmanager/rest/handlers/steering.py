@@ -51,10 +51,11 @@ def stop(cluster: Cluster, request: Request) -> Answer:
 
 
 def dispose(cluster: Cluster, request: Request) -> Answer:
-    """Delete the savepoint at `savepoint-path`: 202 and an id to poll; 409 while a job needs it."""
+    """Delete the savepoint at `savepoint-path`: 200 and an id to poll; 409 while a job needs it."""
     body = body_of(request, DisposalTrigger)
     check_trigger(body.trigger_id)
-    return _accepted(cluster.jobs.disposals.dispose(body.savepoint_path, body.trigger_id))
+    operation = cluster.jobs.disposals.dispose(body.savepoint_path, body.trigger_id)
+    return json_answer(Triggered(request_id=operation.trigger))
 
 
 def disposal(cluster: Cluster, request: Request) -> Answer:

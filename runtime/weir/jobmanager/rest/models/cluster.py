@@ -50,6 +50,65 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     managed_memory: int = -1
 
 
+class ResourceProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """-1: a slot is a worker process, and what it may use is not known to the JobManager."""
+
+    cpu_cores: float = -1.0
+    task_heap_memory: int = -1
+    task_off_heap_memory: int = -1
+    managed_memory: int = -1
+    network_memory: int = -1
+    extended_resources: dict[str, float] = {}
+
+
+class MemoryConfiguration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """-1: memory is not divided so here."""
+
+    framework_heap: int = -1
+    task_heap: int = -1
+    framework_off_heap: int = -1
+    task_off_heap: int = -1
+    network_memory: int = -1
+    managed_memory: int = -1
+    jvm_metaspace: int = -1
+    jvm_overhead: int = -1
+    total_flink_memory: int = -1
+    total_process_memory: int = -1
+
+
+class ProcessMetrics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Figures of a JVM, which there is none here: -1."""
+
+    heap_used: int = -1
+    heap_committed: int = -1
+    heap_max: int = -1
+    non_heap_used: int = -1
+    non_heap_committed: int = -1
+    non_heap_max: int = -1
+    direct_count: int = -1
+    direct_used: int = -1
+    direct_max: int = -1
+    mapped_count: int = -1
+    mapped_used: int = -1
+    mapped_max: int = -1
+    memory_segments_available: int = -1
+    memory_segments_total: int = -1
+    netty_shuffle_memory_segments_available: int = -1
+    netty_shuffle_memory_segments_used: int = -1
+    netty_shuffle_memory_segments_total: int = -1
+    netty_shuffle_memory_available: int = -1
+    netty_shuffle_memory_used: int = -1
+    netty_shuffle_memory_total: int = -1
+    garbage_collectors: tuple[str, ...] = ()
+
+
+class AllocatedSlot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A slot that a job has."""
+
+    job_id: str
+    resource: ResourceProfile = ResourceProfile()
+
+
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
     """One worker process of a TaskManager; Weir's own."""
 
@@ -69,11 +128,21 @@ class TaskManager(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     time_since_last_heartbeat: int  #: wall time of the last one, milliseconds, as in Flink
     slots_number: int
     free_slots: int
-    blocked: bool = False
+    total_resource: ResourceProfile = ResourceProfile()
+    free_resource: ResourceProfile = ResourceProfile()
     hardware: Hardware = Hardware()
+    memory_configuration: MemoryConfiguration = MemoryConfiguration()
+    blocked: bool = False
     pid: int
     lost: bool
     workers: tuple[Worker, ...] = ()
+
+
+class TaskManagerDetails(TaskManager, frozen=True, kw_only=True, rename="camel"):
+    """``/taskmanagers/:id``."""
+
+    allocated_slots: tuple[AllocatedSlot, ...]
+    metrics: ProcessMetrics = ProcessMetrics()
 
 
 class TaskManagers(msgspec.Struct, frozen=True, kw_only=True):

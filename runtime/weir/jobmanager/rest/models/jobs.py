@@ -146,6 +146,8 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     vertices: tuple[VertexSummary, ...]
     status_counts: dict[str, int] = msgspec.field(name="status-counts")
     plan: Plan
+    stream_graph: dict[str, str] = msgspec.field(name="stream-graph", default_factory=dict)
+    pending_operators: int = msgspec.field(name="pending-operators", default=0)
     attempt: int
     epoch: int | None
     restarts: int

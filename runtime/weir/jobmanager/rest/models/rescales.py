@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from weir.jobmanager.rest.models.checkpoints import StatsSummary
+from weir.jobmanager.rest.models.cluster import ResourceProfile
 
 
 class RescalesCounts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -27,17 +28,6 @@ class VertexRescale(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     sufficient_parallelism: int
     pre_rescale_parallelism: int
     post_rescale_parallelism: int | None
-
-
-class ResourceProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """-1: a slot is a worker process, and what it may use is not known to the JobManager."""
-
-    cpu_cores: float = -1.0
-    task_heap_memory: int = -1
-    task_off_heap_memory: int = -1
-    managed_memory: int = -1
-    network_memory: int = -1
-    extended_resources: dict[str, float] = {}
 
 
 class SlotGroupRescale(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

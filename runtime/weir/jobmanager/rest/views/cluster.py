@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from weir.config import OPTIONS, Layer, explain
 from weir.jobmanager.facts import ClusterFacts
@@ -47,30 +47,45 @@ def dashboard(cluster: ClusterFacts) -> models.DashboardConfiguration:
     )
 
 
-def task_manager(status: TaskManagerStatus, cluster: ClusterFacts) -> models.TaskManager:
-    """One TaskManager."""
+def task_manager(status: TaskManagerStatus, cluster: ClusterFacts) -> models.TaskManagerDetails:
+    """One TaskManager, with the slots that jobs have."""
+    own = {info.worker for info in status.workers}
+    held = sorted(
+        (worker, job.status.job_id)
+        for job in cluster.jobs
+        if not job.status.state.is_settled
+        for worker in {task.worker for vertex in job.status.vertices for task in vertex.tasks}
+        if worker in own
+    )
+    slots = tuple(models.AllocatedSlot(job_id=job_id) for _, job_id in held)
+    return models.TaskManagerDetails(**_task_manager(status, cluster), allocated_slots=slots)
+
+
+def _task_manager(status: TaskManagerStatus, cluster: ClusterFacts) -> dict[str, Any]:
     first = status.workers[0].data_address if status.workers else ""
     port = first.rpartition(":")[2]
-    return models.TaskManager(
-        id=status.id,
-        path=first or status.id,
-        data_port=int(port) if port.isdigit() else -1,
-        time_since_last_heartbeat=cluster.now_ms - status.silent_ms,
-        slots_number=status.slots,
-        free_slots=status.free,
-        pid=status.pid,
-        lost=status.lost,
-        workers=tuple(
+    return {
+        "id": status.id,
+        "path": first or status.id,
+        "data_port": int(port) if port.isdigit() else -1,
+        "time_since_last_heartbeat": cluster.now_ms - status.silent_ms,
+        "slots_number": status.slots,
+        "free_slots": status.free,
+        "pid": status.pid,
+        "lost": status.lost,
+        "workers": tuple(
             models.Worker(id=info.worker, slot=info.slot, pid=info.pid, data_address=info.data_address)
             for info in status.workers
         ),
-    )
+    }
 
 
 def task_managers(cluster: ClusterFacts) -> models.TaskManagers:
     """All that are registered."""
     present = (status for status in cluster.task_managers if not status.lost)
-    return models.TaskManagers(taskmanagers=tuple(task_manager(status, cluster) for status in present))
+    return models.TaskManagers(
+        taskmanagers=tuple(models.TaskManager(**_task_manager(status, cluster)) for status in present)
+    )
 
 
 def configuration(layers: Iterable[Layer]) -> tuple[models.ConfigurationEntry, ...]:

@@ -74,6 +74,7 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "job-rescales-overview": lambda: rescales.overview(JOB, facts.NOW),
     "job-rescales-history": lambda: rescales.history(JOB, facts.NOW),
     "job-rescales-summary": lambda: rescales.summary(JOB),
+    "taskmanager-with-slots": lambda: cluster.task_manager(CLUSTER.task_managers[0], CLUSTER),
     "taskmanager-metrics": lambda: metrics.asked(
         metrics.of_task_manager(CLUSTER.task_managers[0]), "taskSlotsTotal,taskSlotsAvailable,numWorkers"
     ),
