@@ -183,8 +183,12 @@ def _build(module: Module, go: str, folder: Path) -> None:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """Lets one process at a time do what is inside; others wait for it."""
+    """Lets one process at a time do what is inside; others wait for it. What is inside may delete the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists() or os.fstat(lock.fileno()).st_ino != path.stat().st_ino:
+                continue  # who had it before deleted it, and somebody may already hold the next one
+            yield
+            return

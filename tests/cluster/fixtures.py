@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.cluster import debian, minio_server
+from tests.cluster import builder, debian, minio_server
 from tests.cluster.errors import ClusterError, ClusterUnavailable
 from tests.cluster.images import load
 from tests.cluster.providing import Cluster, find_provider
@@ -33,7 +33,11 @@ def cluster() -> Iterator[Cluster]:
         unavailable(str(error))
     was_up = bool(provider.nodes_up())
     try:
-        run("up")
+        try:
+            run("up")
+        except ClusterError:
+            print(*provider.status(), *log_ends(), sep="\n")
+            raise
         yield Cluster(provider)
     finally:
         if not was_up:
@@ -75,6 +79,14 @@ def unavailable(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must have a cluster: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def log_ends(lines: int = 15) -> list[str]:
+    """The last lines of each log of a native cluster, for a report that outlives it."""
+    found = []
+    for log in sorted((builder.cache_folder() / "clusters").glob("*/*/logs/*.log")):
+        found += [f"--- {log}", *log.read_text(errors="replace").splitlines()[-lines:]]
+    return found
 
 
 def run(*command: str) -> None:

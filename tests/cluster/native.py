@@ -74,7 +74,7 @@ class NativeCluster:
         """
         if missing := self.missing():
             raise ClusterUnavailable(missing)
-        with builder.only_one(builder.cache_folder() / f"{self.name}.cluster.lock"):
+        with builder.only_one(self._lock):
             debian.install()
             for program in PROGRAMS:
                 builder.binary(program)
@@ -101,9 +101,9 @@ class NativeCluster:
 
     def down(self) -> None:
         """Ends every process of the cluster and removes every trace."""
-        with builder.only_one(builder.cache_folder() / f"{self.name}.cluster.lock"):
+        with builder.only_one(self._lock):
             self._down()
-        (builder.cache_folder() / f"{self.name}.cluster.lock").unlink(missing_ok=True)
+            self._lock.unlink()
 
     def _down(self) -> None:
         for node in reversed(self.nodes()):
@@ -136,6 +136,10 @@ class NativeCluster:
     def lose(self, name: str) -> None:
         """Pulls a node's plug."""
         self._node(int(name.removeprefix("node-"))).unplug()
+
+    @property
+    def _lock(self) -> Path:
+        return builder.cache_folder() / f"{self.name}.cluster.lock"
 
     def _node(self, number: int) -> Node:
         return Node(f"node-{number}", self.folder / f"node-{number}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.cluster import minio_server
+from tests.cluster.errors import ClusterError
 from tests.cluster.node import wait_until
 from tests.cluster.providing import Cluster
 
@@ -62,7 +63,10 @@ def end_of(cluster: Cluster, name: str, namespace: str) -> dict[str, Any]:
                 ended.append(status["state"]["terminated"])
         return bool(ended)
 
-    wait_until(terminated, ENDED_WITHIN_S, f"pod {name} did not end")
+    try:
+        wait_until(terminated, ENDED_WITHIN_S, f"pod {name} did not end")
+    except ClusterError as error:
+        raise ClusterError(f"{error}\n{cluster.kubectl('describe', 'pod', name, '-n', namespace)}") from None
     return ended[0]
 
 
