@@ -35,6 +35,7 @@ from weir.operators.user_function import (
 )
 from weir.records import RowBatch, StreamElement, Watermark
 from weir.state.descriptors import ReducingStateDescriptor
+from weir.state.isolation import all_immutable, isolated
 from weir.state.keyed import NO_KEY, KeyedStateStore
 from weir.state.operator_state import OperatorStateStore
 from weir.state.timers import TimerQueue
@@ -200,11 +201,19 @@ class ReduceOperator(KeyedBase):
         table = self._table
         get = table.get
         reduce = self._reduce
-        for key, value in zip(batch.keys, batch.values, strict=True):
-            reduced = get(key, _ABSENT)
-            reduced = value if reduced is _ABSENT else reduce(reduced, value)
-            table[key] = reduced
-            append(reduced)
+        if all_immutable(batch.values):
+            for key, value in zip(batch.keys, batch.values, strict=True):
+                reduced = get(key, _ABSENT)
+                reduced = value if reduced is _ABSENT else reduce(reduced, value)
+                table[key] = reduced
+                append(reduced)
+        else:
+            # The function may change what it keeps of either; neither the row nor what was emitted may follow.
+            for key, value in zip(batch.keys, map(isolated, batch.values), strict=True):
+                reduced = get(key, _ABSENT)
+                reduced = value if reduced is _ABSENT else reduce(reduced, value)
+                table[key] = reduced
+                append(isolated(reduced))
         yield RowBatch(out, batch.timestamps)
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:

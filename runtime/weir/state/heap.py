@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from weir.errors import StateAccessError
 from weir.state.descriptors import Aggregator
 from weir.state.handles import AggregatingState, ListState, MapState, ReducingState, ValueState
+from weir.state.isolation import IMMUTABLE, isolated
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -86,7 +87,7 @@ class _Heap:
 
 
 class HeapValueState(_Heap, ValueState[T]):
-    """Table: key -> value."""
+    """Table: key -> value; for declared types whose values cannot change."""
 
     __slots__ = ()
 
@@ -103,8 +104,27 @@ class HeapValueState(_Heap, ValueState[T]):
             self._no_key()
 
 
+class IsolatedValueState(HeapValueState[T]):
+    """Table: key -> value that nobody else holds."""
+
+    __slots__ = ()
+
+    def value(self) -> T | None:
+        try:
+            value: T | None = self._get(self._cell.key)
+        except NoKeyError:
+            self._no_key()
+        return value if value.__class__ in IMMUTABLE else isolated(value)
+
+    def update(self, value: T) -> None:
+        try:
+            self.table[self._cell.key] = value if value.__class__ in IMMUTABLE else isolated(value)
+        except NoKeyError:
+            self._no_key()
+
+
 class HeapListState(_Heap, ListState[T]):
-    """Table: key -> list, never empty."""
+    """Table: key -> list, never empty, of elements that nobody else holds."""
 
     __slots__ = ()
 
@@ -113,9 +133,10 @@ class HeapListState(_Heap, ListState[T]):
             items = self._get(self._cell.key)
         except NoKeyError:
             self._no_key()
-        return [] if items is None else items.copy()
+        return [] if items is None else isolated(items)
 
     def add(self, value: T) -> None:
+        value = isolated(value)
         try:
             items = self._get(self._cell.key)
         except NoKeyError:
@@ -126,7 +147,7 @@ class HeapListState(_Heap, ListState[T]):
             items.append(value)
 
     def add_all(self, values: Iterable[T]) -> None:
-        added = list(values)
+        added = isolated(list(values))
         try:
             items = self._get(self._cell.key)
         except NoKeyError:
@@ -137,7 +158,7 @@ class HeapListState(_Heap, ListState[T]):
             self.table[self._cell.key] = added
 
     def update(self, values: Iterable[T]) -> None:
-        items = list(values)
+        items = isolated(list(values))
         if not items:
             self.clear()
             return
@@ -148,7 +169,7 @@ class HeapListState(_Heap, ListState[T]):
 
 
 class HeapMapState(_Heap, MapState[K, V]):
-    """Table: key -> dict, never empty."""
+    """Table: key -> dict, never empty, of values that nobody else holds."""
 
     __slots__ = ()
 
@@ -164,9 +185,10 @@ class HeapMapState(_Heap, MapState[K, V]):
             entries = self._get(self._cell.key)
         except NoKeyError:
             self._no_key()
-        return None if entries is None else entries.get(key)
+        return None if entries is None else isolated(entries.get(key))
 
     def put(self, key: K, value: V) -> None:
+        value = isolated(value)
         try:
             entries = self._get(self._cell.key)
         except NoKeyError:
@@ -179,9 +201,9 @@ class HeapMapState(_Heap, MapState[K, V]):
     def put_all(self, entries: Mapping[K, V]) -> None:
         mine = self._entries()
         if mine is not None:
-            mine.update(entries)
+            mine.update(isolated(dict(entries)))
         elif entries:
-            self.table[self._cell.key] = dict(entries)
+            self.table[self._cell.key] = isolated(dict(entries))
 
     def remove(self, key: K) -> None:
         entries = self._entries()
@@ -199,10 +221,10 @@ class HeapMapState(_Heap, MapState[K, V]):
         return list(self._entries() or ())
 
     def values(self) -> Iterable[V]:
-        return list((self._entries() or {}).values())
+        return isolated(list((self._entries() or {}).values()))
 
     def items(self) -> Iterable[tuple[K, V]]:
-        return list((self._entries() or {}).items())
+        return list(isolated(self._entries() or {}).items())
 
     def is_empty(self) -> bool:
         return self._entries() is None
@@ -221,11 +243,12 @@ class HeapReducingState(_Heap, ReducingState[T]):
 
     def get(self) -> T | None:
         try:
-            return self._get(self._cell.key)
+            return isolated(self._get(self._cell.key))
         except NoKeyError:
             self._no_key()
 
     def add(self, value: T) -> None:
+        value = isolated(value)  # the fold may keep it, or parts of it
         key = self._cell.key
         try:
             current: Any = self._get(key)
@@ -261,9 +284,10 @@ class HeapAggregatingState(_Heap, AggregatingState[IN, OUT]):
             present = accumulator is not None or self._cell.key in self.table
         except NoKeyError:
             self._no_key()
-        return self._result(accumulator) if present else None
+        return isolated(self._result(accumulator)) if present else None
 
     def add(self, value: IN) -> None:
+        value = isolated(value)
         key = self._cell.key
         try:
             accumulator = self._get(key)

@@ -31,8 +31,10 @@ from weir.state.heap import (
     HeapMapState,
     HeapReducingState,
     HeapValueState,
+    IsolatedValueState,
     KeyCell,
 )
+from weir.state.isolation import declares_immutable
 from weir.state.reserved import EVENT_TIMERS, PROCESSING_TIMERS
 from weir.state.restored import RestoredSections
 from weir.state.statefile import Chunk, Section, SectionHeader
@@ -167,7 +169,8 @@ class KeyedStateStore:
         where = (self._cell, table, descriptor.name, self._operator)
         match descriptor:
             case ValueStateDescriptor():
-                return HeapValueState(*where)
+                declared = getattr(descriptor.serializer(), "type", Any)
+                return HeapValueState(*where) if declares_immutable(declared) else IsolatedValueState(*where)
             case ListStateDescriptor():
                 return HeapListState(*where)
             case MapStateDescriptor():

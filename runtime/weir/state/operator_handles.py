@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from weir.errors import StateAccessError
 from weir.state.handles import ListState, MapState
+from weir.state.isolation import isolated
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -22,16 +23,16 @@ class OperatorListState(ListState[T]):
         self._items: list[T] = []
 
     def get(self) -> list[T]:
-        return self._items.copy()
+        return isolated(self._items)
 
     def add(self, value: T) -> None:
-        self._items.append(value)
+        self._items.append(isolated(value))
 
     def add_all(self, values: Iterable[T]) -> None:
-        self._items.extend(values)
+        self._items.extend(isolated(list(values)))
 
     def update(self, values: Iterable[T]) -> None:
-        self._items = list(values)
+        self._items = isolated(list(values))
 
     def clear(self) -> None:
         self._items = []
@@ -46,13 +47,13 @@ class OperatorMapState(MapState[K, V]):
         self._entries = entries
 
     def get(self, key: K) -> V | None:
-        return self._entries.get(key)
+        return isolated(self._entries.get(key))
 
     def put(self, key: K, value: V) -> None:
-        self._entries[key] = value
+        self._entries[key] = isolated(value)
 
     def put_all(self, entries: Mapping[K, V]) -> None:
-        self._entries.update(entries)
+        self._entries.update(isolated(dict(entries)))
 
     def remove(self, key: K) -> None:
         self._entries.pop(key, None)
@@ -64,10 +65,10 @@ class OperatorMapState(MapState[K, V]):
         return list(self._entries)
 
     def values(self) -> Iterable[V]:
-        return list(self._entries.values())
+        return isolated(list(self._entries.values()))
 
     def items(self) -> Iterable[tuple[K, V]]:
-        return list(self._entries.items())
+        return list(isolated(self._entries).items())
 
     def is_empty(self) -> bool:
         return not self._entries

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from weir.errors import SerializationError, StateAccessError, UserError
 from weir.operators.failures import excerpt
 from weir.serde import Serializer
-from weir.taskmanager.fanout import is_immutable
+from weir.state.isolation import all_immutable
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class _Loan:
 
     value: Any
     state: str
+    entry: object  #: of a map state: the key
     serializer: Serializer
     written: bytes
 
@@ -59,33 +60,36 @@ class Watch:
 
     # ---- state -------------------------------------------------------------------------------------------
 
-    def lent(self, state: str, serializer: Serializer, value: T) -> T:
-        """``value`` of a state is handed to the function."""
-        if value is not None and not is_immutable([value]):
+    def lent(self, state: str, serializer: Serializer, value: T, entry: object = None) -> T:
+        """A copy of what a state holds, of a map state under ``entry``, is handed to the function."""
+        if value is not None and not all_immutable([value]):
             self._touched.add(id(value))
             if id(value) not in self._loans:
-                self._loans[id(value)] = _Loan(value, state, serializer, serializer.encode([value]))
+                self._loans[id(value)] = _Loan(value, state, entry, serializer, serializer.encode([value]))
         return value
 
-    def stored(self, state: str, serializer: Serializer, value: Any) -> None:
+    def stored(self, state: str, serializer: Serializer, value: Any, entry: object = None) -> None:
         """The function put ``value`` into a state. Raises ``SerializationError`` if a snapshot could not hold it."""
         try:
             written = serializer.encode([value])
         except SerializationError as error:
             raise SerializationError(f"state {state!r} of operator {self.operator!r}: {error}") from None
-        if not is_immutable([value]):
+        if not all_immutable([value]):
             self._touched.add(id(value))
-            self._loans[id(value)] = _Loan(value, state, serializer, written)
+            self._loans[id(value)] = _Loan(value, state, entry, serializer, written)
 
-    def returned(self, value: Any) -> None:
-        """``value`` is not state any more: what the function does to it is its own business."""
-        self._loans.pop(id(value), None)
+    def returned(self, state: str, entry: object = None) -> None:
+        """The function replaces what a state holds: what it did to the copies of it is its own business."""
+        for identity in self._touched:
+            loan = self._loans.get(identity)
+            if loan is not None and (loan.state, loan.entry) == (state, entry):
+                del self._loans[identity]
 
     # ---- rows --------------------------------------------------------------------------------------------
 
     def emitted(self, row: Any) -> None:
         """The function gave a row away."""
-        if is_immutable([row]):
+        if all_immutable([row]):
             return
         try:
             self._rows.append(_Emitted(row, pickle.dumps(row, protocol=5)))
@@ -104,8 +108,7 @@ class Watch:
                 raise StateMutated(
                     f"state {loan.state!r} of operator {self.operator!r} was changed in place without update() (or "
                     f"put()): it was {excerpt(loan.serializer.decode(loan.written)[0])}, it is {excerpt(loan.value)}; "
-                    "give the changed value back to the state, or change a copy: a snapshot may or may not hold such a "
-                    "change"
+                    "give the changed value back to the state, or change a copy of your own: the state does not see it"
                 )
         for emitted in self._rows:
             self._check_row(emitted)

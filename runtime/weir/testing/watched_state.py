@@ -112,11 +112,14 @@ class _Watched:
         self._serializer: Serializer = descriptor.serializer()
         self._watch = watch
 
-    def _lent(self, value: T) -> T:
-        return self._watch.lent(self._name, self._serializer, value)
+    def _lent(self, value: T, entry: object = None) -> T:
+        return self._watch.lent(self._name, self._serializer, value, entry)
 
-    def _stored(self, value: Any) -> None:
-        self._watch.stored(self._name, self._serializer, value)
+    def _stored(self, value: Any, entry: object = None) -> None:
+        self._watch.stored(self._name, self._serializer, value, entry)
+
+    def _replaced(self, entry: object = None) -> None:
+        self._watch.returned(self._name, entry)
 
 
 class _WatchedValue(_Watched, ValueState[T]):
@@ -130,13 +133,13 @@ class _WatchedValue(_Watched, ValueState[T]):
         return self._lent(self._inner.value())
 
     def update(self, value: T) -> None:
-        self._watch.returned(self._inner.value())
+        self._replaced()
         if value is not None:
             self._stored(value)
         self._inner.update(value)
 
     def clear(self) -> None:
-        self._watch.returned(self._inner.value())
+        self._replaced()
         self._inner.clear()
 
 
@@ -162,18 +165,14 @@ class _WatchedList(_Watched, ListState[T]):
 
     def update(self, values: Iterable[T]) -> None:
         items = list(values)
-        self._returned()
+        self._replaced()
         for value in items:
             self._stored(value)
         self._inner.update(items)
 
     def clear(self) -> None:
-        self._returned()
+        self._replaced()
         self._inner.clear()
-
-    def _returned(self) -> None:
-        for item in self._inner.get():
-            self._watch.returned(item)
 
 
 class _WatchedMap(_Watched, MapState[K, V]):
@@ -184,11 +183,11 @@ class _WatchedMap(_Watched, MapState[K, V]):
         self._inner = inner
 
     def get(self, key: K) -> V | None:
-        return self._lent(self._inner.get(key))
+        return self._lent(self._inner.get(key), key)
 
     def put(self, key: K, value: V) -> None:
-        self._watch.returned(self._inner.get(key))
-        self._stored(value)
+        self._replaced(key)
+        self._stored(value, key)
         self._inner.put(key, value)
 
     def put_all(self, entries: Mapping[K, V]) -> None:
@@ -196,7 +195,7 @@ class _WatchedMap(_Watched, MapState[K, V]):
             self.put(key, value)
 
     def remove(self, key: K) -> None:
-        self._watch.returned(self._inner.get(key))
+        self._replaced(key)
         self._inner.remove(key)
 
     def contains(self, key: K) -> bool:
@@ -206,17 +205,17 @@ class _WatchedMap(_Watched, MapState[K, V]):
         return self._inner.keys()
 
     def values(self) -> Iterable[V]:
-        return [self._lent(value) for value in self._inner.values()]
+        return [value for _, value in self.items()]
 
     def items(self) -> Iterable[tuple[K, V]]:
-        return [(key, self._lent(value)) for key, value in self._inner.items()]
+        return [(key, self._lent(value, key)) for key, value in self._inner.items()]
 
     def is_empty(self) -> bool:
         return self._inner.is_empty()
 
     def clear(self) -> None:
-        for value in self._inner.values():
-            self._watch.returned(value)
+        for key in list(self._inner.keys()):
+            self._replaced(key)
         self._inner.clear()
 
 
@@ -231,10 +230,10 @@ class _WatchedReducing(_Watched, ReducingState[T]):
         return self._lent(self._inner.get())
 
     def add(self, value: T) -> None:
-        self._watch.returned(self._inner.get())
+        self._replaced()
         self._inner.add(value)
         self._stored(self._inner.get())
 
     def clear(self) -> None:
-        self._watch.returned(self._inner.get())
+        self._replaced()
         self._inner.clear()

@@ -291,6 +291,17 @@ def test_reduce_takes_a_function_object_and_falsy_values_count() -> None:
     assert adding.rows(0, 0, 3) == [0, 0, 3]
 
 
+def test_a_reduce_that_changes_its_first_argument_changes_neither_rows_nor_what_it_emitted() -> None:
+    def adding(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+        left["n"] += right["n"]
+        return left
+
+    driver = Driver(lambda: ReduceOperator(adding), key=lambda _: 0)
+    rows = [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert driver.rows(*rows) == [{"n": 1}, {"n": 3}, {"n": 6}]
+    assert rows == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
 def test_a_reduce_that_raises_names_row_and_key() -> None:
     driver = Driver(lambda: ReduceOperator(lambda a, b: a // b), key=lambda _: "k")
     message = failure_message(driver, lambda: driver.process(4, 2, 0))

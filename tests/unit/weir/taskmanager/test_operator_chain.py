@@ -15,8 +15,9 @@ from weir.operators.base import Operator
 from weir.operators.failures import OperatorFailure
 from weir.operators.stateless import FilterOperator, FlatMapOperator, MapOperator
 from weir.records import EndOfInput, RowBatch, StreamElement, StreamStatus, Watermark
+from weir.state.isolation import all_immutable
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.fanout import independent, is_immutable, shares
+from weir.taskmanager.fanout import independent, shares
 
 
 class Sent:
@@ -266,7 +267,7 @@ def test_a_fault_that_may_pass_stays_what_it_is_through_the_whole_chain() -> Non
     ids=repr,
 )
 def test_rows_that_nobody_can_change_are_told_from_those_that_can(values: list[Any], expected: bool) -> None:
-    assert is_immutable(values) is expected
+    assert all_immutable(values) is expected
 
 
 def test_copies_keep_times_keys_and_tag() -> None:

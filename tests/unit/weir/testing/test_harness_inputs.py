@@ -27,7 +27,6 @@ from weir.operators.watermarks import TimestampsAndWatermarksOperator
 from weir.testing import (
     ManualClock,
     Row,
-    StateMutated,
     broadcast_harness,
     connected_harness,
     function_harness,
@@ -246,7 +245,9 @@ def test_keyed_state_beside_a_broadcast():
 
 class Meddling(Alert):
     def process_element(self, value, ctx):
-        ctx.get_broadcast_state(RULES).get("limits").append(value)
+        limits = ctx.get_broadcast_state(RULES).get("limits")
+        self.seen = [*getattr(self, "seen", []), limits.copy()]
+        limits.append(value)
         return ()
 
 
@@ -258,11 +259,16 @@ class Different(Alert):
         ctx.get_broadcast_state(RULES).put("limits", [self.index])
 
 
-def test_broadcast_state_that_differs_between_subtasks_is_caught():
+def test_what_is_read_of_broadcast_state_is_a_copy():
     h = broadcast_harness(Meddling(), RULES)
     h.process_broadcast([5])
-    with pytest.raises(StateMutated, match="broadcast state in place"):
-        h.process(6)
+    assert h.output == []
+    h.process(6)
+    h.process(7)
+    assert h.function.seen == [[5], [5]], "what the first did to its copy is not seen by the second"
+
+
+def test_broadcast_state_that_differs_between_subtasks_is_caught():
     with pytest.raises(StateAccessError, match="different broadcast state"):
         broadcast_harness(Different(), RULES, parallelism=2).process_broadcast([5])
 
