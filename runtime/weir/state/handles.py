@@ -1,8 +1,8 @@
 """Handles: what user code holds for a piece of state. Names and meaning are PyFlink's.
 
 Keyed handles always speak about the current key; operator and broadcast handles about the whole instance.
-What ``value()`` or ``get()`` returns for an absent entry is ``None``. A value that was returned may be changed
-in place if ``update`` (``put``) is called with it afterwards; a change without that call is undefined.
+What ``value()`` or ``get()`` returns for an absent entry is ``None``. What is given and what is
+returned are the caller's own: a change in place reaches the state by ``update`` (``put``), and nothing else by it.
 """
 
 from __future__ import annotations
