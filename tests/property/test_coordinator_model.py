@@ -260,6 +260,13 @@ class CoordinatorModel(RuleBasedStateMachine):
         open_requests = 1 if self.publishing is not None else 0
         assert len(self.asked) - len(self.answered) <= open_requests
 
+    @precondition(lambda self: self.running and self.ending and self.publishing is None and not self.fenced)
+    @rule()
+    def some_tasks_are_back(self):
+        self.ending = False
+        self.failures_in_a_row = 0
+        self.say(events.TasksResumed())
+
     @precondition(lambda self: not self.running and self.publishing is None and not self.fenced)
     @rule()
     def the_tasks_run_again(self):

@@ -16,13 +16,21 @@ from hypothesis import strategies as st
 from weir.errors import FailureKind
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, VertexId, WorkerId
 from weir.jobmanager import job_events as ev
-from weir.jobmanager.job_phases import Phase
-from weir.jobmanager.job_state import JobMachine, Moment
+from weir.jobmanager import region_events
+from weir.jobmanager.job_phases import Moment, Phase
+from weir.jobmanager.job_state import JobMachine
+from weir.jobmanager.regions import Region
 from weir.jobmanager.restart import FixedDelay
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 
 JOB = JobId("a" * 32)
+RETURNING = (
+    Phase.REGION_STOPPING,
+    Phase.REGION_BACKING_OFF,
+    Phase.REGION_WAITING,
+    Phase.REGION_STARTING,
+)
 LOST = Failure(kind=FailureKind.WORKER_LOST, message="killed")
 USER = Failure(kind=FailureKind.USER, message="job.py:1: no")
 DEAD = Failure(kind=FailureKind.USER, message="job.py:1: never", restartable=False)
@@ -42,11 +50,29 @@ class World:
     terminal: list[ev.WriteTerminal] = field(default_factory=list)
     settled: list[JobState] = field(default_factory=list)
     deployed: list[Execution] = field(default_factory=list)
+    #: Of all deployments, also those of a region.
+    numbers: list[int] = field(default_factory=list)
+    #: How many regions there are.
+    parts: int = 1
     #: Where the subtasks of the current attempt run.
     placed: dict[SubtaskId, WorkerId] = field(default_factory=dict)
 
     def subtasks(self) -> frozenset[SubtaskId]:
         return frozenset(SubtaskId(VertexId("v"), i) for i in range(self.parallelism))
+
+    def regions(self) -> tuple[Region, ...]:
+        """Each subtask has a slot of its own; they are dealt out to the regions."""
+        return tuple(
+            Region(
+                frozenset(SubtaskId(VertexId("v"), i) for i in range(part, self.parallelism, self.parts)),
+                tuple(range(part, self.parallelism, self.parts)),
+            )
+            for part in range(min(self.parts, self.parallelism))
+        )
+
+    @staticmethod
+    def _is_about(subtasks: frozenset[SubtaskId], event: ev.Event) -> bool:
+        return isinstance(event, ev.SubtaskRunning | ev.SubtaskEnded) and event.subtask in subtasks
 
     def tell(self, event: ev.Event) -> None:
         if isinstance(event, ev.WorkerGone | ev.WorkerStopped):
@@ -59,12 +85,14 @@ class World:
     def carry_out(self, order: ev.Instruction) -> None:
         match order:
             case ev.MakePlan():
-                planned = ev.Planned(self.parallelism, self.subtasks(), FixedDelay(1000, 1.0), True, 30.0)
+                strategy = FixedDelay(1000, 1.0)
+                planned = ev.Planned(self.parallelism, self.subtasks(), strategy, True, 30.0, self.regions())
                 self.due.append(planned)
             case ev.ClaimJob():
                 self.due.append(ev.Claimed(Epoch(1)))
             case ev.RequestSlots(count=count):
-                assert count == self.parallelism
+                recovery = self.machine.recovery
+                assert count == (self.parallelism if recovery is None else len(recovery.region.slots))
                 names = tuple(WorkerId(f"w{self.workers + i}") for i in range(count))
                 self.workers += count
                 self.due.append(ev.SlotsGranted(names))
@@ -75,6 +103,7 @@ class World:
                     "an attempt began while another one's checkpoint was written"
                 )
                 self.deployed.append(execution)
+                self.numbers.append(execution.attempt)
                 self.placed = dict(zip(sorted(self.subtasks()), workers, strict=True))
                 self.due += [ev.SubtaskRunning(execution, subtask) for subtask in self.subtasks()]
             case ev.StartCheckpoints(execution=execution):
@@ -84,6 +113,25 @@ class World:
                 self.due.append(ev.FinalCheckpointDone(execution))
             case ev.TakeStopSavepoint(execution=execution):
                 self.due += [ev.FinalCheckpointDone(execution), ev.SavepointStopFailed(execution)]
+            case region_events.PauseCheckpoints(execution=execution):
+                self.due.append(region_events.CheckpointsPaused(execution))
+            case region_events.StopRegion():
+                self.due += [ev.WorkerStopped(order.execution, worker) for worker in order.workers]
+                self.due.append(region_events.RegionGraceOver(order.execution, order.attempt))
+            case region_events.ScheduleRegionRestart():
+                self.due.append(region_events.RegionRestartDue(order.execution, order.attempt))
+            case region_events.DeployRegion():
+                region = {self.placed[subtask] for subtask in order.subtasks}
+                assert not region & self.machine.workers, "deployed beside its own earlier attempt"
+                self.numbers.append(order.attempt)
+                workers = dict(zip(sorted(self.subtasks()), order.workers, strict=True))
+                self.placed |= {subtask: workers[subtask] for subtask in order.subtasks}
+                of = order.execution
+                self.due = [e for e in self.due if not self._is_about(order.subtasks, e)]
+                self.due += [ev.SubtaskRunning(of, subtask) for subtask in order.subtasks]
+            case region_events.ResumeCheckpoints():
+                of = order.execution
+                self.due += [ev.SubtaskEnded(of, subtask) for subtask in order.subtasks]
             case ev.DeliverCommits(execution=execution):
                 self.due = [event for event in self.due if not _is_about_snapshots(event)]
                 self.due.append(ev.CommitsDelivered(execution))
@@ -133,13 +181,14 @@ class World:
         assert machine.occupied <= machine.workers
         if machine.phase in (Phase.WAITING, Phase.BACKING_OFF, Phase.SETTLING, Phase.SETTLED):
             assert machine.fenced or not machine.workers or machine.phase in (Phase.SETTLING, Phase.SETTLED)
-        numbers = [execution.attempt for execution in self.deployed]
-        assert numbers == list(range(1, len(numbers) + 1))
-        assert machine.restarts <= max(0, len(numbers) - 1)
+        assert self.numbers == sorted(set(self.numbers)), "a number was given twice"
+        assert machine.restarts <= max(0, len(self.numbers) - 1)
+        assert (machine.recovery is not None) == (machine.phase in RETURNING)
 
 
 def _is_about_snapshots(event: ev.Event) -> bool:
-    return isinstance(event, ev.FinalCheckpointDone | ev.SavepointStopFailed | ev.CommitsDelivered)
+    final = ev.FinalCheckpointDone | ev.SavepointStopFailed | ev.CommitsDelivered
+    return isinstance(event, final | region_events.CheckpointsPaused)
 
 
 def _disturb(world: World, rng: random.Random) -> None:
@@ -152,7 +201,8 @@ def _disturb(world: World, rng: random.Random) -> None:
     if machine.epoch is not None and machine.attempt:
         failure = rng.choice([LOST, USER, USER, DEAD])
         if machine.phase not in (Phase.CLAIMING, Phase.PLANNING):
-            possible.append(lambda: world.tell(ev.AttemptFailed(machine.execution, failure)))
+            where = rng.choice([None, *machine.placed])
+            possible.append(lambda: world.tell(ev.AttemptFailed(machine.execution, failure, where)))
         late = Execution(JOB, Epoch(1), AttemptId(machine.attempt - 1))
         possible.append(lambda: world.tell(ev.AttemptFailed(late, USER)))
     if machine.phase is Phase.RUNNING:
@@ -164,13 +214,13 @@ def _disturb(world: World, rng: random.Random) -> None:
 
 def _rescale(world: World, parallelism: int) -> None:
     world.parallelism = parallelism
-    world.tell(ev.RescaleReady(world.machine.execution, parallelism, world.subtasks()))
+    world.tell(ev.RescaleReady(world.machine.execution, parallelism, world.subtasks(), world.regions()))
 
 
-@given(st.integers(0, 2**32), st.integers(0, 120))
-def test_any_order_of_events_keeps_the_rules_and_comes_to_an_end(seed: int, steps: int) -> None:
+@given(st.integers(0, 2**32), st.integers(0, 120), st.integers(1, 3))
+def test_any_order_of_events_keeps_the_rules_and_comes_to_an_end(seed: int, steps: int, parts: int) -> None:
     rng = random.Random(seed)
-    world = World(JobMachine(JOB))
+    world = World(JobMachine(JOB), parts=parts)
     for order in world.machine.start():
         world.carry_out(order)
     for _ in range(steps):

@@ -114,6 +114,7 @@ def task(vertex: str, index: int) -> TaskStatus:
     ended = vertex == ENUMERATOR
     return TaskStatus(
         index=index,
+        attempt=3,
         state=TaskState.FINISHED if ended else TaskState.RUNNING,
         worker=WorkerId(f"tm-{'ab'[index]}-0.{index + 1}"),
         records_in=last.records_in,

@@ -113,6 +113,10 @@ class CheckpointCoordinator:
             case events.TasksEnding():
                 self._ending = True
                 self._give_up_all("the tasks were stopped", now, out)
+            case events.TasksResumed():
+                self._ending = False
+                self._failures = 0
+                self._periodic_at = now + (self._options.interval or 0.0)
             case events.TasksStopped():
                 self._stop_tasks("the tasks were stopped", now, out)
             case TriggerRequested():
@@ -176,7 +180,7 @@ class CheckpointCoordinator:
         if any(request.request == known.request for known in open_requests):
             return  # asked again
         if not self._taking:
-            why = "the job's tasks do not run" if self._attempt is None else "the job is being stopped"
+            why = "the job's tasks do not run" if self._attempt is None else "its tasks are being stopped"
             self._answer_failure(request, Reason.JOB_FAILURE, why, out)
         elif request.kind is SnapshotKind.SAVEPOINT and request.target is None:
             message = "no folder for the savepoint was given, and storage.savepoints is not set"

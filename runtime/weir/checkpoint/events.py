@@ -33,7 +33,12 @@ class TasksRunning:
 
 @dataclass(frozen=True)
 class TasksEnding:
-    """The attempt is about to be stopped: no further snapshot of it; one that is being published may complete."""
+    """The attempt, or a part of it, is about to be stopped: no further snapshot of it; one that is being published may complete."""
+
+
+@dataclass(frozen=True)
+class TasksResumed:
+    """After ``TasksEnding``: the same subtasks run, some of them restored from the newest snapshot; go on."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ class SubtaskFinished:
 Event = (
     TasksRunning
     | TasksEnding
+    | TasksResumed
     | TasksStopped
     | Tick
     | TriggerRequested

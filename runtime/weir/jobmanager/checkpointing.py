@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
@@ -24,6 +24,7 @@ from weir.graph.physical import PhysicalPlan
 from weir.ids import CheckpointId, JobId, SubtaskId
 from weir.jobmanager.checkpoint_answers import ack_of, decline_of
 from weir.jobmanager.checkpoint_facts import CheckpointFacts, checkpoint_facts, restore_facts
+from weir.jobmanager.checkpointing_owner import CheckpointingOwner
 from weir.jobmanager.commits import Commits
 from weir.jobmanager.journal import Claim, Journal, Restore
 from weir.jobmanager.plan_facts import enumerators, job_facts
@@ -41,38 +42,6 @@ Blocking = Callable[..., Awaitable[Any]]
 Answered = Callable[[events.RequestAnswered], None]
 
 
-class CheckpointingOwner(Protocol):
-    """What the job does for its checkpoints; all calls return at once."""
-
-    def send(self, subtasks: frozenset[SubtaskId] | None, message: messages.ToWorkerMessage) -> None:
-        """To the workers of these subtasks, or to all of the attempt."""
-        ...
-
-    def checkpoints_failing(self, execution: messages.Execution, message: str) -> None:
-        """More checkpoints failed in a row than are tolerated."""
-        ...
-
-    def final_checkpoint_done(self, execution: messages.Execution) -> None:
-        """The last snapshot is complete and everything is committed."""
-        ...
-
-    def savepoint_stop_failed(self, execution: messages.Execution) -> None:
-        """There is no savepoint to stop with, and some tasks may do nothing any more."""
-        ...
-
-    def commits_delivered(self, execution: messages.Execution) -> None:
-        """What completed is committed, and nothing more will complete."""
-        ...
-
-    def checkpoints_stopped(self, execution: messages.Execution) -> None:
-        """Nothing of the attempt is being written any more."""
-        ...
-
-    def fenced(self, message: str) -> None:
-        """Another process owns the job."""
-        ...
-
-
 @dataclass
 class _Attempt:
     execution: messages.Execution
@@ -82,6 +51,8 @@ class _Attempt:
     stop_request: str | None = None
     #: Nothing new is begun: what is complete, or being published, is still committed.
     delivering: bool = False
+    #: A region is being restarted.
+    pausing: bool = False
     stopping: bool = False
 
 
@@ -137,12 +108,15 @@ class Checkpointing:
         self._attempt = _Attempt(execution)
         if self.restore is not None:  # a sink commits what it restores before it runs
             self._committed_to = self.restore.metadata.checkpoint_id
-        base = () if self._base is None else (self._base,)
-        keep = (*base, *self._coordinator.completed)
         self._restored = restore_facts(self.restore, self._clock.wall_ms())
         self._restores += self.restore is not None
-        self._spawn(self._clean(self._journal.sweep, keep, self._next_id))
+        self._sweep()
         self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at, self._facts))
+
+    def _sweep(self) -> None:
+        base = () if self._base is None else (self._base,)
+        keep = (*base, *self._coordinator.completed)
+        self._spawn(self._clean(self._journal.sweep, keep, self._next_id))
 
     def replan(self, plan: PhysicalPlan) -> None:
         """The next attempt runs another plan of the same job; nothing of this one is under way."""
@@ -177,6 +151,24 @@ class Checkpointing:
             self._tell(events.TasksEnding())
             self._report_if_delivered()
 
+    def pause(self, execution: messages.Execution) -> None:
+        """Some subtasks are about to be restored: ``checkpoints_paused`` follows when it is certain from what."""
+        if self._attempt is not None and self._is_current(execution):
+            self._attempt.pausing = True
+            self._tell(events.TasksEnding())
+            self._report_if_paused()
+
+    def resume(self, execution: messages.Execution, subtasks: frozenset[SubtaskId]) -> None:
+        """All subtasks run, ``subtasks`` restored from the newest snapshot and with what it held for them committed."""
+        if self._attempt is None or not self._is_current(execution):
+            return
+        self._attempt.commits.forget(subtasks)
+        self._note_committed(self._attempt)
+        self._restored = restore_facts(self.restore, self._clock.wall_ms())
+        self._restores += self.restore is not None
+        self._sweep()
+        self._tell(events.TasksResumed())
+
     def stop(self, execution: messages.Execution) -> None:
         """The attempt is over; ``checkpoints_stopped`` follows when nothing is being published."""
         if self._attempt is None or self._attempt.execution != execution:
@@ -202,8 +194,7 @@ class Checkpointing:
         if self._attempt is not None and self._is_current(done.execution):
             commits = self._attempt.commits
             commits.acknowledge(SubtaskId(done.vertex, done.index), CheckpointId(done.checkpoint_id))
-            if commits.all_done:
-                self._committed_to = max(self._committed_to, commits.announced_to)
+            self._note_committed(self._attempt)
             self._report_if_final()
             self._report_if_delivered()
 
@@ -338,6 +329,22 @@ class Checkpointing:
         if attempt.commits.all_done:
             self._owner.final_checkpoint_done(attempt.execution)
 
+    def _note_committed(self, attempt: _Attempt) -> None:
+        if attempt.commits.all_done:
+            self._committed_to = max(self._committed_to, attempt.commits.announced_to)
+
+    def _report_if_paused(self) -> None:
+        attempt = self._attempt
+        if (
+            attempt is None
+            or not attempt.pausing
+            or attempt.stopping
+            or self._coordinator.publishing is not None
+        ):
+            return
+        attempt.pausing = False
+        self._owner.checkpoints_paused(attempt.execution)
+
     def _report_if_delivered(self) -> None:
         attempt = self._attempt
         if attempt is None or not attempt.delivering or attempt.stopping:
@@ -390,6 +397,7 @@ class Checkpointing:
             self.restore = Restore(order.metadata, outcome.path, own=order.target is None)
         self._tell(outcome)
         self._report_if_delivered()
+        self._report_if_paused()
         self._report_if_stopped()
 
     def _delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:

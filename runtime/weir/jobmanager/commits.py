@@ -38,6 +38,13 @@ class Commits:
         """Everything of ``subtask`` up to ``checkpoint`` is visible outside."""
         self._done[subtask] = max(checkpoint, self._done.get(subtask, checkpoint))
 
+    def forget(self, subtasks: frozenset[SubtaskId]) -> None:
+        """Whoever took their place restored the newest announced checkpoint and committed what it held."""
+        for subtask in subtasks:
+            self._owed.pop(subtask, None)
+            for promised in self._promised.values():
+                promised.discard(subtask)
+
     @property
     def all_done(self) -> bool:
         """Whether everything up to ``announced_to`` is visible."""

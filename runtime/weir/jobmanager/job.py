@@ -13,18 +13,20 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
+from msgspec import structs
 
 from weir import crashpoints
 from weir.errors import FailureKind, Fenced, WeirError
 from weir.ids import JobId, SubtaskId, WorkerId
-from weir.jobmanager import claiming
+from weir.jobmanager import claiming, region_events
 from weir.jobmanager import job_events as ev
+from weir.jobmanager.checkpoint_reports import CheckpointReports
 from weir.jobmanager.checkpointing import Checkpointing
 from weir.jobmanager.chronicle import Chronicle
 from weir.jobmanager.facts import JobFacts
-from weir.jobmanager.job_phases import Phase
+from weir.jobmanager.job_phases import Moment, Phase
 from weir.jobmanager.job_services import JobServices, failure_of
-from weir.jobmanager.job_state import IllegalEvent, JobMachine, Moment
+from weir.jobmanager.job_state import IllegalEvent, JobMachine
 from weir.jobmanager.journal import AlreadyEnded, Journal, Overtaken
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.placement import Placement
@@ -88,9 +90,11 @@ class Job:
 
     def hear(self, worker: WorkerId, message: messages.FromWorkerMessage) -> None:
         """A worker says something about this job."""
-        if message.execution != self._current:
+        if not self._placement.in_force(message.execution):
             log.info("late message dropped", job=self.job_id, worker=worker, message=type(message).__name__)
             return
+        # Regions differ in their numbers; from here on the whole attempt has one.
+        message = structs.replace(message, execution=self._machine.execution)
         match message:
             case messages.TaskRunning():
                 subtask = SubtaskId(message.vertex, message.index)
@@ -103,7 +107,7 @@ class Job:
             case messages.TaskFailed():
                 if message.vertex is not None and message.index is not None:
                     self._placement.set_state(SubtaskId(message.vertex, message.index), TaskState.FAILED)
-                self._post(ev.AttemptFailed(message.execution, message.failure))
+                self._post(ev.AttemptFailed(message.execution, message.failure, worker))
             case messages.TasksCancelled():
                 self._post(ev.WorkerStopped(message.execution, worker))
             case messages.MetricsReport():
@@ -122,6 +126,11 @@ class Job:
         return self._chronicle.status(
             self.spec, self._machine, self._placement, self._checkpointing, wanted, free
         )
+
+    def fenced(self, message: str) -> None:
+        """Another process owns the job."""
+        self._post(ev.FencedOut(message))
+        self._services.fenced(message)
 
     def facts(self) -> JobFacts:
         """The job as REST shows it."""
@@ -144,37 +153,6 @@ class Job:
     def state(self) -> JobState:
         """The state as people see it."""
         return self._machine.state
-
-    # ---- what checkpointing says (CheckpointingOwner) ---------------------------------------------------------------
-
-    def send(self, subtasks: frozenset[SubtaskId] | None, message: messages.ToWorkerMessage) -> None:
-        """To the workers of these subtasks, or to all of the attempt."""
-        self._placement.send(subtasks, message)
-
-    def checkpoints_failing(self, execution: Execution, message: str) -> None:
-        """More checkpoints failed in a row than are tolerated."""
-        self._post(ev.AttemptFailed(execution, Failure(kind=FailureKind.CHECKPOINT, message=message)))
-
-    def final_checkpoint_done(self, execution: Execution) -> None:
-        """All output is committed."""
-        self._post(ev.FinalCheckpointDone(execution))
-
-    def savepoint_stop_failed(self, execution: Execution) -> None:
-        """Some tasks may hold for a savepoint that will not be."""
-        self._post(ev.SavepointStopFailed(execution))
-
-    def commits_delivered(self, execution: Execution) -> None:
-        """What completed is committed, and nothing more will complete."""
-        self._post(ev.CommitsDelivered(execution))
-
-    def checkpoints_stopped(self, execution: Execution) -> None:
-        """Nothing of the attempt is being written any more."""
-        self._post(ev.CheckpointsStopped(execution))
-
-    def fenced(self, message: str) -> None:
-        """Another process owns the job."""
-        self._post(ev.FencedOut(message))
-        self._services.fenced(message)
 
     # ---- what steering asks (Steered) ----------------------------------------------------------------------------
 
@@ -309,6 +287,27 @@ class Job:
                 self._spawn(self._write_terminal(instruction))
             case ev.Settle():
                 self._settle()
+            case _:
+                self._carry_out_for_region(instruction)
+
+    def _carry_out_for_region(self, instruction: region_events.RegionInstruction) -> None:
+        match instruction:
+            case region_events.PauseCheckpoints():
+                self._checkpoints.pause(instruction.execution)
+            case region_events.StopRegion():
+                self._placement.set_all(TaskState.CANCELED, instruction.subtasks)
+                cancel = messages.CancelTasks(execution=instruction.execution)
+                self._placement.tell(instruction.workers, cancel)
+                over = region_events.RegionGraceOver(instruction.execution, instruction.attempt)
+                self._later(instruction.seconds, over)
+            case region_events.ScheduleRegionRestart():
+                log.info("restart of a region", job=self.job_id, delay=instruction.delay)
+                due = region_events.RegionRestartDue(instruction.execution, instruction.attempt)
+                self._later(instruction.delay, due)
+            case region_events.DeployRegion():
+                self._deploy_region(instruction)
+            case region_events.ResumeCheckpoints():
+                self._checkpoints.resume(instruction.execution, instruction.subtasks)
 
     def _later(self, seconds: float, event: ev.Event) -> None:
         asyncio.get_running_loop().call_later(seconds, self._post, event)
@@ -335,6 +334,7 @@ class Job:
                 strategy=strategy(options),
                 checkpointing=options.checkpoints.enabled,
                 cancel_grace=options.process.cancellation_timeout,
+                regions=planned.regions,
             )
         )
 
@@ -372,7 +372,7 @@ class Job:
             planned.options.checkpoints,
             claim,
             owned.journal,
-            self,
+            CheckpointReports(self._post, self._placement.send, self.fenced),
             self._services.clock,
             self._services.blocking,
             self.job_id,
@@ -387,6 +387,12 @@ class Job:
             self._checkpoints.replan(following.plan)
         try:
             self._placement.deploy(order, self._checkpoints.restore)
+        except WeirError as error:
+            self._post(ev.DeployFailed(order.execution, failure_of(error)))
+
+    def _deploy_region(self, order: region_events.DeployRegion) -> None:
+        try:
+            self._placement.deploy_region(order, self._checkpoints.restore)
         except WeirError as error:
             self._post(ev.DeployFailed(order.execution, failure_of(error)))
 

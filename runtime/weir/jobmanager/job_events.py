@@ -10,6 +10,13 @@ import enum
 from dataclasses import dataclass
 
 from weir.ids import AttemptId, Epoch, SubtaskId, WorkerId
+from weir.jobmanager.region_events import (
+    CheckpointsPaused,
+    RegionGraceOver,
+    RegionInstruction,
+    RegionRestartDue,
+)
+from weir.jobmanager.regions import Region
 from weir.jobmanager.restart import RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
@@ -27,6 +34,7 @@ class Planned:
     checkpointing: bool
     #: Seconds that tasks get to close when the job is stopped by a person.
     cancel_grace: float
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,8 @@ class AttemptFailed:
 
     execution: Execution
     failure: Failure
+    #: Where the task ran; ``None``: it concerns the whole job.
+    worker: WorkerId | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,7 @@ class RescaleReady:
     execution: Execution
     slots: int
     subtasks: frozenset[SubtaskId]
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,6 +226,9 @@ AttemptEvent = (
     | RescaleReady
     | CommitsDelivered
     | CheckpointsStopped
+    | CheckpointsPaused
+    | RegionGraceOver
+    | RegionRestartDue
     | GraceOver
 )
 Event = (
@@ -388,6 +402,7 @@ Instruction = (
     | ReleaseWorkers
     | RecordFailure
     | ScheduleRestart
+    | RegionInstruction
     | WriteTerminal
     | Settle
 )

@@ -9,6 +9,7 @@ from typing import Final
 
 from weir.errors import FailureKind
 from weir.jobmanager import job_events as ev
+from weir.jobmanager import region_events
 from weir.jobmanager.job_events import Event, StopKind
 from weir.rpc.messages import Failure
 from weir.rpc.requests import JobState
@@ -25,9 +26,11 @@ class Phase(enum.Enum):
     SAVING = enum.auto()  #: the savepoint to stop with, and its commits; tasks do nothing after its barrier
     COMMITTING = enum.auto()  #: all input ended; the final checkpoint and its commits
     CLOSING = enum.auto()  #: committed; functions are being closed
-    DELIVERING = (
-        enum.auto()
-    )  #: a person stops the job; what a complete checkpoint promised is being committed
+    REGION_STOPPING = enum.auto()  #: a region is being taken down; the others go on, without checkpoints
+    REGION_BACKING_OFF = enum.auto()  #: and it waits for its next deployment
+    REGION_WAITING = enum.auto()  #: for slots
+    REGION_STARTING = enum.auto()  #: deployed; some of its subtasks do not process yet
+    DELIVERING = enum.auto()  #: a person stops the job; what was promised is being committed
     STOPPING = enum.auto()  #: the attempt is being taken down; ``goal`` says what follows
     BACKING_OFF = enum.auto()  #: nothing runs until the next attempt
     SETTLING = enum.auto()  #: nothing runs; the terminal record is being written
@@ -42,6 +45,14 @@ _AFTERMATH: Final[Mapping[type[Event], str]] = {
     ev.WorkerGone: "ignore",
     ev.CheckpointsStopped: "ignore",
     ev.GraceOver: "ignore",
+}
+#: While one region is down, anything that happens to the others, or that people want, takes all down.
+_REGION_DOWN: Final[Mapping[type[Event], str]] = {
+    ev.SubtaskEnded: "subtask_ended",
+    region_events.RegionGraceOver: "ignore",
+    ev.AttemptFailed: "fail",
+    ev.WorkerGone: "worker_gone",
+    ev.StopRequested: "stop",
 }
 #: Which event is handled how in which phase; what is not in the table is illegal.
 TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
@@ -74,9 +85,28 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
         ev.SubtaskEnded: "subtask_ended",
         ev.SavepointStopRequested: "save",
         ev.RescaleReady: "rescale",
-        ev.AttemptFailed: "fail",
-        ev.WorkerGone: "worker_gone",
+        ev.AttemptFailed: "fail_in_region",
+        ev.WorkerGone: "lose_in_region",
         ev.StopRequested: "deliver",
+    },
+    Phase.REGION_STOPPING: {
+        **_REGION_DOWN,
+        region_events.CheckpointsPaused: "checkpoints_paused",
+        ev.WorkerStopped: "stopped",
+        region_events.RegionGraceOver: "region_time_over",
+        ev.AttemptFailed: "region_another_failure",
+        ev.WorkerGone: "region_gone",
+    },
+    Phase.REGION_BACKING_OFF: {**_REGION_DOWN, region_events.RegionRestartDue: "region_restart"},
+    Phase.REGION_WAITING: {
+        **_REGION_DOWN,
+        ev.SlotsGranted: "deploy_region",
+        ev.SlotsMissing: "region_no_slots",
+    },
+    Phase.REGION_STARTING: {
+        **_REGION_DOWN,
+        ev.SubtaskRunning: "region_subtask_running",
+        ev.DeployFailed: "fail",
     },
     Phase.SAVING: {
         ev.SubtaskEnded: "subtask_ended",
@@ -126,6 +156,18 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
 }
 
 
+#: Seconds for functions to close after a failure, before their processes are ended.
+FAILURE_GRACE: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When an event comes: monotonic seconds, and a random number in [-1, 1) for whoever needs one."""
+
+    now: float
+    jitter: float = 0.0
+
+
 @dataclass(frozen=True)
 class RestartGoal:
     """After the stop: deploy again after ``delay`` seconds; without ``failure`` it was planned, and at once."""
@@ -152,6 +194,15 @@ ON_THE_WAY: Final = {
     JobState.CANCELED: JobState.CANCELLING,
     JobState.SUSPENDED: JobState.CANCELLING,
 }
+#: A region, or all, is between two deployments.
+BETWEEN: Final = (
+    Phase.STOPPING,
+    Phase.BACKING_OFF,
+    Phase.REGION_STOPPING,
+    Phase.REGION_BACKING_OFF,
+    Phase.REGION_WAITING,
+    Phase.REGION_STARTING,
+)
 NOT_YET: Final = (Phase.PLANNING, Phase.CLAIMING, Phase.WAITING)
 #: Which failure of one attempt is its cause: the rest follow from it (a peer that lost its connection).
 RANK: Final = {

@@ -21,16 +21,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
 from msgspec import structs
 
 from weir.errors import FailureKind, WeirError
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, WorkerId
 from weir.jobmanager import job_events as ev
+from weir.jobmanager import region_events
 from weir.jobmanager.job_events import Event, Instruction
 from weir.jobmanager.job_phases import (
+    BETWEEN,
+    FAILURE_GRACE,
     NOT_YET,
     ON_THE_WAY,
     RANK,
@@ -38,38 +40,31 @@ from weir.jobmanager.job_phases import (
     WANTED,
     EndGoal,
     Goal,
+    Moment,
     Phase,
     RestartGoal,
 )
+from weir.jobmanager.region_failover import RegionFailover
 from weir.jobmanager.restart import GiveUp, NoRestart, RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
-
-#: Seconds for functions to close after a failure, before their processes are ended.
-FAILURE_GRACE: Final = 3.0
 
 
 class IllegalEvent(WeirError):
     """An event that cannot happen in this phase: a fault of Weir. Nothing was changed."""
 
 
-@dataclass(frozen=True)
-class Moment:
-    """When an event comes: monotonic seconds, and a random number in [-1, 1) for whoever needs one."""
-
-    now: float
-    jitter: float = 0.0
-
-
-class JobMachine:
+class JobMachine(RegionFailover):
     """See the module. Fields may be read by anyone and are written only here."""
 
     def __init__(self, job_id: JobId, *, recovering: bool = False) -> None:
         """``recovering``: the job ran under a JobManager that is gone; without checkpoints it fails."""
+        super().__init__()
         self.job_id = job_id
         self.phase = Phase.PLANNING
         self.epoch: Epoch | None = None
-        self.attempt = AttemptId(0)
+        #: The last deployment of all subtasks, and the last of any.
+        self.attempt = self.last_attempt = AttemptId(0)
         self.restarts = 0
         self.slots = 0
         self.subtasks: frozenset[SubtaskId] = frozenset()
@@ -107,7 +102,7 @@ class JobMachine:
             return self.goal.state if self.phase is Phase.SETTLED else ON_THE_WAY[self.goal.state]
         if self.phase in NOT_YET:
             return JobState.RESTARTING if self.attempt else JobState.CREATED
-        if self.phase in (Phase.STOPPING, Phase.BACKING_OFF):
+        if self.phase in BETWEEN:
             return JobState.RESTARTING
         return JobState.RUNNING
 
@@ -136,8 +131,12 @@ class JobMachine:
         """Whether it is about an attempt, a worker, a pause or a life that is over."""
         if self.phase is Phase.SETTLED:
             return True
-        if isinstance(event, ev.AttemptEvent):
-            return self.epoch is None or event.execution != self.execution
+        if isinstance(event, region_events.RegionGraceOver | region_events.RegionRestartDue):
+            return self.recovery is None or event.attempt != self.recovery.attempt
+        if isinstance(event, ev.AttemptEvent) and (self.epoch is None or event.execution != self.execution):
+            return True
+        if isinstance(event, ev.WorkerStopped):
+            return event.worker not in self.workers
         if isinstance(event, ev.WorkerGone):
             return event.worker not in self.workers
         if isinstance(event, ev.RestartDue):
@@ -149,6 +148,7 @@ class JobMachine:
     def _planned(self, event: ev.Planned, _moment: Moment) -> list[Instruction]:
         self.slots = event.slots
         self.subtasks = event.subtasks
+        self.regions = event.regions
         self._strategy = event.strategy
         self._checkpointing = event.checkpointing
         self._cancel_grace = event.cancel_grace
@@ -191,7 +191,9 @@ class JobMachine:
         return [ev.WithdrawSlotRequest(), *self._end(WANTED[event.kind])]
 
     def _deploy(self, event: ev.SlotsGranted, _moment: Moment) -> list[Instruction]:
-        self.attempt = AttemptId(self.attempt + 1)
+        self.attempt = self.last_attempt = AttemptId(self.last_attempt + 1)
+        self.placed = event.workers
+        self.region_attempts = dict.fromkeys(self.regions, self.attempt)
         self.restarts += self.attempt > 1 and not self._planned_restart
         self.running, self.ended = set(), set()
         self.workers = set(event.workers)
@@ -228,7 +230,7 @@ class JobMachine:
         return self._take_down(RestartGoal(0.0, None), FAILURE_GRACE)
 
     def _rescale(self, event: ev.RescaleReady, _moment: Moment) -> list[Instruction]:
-        self.slots, self.subtasks = event.slots, event.subtasks
+        self.slots, self.subtasks, self.regions = event.slots, event.subtasks, event.regions
         return self._take_down(RestartGoal(0.0, None), FAILURE_GRACE)
 
     def _close(self, _event: ev.FinalCheckpointDone, _moment: Moment) -> list[Instruction]:
@@ -316,9 +318,15 @@ class JobMachine:
         return ev.StartGrace(self.execution, min(FAILURE_GRACE, self._cancel_grace))
 
     def _cancel_tasks(self) -> list[Instruction]:
+        withdrawn = [ev.WithdrawSlotRequest()] if self.phase is Phase.REGION_WAITING else []
         self.phase = Phase.STOPPING
+        self.recovery = None
         self._checkpoints_active = True
-        return [ev.StopCheckpoints(self.execution), ev.CancelTasks(self.execution, _sorted(self.workers))]
+        return [
+            *withdrawn,
+            ev.StopCheckpoints(self.execution),
+            ev.CancelTasks(self.execution, _sorted(self.workers)),
+        ]
 
     def _lose(self, worker: WorkerId) -> None:
         self.workers.discard(worker)

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 
+from msgspec import structs
+
 from weir import crashpoints
 from weir.ids import JobId, SubtaskId, TaskManagerId, WorkerId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager.job_services import JobServices
 from weir.jobmanager.journal import Restore
 from weir.jobmanager.planning import PlannedJob
+from weir.jobmanager.region_events import DeployRegion
 from weir.jobmanager.rescaling import stays_on
 from weir.jobmanager.scheduler import deployments
 from weir.jobmanager.slot_matching import match
 from weir.jobmanager.task_table import TaskTable
 from weir.rpc import messages
+from weir.rpc.messages import Execution
 from weir.rpc.requests import TaskState
 
 
@@ -35,6 +39,8 @@ class Placement:
         #: The TaskManagers that the next attempt stays on, if that matters.
         self._stays_on: frozenset[TaskManagerId] | None = None
         self._placed: dict[SubtaskId, WorkerId] = {}
+        #: What each worker of the attempt was deployed as.
+        self._executions: dict[WorkerId, Execution] = {}
 
     def plan(self, planned: PlannedJob) -> None:
         """The first plan."""
@@ -63,26 +69,60 @@ class Placement:
     def deploy(self, order: ev.DeployAttempt, restore: Restore | None) -> None:
         """Hand each worker its subtasks. Raises ``SnapshotMismatch``."""
         assert self.planned is not None
-        gateway = self._services.gateway
         self._placed = dict(match(self.planned.plan, order.workers))
-        self.known_table.begin_attempt(self._placed, self._services.clock.wall_ms())
-        addresses = {worker: gateway.data_address(worker) for worker in order.workers}
+        self._executions = dict.fromkeys(order.workers, order.execution)
+        now_ms = self._services.clock.wall_ms()
+        self.known_table.begin_attempt(self._placed, now_ms, order.execution.attempt)
+        self._send_deployments(order.execution, order.workers, frozenset(order.workers), restore)
+
+    def deploy_region(self, order: DeployRegion, restore: Restore | None) -> None:
+        """Hand the fresh workers the subtasks of a region. Raises ``SnapshotMismatch``."""
+        assert self.planned is not None
+        of = order.execution
+        execution = Execution(of.job_id, of.epoch, order.attempt)
+        everybody = match(self.planned.plan, order.workers)
+        placed = {subtask: everybody[subtask] for subtask in order.subtasks}
+        self._placed |= placed
+        before = {worker: self._executions.get(worker, of) for worker in order.workers}
+        self._executions = before | dict.fromkeys(order.fresh, execution)
+        self.known_table.begin_region(placed, self._services.clock.wall_ms(), order.attempt)
+        self._send_deployments(execution, order.workers, frozenset(order.fresh), restore)
+
+    def _send_deployments(
+        self,
+        execution: Execution,
+        workers: tuple[WorkerId, ...],
+        fresh: frozenset[WorkerId],
+        restore: Restore | None,
+    ) -> None:
+        assert self.planned is not None
+        gateway = self._services.gateway
+        addresses = {worker: gateway.data_address(worker) for worker in workers}
         crashpoints.hit("jobmanager.deploy.before-send")
-        made = deployments(order.execution, self.planned, addresses, self.root, restore)
+        made = deployments(execution, self.planned, addresses, self.root, restore)
         for worker, deploy in made.items():
-            gateway.send(worker, deploy)
+            if worker in fresh:
+                gateway.send(worker, deploy)
         crashpoints.hit("jobmanager.deploy.after-send")
+
+    def in_force(self, execution: Execution) -> bool:
+        """Whether some worker of the attempt was deployed as this."""
+        return execution in self._executions.values()
 
     def send(self, subtasks: frozenset[SubtaskId] | None, message: messages.ToWorkerMessage) -> None:
         """To the workers of these subtasks, or to all of the attempt."""
         wanted = self._placed if subtasks is None else subtasks
-        for worker in sorted({self._placed[subtask] for subtask in wanted if subtask in self._placed}):
-            self._services.gateway.send(worker, message)
+        workers = {self._placed[subtask] for subtask in wanted if subtask in self._placed}
+        self.tell(tuple(sorted(workers)), message)
 
     def tell(self, workers: tuple[WorkerId, ...], message: messages.ToWorkerMessage) -> None:
-        """To each of these workers."""
+        """To each of these workers, in the name of its own deployment."""
         for worker in workers:
-            self._services.gateway.send(worker, message)
+            execution = self._executions.get(worker, message.execution)
+            if execution != message.execution:
+                self._services.gateway.send(worker, structs.replace(message, execution=execution))
+            else:
+                self._services.gateway.send(worker, message)
 
     @property
     def known_table(self) -> TaskTable:
@@ -94,6 +134,6 @@ class Placement:
         """A subtask changed its state."""
         self.known_table.set_state(subtask, state, self._services.clock.wall_ms())
 
-    def set_all(self, state: TaskState) -> None:
-        """All subtasks that have not failed or finished change theirs."""
-        self.known_table.set_all(state, self._services.clock.wall_ms())
+    def set_all(self, state: TaskState, among: frozenset[SubtaskId] | None = None) -> None:
+        """All subtasks, or those ``among`` them, that have not failed or finished change theirs."""
+        self.known_table.set_all(state, self._services.clock.wall_ms(), among)

@@ -29,6 +29,7 @@ from weir.graph.physical import PhysicalPlan
 from weir.graph.plan import plan_with, slots_required
 from weir.graph.validation import check_guarantees
 from weir.ids import SubtaskId
+from weir.jobmanager.regions import Region, regions_of
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, JobSpec
 
@@ -51,6 +52,11 @@ class PlannedJob:
     slots: int
     #: What of the settings the job's code set, whether it won or not.
     code: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """What fails and restarts on its own."""
+        return regions_of(self.plan)
 
     @property
     def subtasks(self) -> frozenset[SubtaskId]:

@@ -44,22 +44,25 @@ def spread(candidates: Sequence[Candidate], count: int) -> list[WorkerId]:
 
 def match(plan: PhysicalPlan, workers: Sequence[WorkerId]) -> Mapping[SubtaskId, WorkerId]:
     """Every subtask's worker; ``workers`` are as many as ``graph.slots_required`` says, all distinct."""
-    widths = _group_widths(plan)
-    if len(set(workers)) != len(workers) or len(workers) != sum(widths.values()):
-        raise ValueError(f"the plan needs {sum(widths.values())} distinct workers, got {len(workers)}")
-    offsets: dict[str, int] = {}
-    for group in widths:
-        offsets[group] = sum(widths[other] for other in offsets)
+    ranges = slot_ranges(plan)
+    needed = sum(map(len, ranges.values()))
+    if len(set(workers)) != len(workers) or len(workers) != needed:
+        raise ValueError(f"the plan needs {needed} distinct workers, got {len(workers)}")
     return {
-        SubtaskId(vertex.id, index): workers[offsets[vertex.slot_group] + index]
+        SubtaskId(vertex.id, index): workers[ranges[vertex.slot_group][index]]
         for vertex in plan.vertices
         for index in range(vertex.parallelism)
     }
 
 
-def _group_widths(plan: PhysicalPlan) -> dict[str, int]:
-    """Slots of each group, in the order in which the groups appear in the plan."""
+def slot_ranges(plan: PhysicalPlan) -> dict[str, range]:
+    """Positions of each group's slots, in the order in which the groups appear in the plan."""
     widths: dict[str, int] = {}
     for vertex in plan.vertices:
         widths[vertex.slot_group] = max(widths.get(vertex.slot_group, 0), vertex.parallelism)
-    return widths
+    ranges: dict[str, range] = {}
+    start = 0
+    for group, width in widths.items():
+        ranges[group] = range(start, start + width)
+        start += width
+    return ranges

@@ -324,7 +324,7 @@ class Steering:
         crashpoints.hit("jobmanager.rescale.before-restart")
         rescale.replaced = execution.attempt
         self._job.plan_next(following)
-        self._job.post(ev.RescaleReady(execution, following.slots, following.subtasks))
+        self._job.post(ev.RescaleReady(execution, following.slots, following.subtasks, following.regions))
 
     async def _wait_for_slots(self, slots: int) -> None:
         """Until the job could have that many. Raises ``WrongState``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from weir.graph.physical import PhysicalPlan, PhysicalVertex, VertexKind
 from weir.ids import OperatorId, SubtaskId, WorkerId
@@ -27,17 +27,36 @@ class TaskTable:
         #: The last reports of each, oldest first.
         self._reports: dict[SubtaskId, deque[TaskMetrics]] = {}
         self._entered: dict[SubtaskId, dict[TaskState, int]] = {}
+        self._attempts: dict[SubtaskId, int] = {}
         self._earlier = (0, 0)
 
-    def begin_attempt(self, placed: dict[SubtaskId, WorkerId], now_ms: int) -> None:
+    def begin_attempt(self, placed: Mapping[SubtaskId, WorkerId], now_ms: int, attempt: int = 0) -> None:
         """All subtasks were deployed."""
         self._earlier = self.totals()
         self._metrics = {}
         self._reports = {}
-        self._workers = placed
+        self._workers = {}
         self._states = {}
         self._entered = {}
+        self._attempts = {}
+        self._begin(placed, now_ms, attempt)
+
+    def begin_region(self, placed: Mapping[SubtaskId, WorkerId], now_ms: int, attempt: int) -> None:
+        """These subtasks were deployed again; the others run on."""
+        before = self.totals()
         for subtask in placed:
+            self._metrics.pop(subtask, None)
+            self._reports.pop(subtask, None)
+            self._entered.pop(subtask, None)
+        (read, written), (left_read, left_written) = before, self.totals()
+        earlier_read, earlier_written = self._earlier
+        self._earlier = earlier_read + read - left_read, earlier_written + written - left_written
+        self._begin(placed, now_ms, attempt)
+
+    def _begin(self, placed: Mapping[SubtaskId, WorkerId], now_ms: int, attempt: int) -> None:
+        self._workers |= placed
+        for subtask in placed:
+            self._attempts[subtask] = attempt
             self.set_state(subtask, TaskState.INITIALIZING, now_ms)
 
     def replan(self, plan: PhysicalPlan) -> None:
@@ -52,10 +71,10 @@ class TaskTable:
         self._states[subtask] = state
         self._entered.setdefault(subtask, {}).setdefault(state, now_ms)
 
-    def set_all(self, state: TaskState, now_ms: int) -> None:
-        """All subtasks that have not failed or finished change theirs."""
+    def set_all(self, state: TaskState, now_ms: int, among: Container[SubtaskId] | None = None) -> None:
+        """All subtasks, or those ``among`` them, that have not failed or finished change theirs."""
         for subtask, before in self._states.items():
-            if before not in (TaskState.FAILED, TaskState.FINISHED):
+            if (among is None or subtask in among) and before not in (TaskState.FAILED, TaskState.FINISHED):
                 self.set_state(subtask, state, now_ms)
 
     def report(self, metrics: Iterable[TaskMetrics]) -> None:
@@ -105,10 +124,14 @@ class TaskTable:
         state = self._states.get(subtask, TaskState.CREATED)
         worker = self._workers.get(subtask)
         entered = dict(self._entered.get(subtask, {}))
+        attempt = self._attempts.get(subtask, 0)
         if metrics is None:
-            return TaskStatus(index=subtask.index, state=state, worker=worker, entered=entered)
+            return TaskStatus(
+                index=subtask.index, state=state, worker=worker, entered=entered, attempt=attempt
+            )
         return TaskStatus(
             index=subtask.index,
+            attempt=attempt,
             state=state,
             worker=worker,
             records_in=metrics.records_in,

@@ -66,6 +66,8 @@ class TaskStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     state: TaskState
+    #: The number of its deployment, from 1 on; a region that failed alone is ahead of the others.
+    attempt: int = 0
     worker: WorkerId | None = None
     records_in: int = 0
     records_out: int = 0

@@ -7,8 +7,8 @@ import pytest
 from weir.errors import FailureKind
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, VertexId, WorkerId
 from weir.jobmanager import job_events as ev
-from weir.jobmanager.job_phases import TRANSITIONS, Phase
-from weir.jobmanager.job_state import FAILURE_GRACE, IllegalEvent, JobMachine, Moment
+from weir.jobmanager.job_phases import FAILURE_GRACE, TRANSITIONS, Moment, Phase
+from weir.jobmanager.job_state import IllegalEvent, JobMachine
 from weir.jobmanager.restart import FixedDelay, NoRestart, RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState

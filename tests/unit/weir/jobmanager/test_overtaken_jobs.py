@@ -14,8 +14,8 @@ from weir.errors import FailureKind, Fenced
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager.job_events import StopKind
-from weir.jobmanager.job_phases import Phase
-from weir.jobmanager.job_state import JobMachine, Moment
+from weir.jobmanager.job_phases import Moment, Phase
+from weir.jobmanager.job_state import JobMachine
 from weir.jobmanager.journal import AlreadyEnded, Claim, Overtaken, StoredJournal
 from weir.jobmanager.restart import FixedDelay
 from weir.rpc.messages import Failure, JobSpec

@@ -20,14 +20,14 @@ from weir.rpc.requests import TaskStatus, VertexStatus
 
 def details(cluster: Cluster, request: Request) -> Answer:
     """One vertex with each of its subtasks."""
-    job, vertex, facts = _vertex(cluster, request)
-    return json_answer(views.details(vertex, job, facts))
+    _, vertex, facts = _vertex(cluster, request)
+    return json_answer(views.details(vertex, facts))
 
 
 def back_pressure(cluster: Cluster, request: Request) -> Answer:
     """Shares of busy, idle and back-pressured time of each subtask."""
-    job, vertex, facts = _vertex(cluster, request)
-    return json_answer(views.back_pressure(vertex, job, facts.now_ms))
+    _, vertex, facts = _vertex(cluster, request)
+    return json_answer(views.back_pressure(vertex, facts.now_ms))
 
 
 def watermarks(cluster: Cluster, request: Request) -> Answer:
@@ -74,16 +74,16 @@ def aggregated_metrics(cluster: Cluster, request: Request) -> Answer:
 
 def subtask(cluster: Cluster, request: Request) -> Answer:
     """One subtask in the current attempt."""
-    job, vertex, facts = _vertex(cluster, request)
+    _, vertex, facts = _vertex(cluster, request)
     task = _task(vertex, request)
-    return json_answer(views.subtask(task, job, views.Placement(facts), facts.now_ms))
+    return json_answer(views.subtask(task, views.Placement(facts), facts.now_ms))
 
 
 def attempt(cluster: Cluster, request: Request) -> Answer:
     """One subtask in an attempt, counted from 0; only the newest is remembered."""
-    job, vertex, facts = _vertex(cluster, request)
+    _, vertex, facts = _vertex(cluster, request)
     task = _task(vertex, request)
-    shown = views.subtask(task, job, views.Placement(facts), facts.now_ms)
+    shown = views.subtask(task, views.Placement(facts), facts.now_ms)
     if number_of(request, "attempt") != shown.attempt:
         raise Refusal(404, f"only attempt {shown.attempt} of subtask {task.index} is remembered")
     return json_answer(shown)

@@ -24,7 +24,7 @@ CLUSTER: Final = (
 )
 JOB: Final = (
     MetricName("numRestarts", "", "Restarts after failures."),
-    MetricName("fullRestarts", "", "The same: a job restarts as a whole."),
+    MetricName("fullRestarts", "", "The same: also those of a region alone."),
     MetricName("numRescales", "", "Rescales in place that were carried out."),
     MetricName("creatingTime", "ms", "Time in CREATED now; with `Total` behind, all times together."),
     MetricName("creatingTimeTotal", "ms", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from weir.ids import WorkerId
-from weir.jobmanager.facts import ClusterFacts, JobFacts
+from weir.jobmanager.facts import ClusterFacts
 from weir.jobmanager.rest.models import vertices as models
 from weir.jobmanager.rest.models.cluster import Metric
 from weir.jobmanager.rest.views.jobs import aggregate_state, count_states, io_metrics
@@ -39,7 +39,7 @@ class Placement:
         return self._homes[worker][1] if worker in self._homes else None
 
 
-def details(vertex: VertexStatus, job: JobFacts, cluster: ClusterFacts) -> models.VertexDetails:
+def details(vertex: VertexStatus, cluster: ClusterFacts) -> models.VertexDetails:
     """The vertex with each of its subtasks."""
     placement = Placement(cluster)
     return models.VertexDetails(
@@ -48,19 +48,19 @@ def details(vertex: VertexStatus, job: JobFacts, cluster: ClusterFacts) -> model
         parallelism=vertex.parallelism,
         max_parallelism=vertex.max_parallelism,
         now=cluster.now_ms,
-        subtasks=tuple(subtask(task, job, placement, cluster.now_ms) for task in vertex.tasks),
+        subtasks=tuple(subtask(task, placement, cluster.now_ms) for task in vertex.tasks),
         aggregated=_aggregated(vertex.tasks, cluster.now_ms),
     )
 
 
-def subtask(task: TaskStatus, job: JobFacts, placement: Placement, now_ms: int) -> models.SubtaskDetails:
+def subtask(task: TaskStatus, placement: Placement, now_ms: int) -> models.SubtaskDetails:
     """One subtask in the current attempt; attempts count from 0, as in Flink."""
     span = task_span(task, now_ms)
     address = placement.address(task.worker)
     return models.SubtaskDetails(
         subtask=task.index,
         status=task.state.value,
-        attempt=max(0, job.status.attempt - 1),
+        attempt=max(0, task.attempt - 1),
         host=address,
         endpoint=address,
         start_time=span.start,
@@ -154,24 +154,24 @@ def _spread(values: list[int]) -> dict[str, int]:
     return {"min": min(values), "max": max(values), "avg": total // len(values), "sum": total}
 
 
-def back_pressure(vertex: VertexStatus, job: JobFacts, now_ms: int) -> models.BackPressure:
+def back_pressure(vertex: VertexStatus, now_ms: int) -> models.BackPressure:
     """How much of its time each subtask could not go on because of those after it."""
-    rated = [(task.index, task.rates) for task in vertex.tasks if task.rates is not None]
+    rated = [(task, task.rates) for task in vertex.tasks if task.rates is not None]
     if not rated:
         return models.BackPressure(
             status="deprecated", level=None, old_level=None, end_timestamp=None, subtasks=()
         )
     subtasks = tuple(
         models.SubtaskBackPressure(
-            subtask=index,
-            attempt_number=max(0, job.status.attempt - 1),
+            subtask=task.index,
+            attempt_number=max(0, task.attempt - 1),
             level=level(rates.backpressured_ms / 1000),
             old_level=level(rates.backpressured_ms / 1000),
             ratio=rates.backpressured_ms / 1000,
             idle_ratio=rates.idle_ms / 1000,
             busy_ratio=rates.busy_ms / 1000,
         )
-        for index, rates in rated
+        for task, rates in rated
     )
     worst = max(subtasks, key=lambda each: each.ratio).level
     return models.BackPressure(

@@ -90,8 +90,8 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "checkpoint-operation": operation,
     "checkpoint-operation-done": lambda: operation(checkpoint=CheckpointId(12), path="s3://b/chk-12"),
     "checkpoint-operation-failed": lambda: operation(failure="The job failed or was cancelled: no tasks"),
-    "vertex": lambda: vertices.details(COUNT, JOB, CLUSTER),
-    "vertex-backpressure": lambda: vertices.back_pressure(READER, JOB, facts.NOW),
+    "vertex": lambda: vertices.details(COUNT, CLUSTER),
+    "vertex-backpressure": lambda: vertices.back_pressure(READER, facts.NOW),
     "vertex-watermarks": lambda: vertices.watermarks(COUNT),
     "vertex-subtasktimes": lambda: vertices.times(COUNT, CLUSTER),
     "vertex-taskmanagers": lambda: vertices.task_managers(COUNT, CLUSTER),
@@ -188,9 +188,7 @@ def test_series_stay_below_what_a_monitoring_system_is_promised() -> None:
 
 
 def test_back_pressure_points_at_what_stands_before_the_slow_vertex() -> None:
-    levels = {
-        vertex.name: vertices.back_pressure(vertex, JOB, facts.NOW).level for vertex in JOB.status.vertices
-    }
+    levels = {vertex.name: vertices.back_pressure(vertex, facts.NOW).level for vertex in JOB.status.vertices}
     assert levels == {"flights (enumerator)": "ok", "flights": "high", "count -> out": "ok"}
 
 
@@ -203,7 +201,7 @@ def test_levels_of_back_pressure_are_flinks(ratio: float, word: str) -> None:
 
 def test_without_figures_nothing_is_said_about_back_pressure() -> None:
     silent = msgspec.structs.replace(READER, tasks=(TaskStatus(index=0, state=TaskState.INITIALIZING),))
-    shown = vertices.back_pressure(silent, JOB, facts.NOW)
+    shown = vertices.back_pressure(silent, facts.NOW)
     assert (shown.status, shown.level, shown.subtasks) == ("deprecated", None, ())
 
 
