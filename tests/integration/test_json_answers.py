@@ -133,6 +133,15 @@ def test_what_fails_prints_no_data_and_one_message(terminal: Terminal) -> None:
 
 def test_rescale_and_at_last_stop_and_cancel(terminal: Terminal) -> None:
     assert terminal.answer("rescale", "steered", "1") == {"status": {"id": "COMPLETED"}, "operation": {}}
+    rest, path = terminal.running.rest, terminal.running.path
+    [entry] = rest.get(f"{path}/rescales/history")
+    assert entry["terminalState"] == "COMPLETED"
+    vertices = entry["vertices"].values()
+    assert {(each["preRescaleParallelism"], each["postRescaleParallelism"]) for each in vertices} == {
+        (2, 1),
+        (1, 1),
+    }
+    assert rest.get(f"{path}/metrics?get=numRescales") == [{"id": "numRescales", "value": "1"}]
     stopped = terminal.answer("stop", "steered", "taken")
     assert stopped["operation"]["location"].startswith("file://")
     done = terminal("cancel", "steered", "-o", "json")

@@ -390,6 +390,26 @@ def test_what_is_no_http_ends_its_connection_only(running: Running, nonsense: by
     assert running.rest.get(f"{running.path}/status") == {"status": "RUNNING"}
 
 
+def test_rescales_are_counted_and_remembered_with_what_became_of_them(running: Running) -> None:
+    requirements = f"{running.path}/resource-requirements"
+    same = {vertex: {"parallelism": {"upperBound": 2}} for vertex in running.rest.get(requirements)}
+    status, answer = running.rest("PUT", requirements, json.dumps(same).encode())
+    assert status == 200, answer
+    trigger = json.loads(answer)["request-id"]
+    overview = running.rest.until(
+        f"{running.path}/rescales/overview", lambda found: found["rescalesCounts"]["ignored"] == 1
+    )
+    assert overview["latest"]["ignored"]["rescaleUuid"] == trigger
+    details = running.rest.get(f"{running.path}/rescales/details/{trigger}")
+    assert details == running.rest.get(f"{running.path}/rescales/history")[0]
+    assert (details["terminalState"], details["triggerCause"]) == ("IGNORED", "UPDATE_REQUIREMENT")
+    slow = details["vertices"][running.vertices()["slow"]]
+    assert (slow["preRescaleParallelism"], slow["postRescaleParallelism"]) == (2, 2)
+    summary = running.rest.get(f"{running.path}/rescales/summary")
+    assert set(summary["rescalesCounts"]) == {"ignored", "inProgress", "completed", "failed"}
+    assert running.rest("GET", f"{running.path}/rescales/details/{'0' * 32}")[0] == 404
+
+
 def test_a_failure_is_shown_with_the_users_line_first(running: Running) -> None:
     (running.folder / "out.trouble").write_text("now")
     found = running.rest.until(
