@@ -4,14 +4,15 @@
 #   docker run IMAGE weir_operator          the operator
 #
 # Stages: `requirements` reads pyproject.toml, so that only a changed list of packages makes `dependencies` anew; `code`
-# builds our wheel; the last stage copies both, each as a layer of its own. Only wheels are installed, so no stage needs a compiler.
-# EXTRAS names optional dependencies of pyproject.toml to add. Secrets are optional and stay out of the image: `certificates` (a
-# bundle that pip trusts, behind a company's proxy) and `pip.conf` (another package index).
+# builds our wheel; the last stage copies both, each as a layer of its own. Only wheels are installed, so no stage needs a compiler,
+# in the versions that the tests ran with.
+# EXTRAS names the optional dependencies of pyproject.toml that are in it: `operator` is what the second entry point needs. Secrets are
+# optional and stay out of the image: `certificates` (a bundle that pip trusts, behind a company's proxy) and `pip.conf` (another index).
 
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS requirements
-ARG EXTRAS=""
+ARG EXTRAS="operator rocksdb"
 COPY pyproject.toml /
 RUN python3 -c "import tomllib; p = tomllib.load(open('/pyproject.toml', 'rb')); x = p['project']['optional-dependencies']; \
     lines = lambda names: '\n'.join(sorted(names)) + '\n'; \
@@ -21,10 +22,11 @@ RUN python3 -c "import tomllib; p = tomllib.load(open('/pyproject.toml', 'rb'));
 FROM ${BASE} AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PIP_CONFIG_FILE=/run/secrets/pip.conf
 COPY --from=requirements /requirements.txt /
+COPY tests/constraints.txt /
 RUN --mount=type=secret,id=certificates --mount=type=secret,id=pip.conf \
     if [ -s /run/secrets/certificates ]; then export PIP_CERT=/run/secrets/certificates; fi; \
     python3 -m venv --without-pip /opt/weir \
-    && python3 -m pip --python /opt/weir/bin/python install --quiet -r /requirements.txt \
+    && python3 -m pip --python /opt/weir/bin/python install --quiet -r /requirements.txt -c /constraints.txt \
     && /opt/weir/bin/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/weir.pth', 'w').write('/opt/weir/code\n/opt/weir/jobs\n')"
 
 FROM dependencies AS code

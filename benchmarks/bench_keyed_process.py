@@ -1,79 +1,104 @@
-"""Keyed process function over 10,000 keys: Weir beside Bytewax in the same run, interleaved, medians and ratios.
+"""Keyed process function over 10,000 keys: Weir beside Bytewax and Flink (Java, DataStream).
 
-Weir runs with everything on: JobManager, heartbeats, metrics and a checkpoint each second to a local folder. Bytewax
-runs without recovery. Both count after their first quarter, so start-up is in neither. ``python -m
-benchmarks.bench_keyed_process [--rows N] [--rounds N]``.
+Weir runs with everything on: JobManager, heartbeats, metrics and a checkpoint each second to a local folder; Flink
+with such checkpoints and object reuse, Bytewax without recovery. All count after their first quarter, so that start-up and
+the warming of a JVM are in none. Keys are text for Bytewax, which takes no others, and numbers for Flink.
+``python -m benchmarks.bench_keyed_process [--rows N] [--rounds N] [--without-flink] [--quick]``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
-import sys
-import tempfile
+from functools import partial
 from pathlib import Path
 
+from benchmarks.flink import run_java
 from benchmarks.peers import ROOT, python_with
+from benchmarks.rounds import Contestant, compete, report
+from benchmarks.weir_runs import run_weir
 
 KEYS = 10_000
-#: Name, variant and slot groups of Weir's runs.
-WEIR = {
-    "weir process, one process": ("process", "one"),
-    "weir process (yield), one process": ("yield", "one"),
-    "weir reduce, one process": ("reduce", "one"),
-    "weir process, two processes": ("process", "two"),
-}
+_JOBS = ROOT / "benchmarks" / "jobs"
 
 
-def _rate(result: Path) -> float:
+def weir(rows: int, variant: str, groups: str, keys_as: str, scratch: Path) -> float:
+    """Rows per second; ``groups``: slot sharing groups, that is worker processes."""
+    return run_weir(
+        "benchmarks.jobs.keyed_process:build", [str(rows), str(KEYS), variant, groups, keys_as], scratch
+    )
+
+
+def bytewax(rows: int, scratch: Path) -> float:
+    """Rows per second."""
+    result = scratch / "bytewax.json"
+    command = [
+        python_with("bytewax==0.21.1"),
+        str(_JOBS / "keyed_process_bytewax.py"),
+        str(rows),
+        str(KEYS),
+        str(result),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
     rate: float = json.loads(result.read_text())["rate"]
     return rate
 
 
-def run_weir(rows: int, variant: str, groups: str, scratch: Path) -> float:
-    """Rows per second of one run."""
-    result = scratch / "weir.json"
-    command = [
-        sys.executable, "-m", "weir", "run", "benchmarks.jobs.keyed_process:build",
-        "--set", "execution.checkpointing.interval=1s",
-        "--set", f"state.checkpoints.dir={scratch / 'checkpoints'}",
-        "--", str(rows), str(KEYS), variant, groups, str(result),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
-    return _rate(result)
+def flink(rows: int, variant: str, scratch: Path) -> float:
+    """Rows per second."""
+    return run_java("KeyedSum", rows, KEYS, variant, scratch)
 
 
-def run_bytewax(rows: int, scratch: Path) -> float:
-    """Rows per second of one run."""
-    result = scratch / "bytewax.json"
-    script = ROOT / "benchmarks" / "jobs" / "keyed_process_bytewax.py"
-    command = [python_with("bytewax==0.21.1"), str(script), str(rows), str(KEYS), str(result)]
-    subprocess.run(command, check=True, capture_output=True)
-    return _rate(result)
+def contestants(rows: int, peers: dict[str, int]) -> list[Contestant]:
+    """All, with so many rows of each peer; a peer that is not in it is left out."""
+    texts = ("bytewax",)
+    process, reduced = ("flink java process",), ("flink java reduce",)
+    everyone = [
+        Contestant("bytewax", partial(bytewax, peers.get("bytewax", 0))),
+        Contestant("flink java process", partial(flink, peers.get("flink", 0), "process")),
+        Contestant("flink java reduce", partial(flink, peers.get("flink", 0), "reduce")),
+        Contestant("weir process", partial(weir, rows, "process", "one", "text"), texts),
+        Contestant("weir process (yield)", partial(weir, rows, "yield", "one", "text"), texts),
+        Contestant("weir reduce", partial(weir, rows, "reduce", "one", "text"), texts),
+        Contestant(
+            "weir process, two processes",
+            partial(weir, rows, "process", "two", "text"),
+            (*texts, "weir process"),
+        ),
+        Contestant("weir process, numbers", partial(weir, rows, "process", "one", "number"), process),
+        Contestant("weir reduce, numbers", partial(weir, rows, "reduce", "one", "number"), reduced),
+        Contestant(
+            "weir process, numbers, two processes", partial(weir, rows, "process", "two", "number"), process
+        ),
+    ]
+    return [
+        each
+        for each in everyone
+        if each.name.split()[0] in {"weir", *peers}
+        and (not each.beside or each.beside[0].split()[0] in peers)
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=8_000_000, help="rows of each Weir run")
-    parser.add_argument("--peer-rows", type=int, default=2_000_000, help="rows of each Bytewax run")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--without-flink", action="store_true", help="Bytewax is the only peer; needs no JDK")
+    parser.add_argument("--quick", action="store_true", help="one short round of Weir alone")
     options = parser.parse_args()
-    rates: dict[str, list[float]] = {"bytewax": [], **{name: [] for name in WEIR}}
-    for turn in range(options.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            rates["bytewax"].append(run_bytewax(options.peer_rows, Path(folder)))
-        for name, (variant, groups) in WEIR.items():
-            with tempfile.TemporaryDirectory() as folder:
-                rates[name].append(run_weir(options.rows, variant, groups, Path(folder)))
-        print(f"round {turn + 1} of {options.rounds} done", file=sys.stderr)
-    base = statistics.median(rates["bytewax"])
-    print(f"keyed sum over {KEYS} keys; Weir {options.rows} rows, Bytewax {options.peer_rows} rows;")
-    print(f"medians of {options.rounds} interleaved rounds, first quarter of each run left out")
-    for name, values in rates.items():
-        median = statistics.median(values)
-        print(f"{name:36} {median / 1e6:6.2f} M rows/s   {median / base:5.2f} x bytewax")
+    peers = {"bytewax": 2_000_000, "flink": 50_000_000}
+    if options.without_flink:
+        peers = {"bytewax": peers["bytewax"]}
+    if options.quick:
+        peers, options.rows, options.rounds = {"bytewax": 500_000}, 2_000_000, 1
+    found = contestants(options.rows, peers)
+    compete(found, options.rounds)
+    told = ", ".join(f"{name} {rows:,}" for name, rows in peers.items())
+    title = f"keyed sum over {KEYS:,} keys, medians of {options.rounds}; rows: weir {options.rows:,}, {told}"
+    report("keyed_process", title, found)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".weir" / "peers"
 
 
-def python_with(package: str) -> str:
-    """The interpreter of an environment that has ``package``, installed on first use."""
+def python_with(package: str, *more: str) -> str:
+    """The interpreter of an environment that has ``package`` and ``more``, installed on first use."""
     home = PEERS / package.split("=", maxsplit=1)[0]
     python = home / "bin" / "python"
-    if not python.exists():
+    if not (home / "installed").exists():
+        print(f"installing {package} into an environment of its own (once)", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", package], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", package, *more], check=True)
+        (home / "installed").touch()
     return str(python)

@@ -1,7 +1,8 @@
-"""Reference pages made from docstrings and from the schema of the StreamJob; ``generate`` writes them.
+"""Reference pages made from docstrings; ``generate`` writes them.
 
-``python.md`` has what ``weir`` exports, ``testing.md`` what ``weir.testing`` does, both grouped as their ``__all__`` is;
-``stream-job.md`` has every field of the resource. A test compares the pages with what would be written.
+``python.md`` has what ``weir`` exports, ``testing.md`` what ``weir.testing`` does, ``state-reader.md`` what ``weir.state_reader`` does,
+all grouped as their ``__all__`` is.
+A test compares the pages with what would be written.
 """
 
 from __future__ import annotations
@@ -16,11 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from weir.cli.resource import SETTING_FIELDS
-from weir.cli.resource_schema import STREAM_JOB, Anything, Items, Leaf, Schema, Section, Settings
-from weir.config import OPTIONS
-from weir.config.options import Option
-
 _PYTHON_HEAD = """\
 # The Python API
 
@@ -32,48 +28,15 @@ _TESTING_HEAD = """\
 
 Everything that a test imports from `weir.testing`, and the conformance kit below it. [How to test a job](../how-to/test-a-job.md) shows them at work.
 """
-_STREAM_JOB_HEAD = """\
-# StreamJob
+_STATE_READER_HEAD = """\
+# Savepoints offline
 
-The resource that describes a job: `weir run FILE.yaml` takes it on one machine. What only a cluster has (image, resources, pods, Secrets) is accepted there,
-ignored, and said so. A field that is not set leaves its setting to whoever sets it elsewhere: [who wins](settings.md). An unknown field is refused with the
-nearest one, and all faults of a file are told at once, each with its line.
-
-Durations are written `500ms`, `10s`, `1h30m`, sizes `64Mi`.
-
-| field | accepts | |
-|---|---|---|
+Everything that a program imports from `weir.state_reader`. [How to change a savepoint](../how-to/change-a-savepoint.md) shows it at work.
 """
-#: What fields mean that are no settings.
-_FIELDS = {
-    "apiVersion": "",
-    "kind": "",
-    "metadata.name": "The job's name. `weir run` finds an earlier run of the same name below `storage.checkpoints`, and goes on from it.",
-    "spec.image": "In a cluster: the image with the job.",
-    "spec.paused": "In a cluster: nothing disruptive is done.",
-    "spec.job.entrypoint": "`package.module:function`, or a script such as `flights/job.py`.",
-    "spec.job.code.configMap": "In a cluster: the code is in this ConfigMap.",
-    "spec.job.code.uri": "In a cluster: an archive with the code.",
-    "spec.job.code.sha256": "What the archive must have.",
-    "spec.job.args": "Handed to the entry point.",
-    "spec.job.state": "In a cluster: `Suspended` stops the job with a savepoint.",
-    "spec.job.allowNonRestoredState": "State that no operator claims is dropped instead of refusing the start.",
-    "spec.storage.s3.endpoint": "Of an S3 server that is not AWS.",
-    "spec.storage.s3.region": "",
-    "spec.storage.s3.credentialsSecret": "In a cluster: the Secret with `access-key` and `secret-key`. Elsewhere keys come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.",
-    "spec.restart.delay": "Before a restart, with `FixedDelay` and `FailureRate`.",
-    "spec.restore.from": "A savepoint or retained checkpoint to start from, the first time.",
-    "spec.restore.snapshot": "In a cluster: the same, by the name of a StreamJobSnapshot.",
-    "spec.restore.nonce": "In a cluster: changed, it restarts from `from` now.",
-    "spec.restore.policy": "State that is found under this name: `Resume` goes on from it (default), `Refuse` refuses the start, `Fresh` leaves it alone, out loud.",
-    "spec.deletionPolicy": "In a cluster: what becomes of state when the resource is deleted.",
-    "spec.config.KEY": "Any [setting](settings.md).",
-}
 #: Groups of classes whose objects come from calls.
 _HANDED_OUT = {"streams", "what functions are handed", "harnesses"}
 #: Characters of a default.
 _LONG = 60
-_IN_A_CLUSTER = ("spec.upgrade", "spec.snapshots", "spec.jobManager", "spec.taskManager")
 
 
 # ---- Python -------------------------------------------------------------------------------------------------------
@@ -89,6 +52,11 @@ def testing_api() -> str:
     kit = importlib.import_module("weir.testing.conformance")
     lines = [_TESTING_HEAD, *_module(importlib.import_module("weir.testing"))]
     return "\n".join([*lines, "## `weir.testing.conformance`", "", *_names(kit, kit.__all__)])
+
+
+def state_reader_api() -> str:
+    """``state-reader.md``."""
+    return "\n".join([_STATE_READER_HEAD, *_module(importlib.import_module("weir.state_reader"))])
 
 
 def _module(module: ModuleType) -> Iterator[str]:
@@ -175,51 +143,3 @@ def _text(documentation: str | None) -> str:
 def _row(documentation: str | None) -> str:
     """The first paragraph, on a line."""
     return " ".join(_text(documentation).partition("\n\n")[0].split()).replace("|", "\\|")
-
-
-# ---- StreamJob ----------------------------------------------------------------------------------------------------
-
-
-def stream_job() -> str:
-    """``stream-job.md``."""
-    rows = [
-        f"| `{path}` | {accepts} | {_meaning(path, accepts)} |" for path, accepts in _fields("", STREAM_JOB)
-    ]
-    return _STREAM_JOB_HEAD + "\n".join(rows) + "\n"
-
-
-def _fields(path: str, schema: Schema) -> Iterator[tuple[str, str]]:
-    if isinstance(schema, Section):
-        for name, below in schema.fields.items():
-            yield from _fields(f"{path}.{name}" if path else name, below)
-    elif isinstance(schema, Leaf):
-        yield path, schema.kind.accepted
-    elif isinstance(schema, Items):
-        yield path, "a list of texts"
-    elif isinstance(schema, Settings):
-        yield f"{path}.KEY", "one value"
-    elif not path.startswith(("metadata.", "status")):
-        assert isinstance(schema, Anything)
-        yield path, "as in a cluster"
-
-
-def _meaning(path: str, accepts: str) -> str:
-    """Raises ``KeyError`` for a field that nobody described."""
-    key = SETTING_FIELDS.get(path)
-    if key is not None:
-        option = OPTIONS[key]
-        default = (
-            "Not set by default." if option.default is None else f"Default: `{_in_a_file(accepts, option)}`."
-        )
-        return f"{option.description} {default} Setting `{key}`."
-    if path == "metadata.namespace" or path.startswith(_IN_A_CLUSTER):
-        return _FIELDS.get(path, "In a cluster.")
-    return _FIELDS[path]
-
-
-def _in_a_file(accepts: str, option: Option[Any]) -> str:
-    """The default as the resource spells it: ``ExactlyOnce``, not ``EXACTLY_ONCE``."""
-    shown = option.kind.show(option.default)
-    plain = shown.replace("_", "").lower()
-    words = accepts.removeprefix("one of ").split(", ")
-    return next((word for word in words if plain.startswith(word.lower())), shown)

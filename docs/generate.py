@@ -1,7 +1,7 @@
 """Writes the reference pages that are made from the code: ``python docs/generate.py`` (``make docs``).
 
-``settings.md`` comes from ``weir.config.OPTIONS``, ``command-line.md`` from the commands' own help, ``rest.md`` from the
-table of routes, the rest from ``api_pages``. A test compares the pages with what this script would write.
+``settings.md`` comes from ``weir.config.OPTIONS``, ``command-line.md`` from the commands' own help, ``chart-values.md`` from the chart's schema, ``rest.md`` from the
+table of routes, the resources from ``resource_pages``, ``events.md`` from the operator's catalogue, the rest from ``api_pages``. A test compares the pages with what this script would write.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 sys.path.insert(
     0, str(Path(__file__).resolve().parent.parent)
 )  # run by its path it knows only its own folder
 
-from docs import api_pages
+from docs import api_pages, chart_page, events_page, resource_pages
 from weir.cli.main import weir
 from weir.cli.resource import SETTING_FIELDS
 from weir.config import OPTIONS
 from weir.config.options import environment_key
 from weir.jobmanager.rest.exchange import Access
+from weir.jobmanager.rest.models.report import Report
 from weir.jobmanager.rest.routes import ROUTES
 from weir.jobmanager.rest.views.metric_names import BY_ROUTE
 from weir.jobmanager.rest.views.prometheus import FAMILIES
@@ -67,6 +69,48 @@ field's name, unless it carries `Weir-Operator: NAMESPACE/NAME` of the StreamJob
 | method | path | |
 |---|---|---|
 """
+_REPORT_HEAD = """
+## What an operator goes by
+
+`GET /jobs/weir` (or `/jobs/:job/weir`) says in one answer what the operator of a StreamJob must know. Times are milliseconds of wall time, a snapshot is
+`{"path", "id", "completedAtMs", "bytes"}`; what is not known is `null`.
+
+| field | |
+|---|---|
+"""
+_REPORT = {
+    "run": "Number of the workloads that this process is in; `null`: it was started by hand.",
+    "instance": "Another one: another process.",
+    "jobId": "The StreamJob's uid without dashes.",
+    "name": "The StreamJob's name.",
+    "namespace": "The StreamJob's namespace.",
+    "state": "Flink's job state.",
+    "epoch": "Of the fence; `null`: nothing is claimed.",
+    "tail": "Number of the last record of the fence log, as far as this process proved it.",
+    "ending": "The record by which the job ended: `Stopped` (with a savepoint), `Finished`, `Cancelled`, `Failed`, `Superseded`.",
+    "parallelism": "Of the plan.",
+    "maxParallelism": "Number of key groups.",
+    "slotsRequired": "Slots that the plan needs, or a rescale under way.",
+    "slotsAvailable": "Slots that the job has or could have.",
+    "taskManagersRequired": "TaskManagers for `slotsRequired`, by `spec.taskManager.slots`.",
+    "taskManagers": "Those that are registered, by host: in a cluster the names of their pods.",
+    "runningSinceMs": "Since when all subtasks run; `null`: not all do.",
+    "restored": "The snapshot that the newest attempt started from.",
+    "lastCheckpoint": "The newest of `retained`.",
+    "retained": "Completed checkpoints that exist, newest last.",
+    "lastSavepoint": "The newest savepoint of this process, or the one that the job was stopped with.",
+    "failures": "Newest last: `class` (`User`, `Infrastructure`, `Storage`), `fingerprint`, `message`, `atMs`, `operator`, `traceback`, `taskManager`.",
+    "restarts": "Attempts after the first that a failure made necessary.",
+    "failedCheckpoints": "Periodic checkpoints that failed in a row.",
+    "startRefused": "`{expected, found}`: the log had another tail than the start was planned for; nothing is claimed until `POST /activate`, or by a new run.",
+    "restoreBlocked": "`{reason, choices}`: nothing is claimed, since every way on loses or repeats something.",
+    "skipped": "`{path, reason}` each: damaged snapshots that were passed over for what was restored; nothing was committed in between.",
+    "standby": "`{ready}`: the job waits for `POST /activate`; ready when its plan and its slots are there.",
+    "waitingForStorage": "Why the claim is being repeated.",
+    "requests": "What was asked for at this process: `trigger`, `kind`, `state` (`InProgress`, `Completed`, `Failed`), `snapshot`, `failure`, `startedAtMs`.",
+    "certificates": "Slots of certificates that this process has: `slot`, `notBeforeMs` (presented from then on), `notAfterMs`, `everywhere` (every registered TaskManager takes them, too). Empty where gRPC is open.",
+    "notes": "For people.",
+}
 _METRICS_HEAD = """
 ## Metrics
 
@@ -144,6 +188,9 @@ def rest() -> str:
         text = (route.handler.__doc__ or "").replace("``", "`")
         free = " Needs no token." if route.access is Access.PROBE else ""
         lines.append(f"| {route.method} | `{path}` | {text}{free} |")
+    lines.append(_REPORT_HEAD.rstrip())
+    assert list(_REPORT) == [field.encode_name for field in msgspec.structs.fields(Report)]
+    lines += [f"| `{name}` | {text} |" for name, text in _REPORT.items()]
     lines.append(_METRICS_HEAD.rstrip())
     lines += [f"| `{family.name}` | {family.kind} | {family.help} |" for family in FAMILIES]
     lines.append(_NAMES_HEAD.rstrip())
@@ -158,9 +205,13 @@ PAGES = {
     "settings.md": settings,
     "command-line.md": command_line,
     "rest.md": rest,
-    "stream-job.md": api_pages.stream_job,
+    "stream-job.md": resource_pages.stream_job,
+    "stream-job-snapshot.md": resource_pages.stream_job_snapshot,
+    "events.md": events_page.events,
+    "chart-values.md": chart_page.chart_values,
     "python.md": api_pages.python_api,
     "testing.md": api_pages.testing_api,
+    "state-reader.md": api_pages.state_reader_api,
 }
 
 

@@ -1,7 +1,7 @@
 """Weir's side of the keyed-process benchmark: source -> map -> key_by -> keyed process (read, update, emit) -> count.
 
 Arguments: rows, keys, variant (``process``, ``yield``, ``reduce``), groups (``one`` or ``two`` slot sharing groups, that is
-worker processes), result file. The sink writes the rate after the first quarter, so start-up does not count.
+worker processes), keys as ``text`` or ``number``, result file. The sink writes the rate after the first quarter, so start-up does not count.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class Meter(Sink[Any, Any]):
 
 
 def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
-    rows, keys, variant, groups, result = int(args[0]), int(args[1]), args[2], args[3], args[4]
-    names = [f"key-{key}" for key in range(keys)]
+    rows, keys = int(args[0]), int(args[1])
+    variant, groups, keys_as, result = args[2:6]
+    names: list[Any] = [key if keys_as == "number" else f"key-{key}" for key in range(keys)]
     data = [(names[row % keys], row) for row in range(rows)]
     keyed = (
         env.from_source(CollectionSource(data), name="rows")

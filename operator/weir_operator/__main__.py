@@ -1,17 +1,48 @@
-"""``python -m weir_operator``: the image's second entry point. The operator itself comes with a later release."""
+"""``python -m weir_operator``: reads settings and the key, says what is wrong with them, and serves until it is told to end."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
+
+from weir_operator.config import read_settings
+from weir_operator.errors import PermanentError
+from weir_operator.logs import configure_logs
+
+#: A shorter key would be the weakest part of the tokens that derive from it.
+_MIN_KEY_BYTES = 32
 
 
 def main() -> int:
-    """Say that there is no operator yet; the exit code."""
-    sys.stderr.write(
-        "weir_operator: this release holds no operator yet, only the engine; `weir run FILE.yaml` runs a StreamJob here, "
-        "`weir serve` its processes\n"
-    )
-    return 1
+    """The exit code: 0 after SIGTERM, 2 for settings that cannot be."""
+    try:
+        settings = read_settings(os.environ)
+        configure_logs(settings.log_level, settings.log_format)
+        key = _read_key(settings.key_file)
+        from weir_operator.handlers.standing import serve
+
+        asyncio.run(serve(settings, key))
+    except PermanentError as error:
+        sys.stderr.write(f"weir_operator: {error}\n")
+        return 2
+    return 0
+
+
+def _read_key(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            key = file.read().strip()
+    except OSError as error:
+        raise PermanentError(
+            f"WEIR_OPERATOR_KEY_FILE: {path} cannot be read ({error.strerror}); mount a Secret with at least "
+            f"{_MIN_KEY_BYTES} random bytes there"
+        ) from error
+    if len(key) < _MIN_KEY_BYTES:
+        raise PermanentError(
+            f"WEIR_OPERATOR_KEY_FILE: {path} holds {len(key)} bytes; at least {_MIN_KEY_BYTES} random ones are needed"
+        )
+    return key
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from weir.api.executor import Executor, JobExecutionResult, set_default_executor
 
 if TYPE_CHECKING:
     from weir.api.checkpoint_config import CheckpointConfig, RestartStrategies
+    from weir.api.columns import ColumnStream, KeyedColumnStream, WindowedColumnStream
     from weir.api.connected import (
         BroadcastConnectedStream,
         BroadcastStream,
@@ -24,17 +25,22 @@ if TYPE_CHECKING:
     from weir.api.environment import StreamExecutionEnvironment
     from weir.api.keyed import KeyedStream
     from weir.api.stream import DataStream, DataStreamSink
+    from weir.api.windowed import WindowedStream
+    from weir.columnar.aggregates import Aggregate, Count, Max, Mean, Min, Sum
+    from weir.columnar.expressions import Expression, col, lit
     from weir.config import CheckpointingMode, ExternalizedCheckpointRetention
     from weir.connectors import (
         Assignment,
         CollectionSource,
         CollectSink,
+        ColumnGeneratorSource,
         Committer,
         DataGeneratorSource,
         EnumeratorContext,
         Fetched,
         FileSink,
         FileSource,
+        Pending,
         PrintSink,
         ReaderContext,
         Sink,
@@ -91,7 +97,36 @@ if TYPE_CHECKING:
         ValueStateDescriptor,
     )
     from weir.state.handles import AggregatingState, ListState, MapState, ReducingState, ValueState
+    from weir.state.ttl_config import StateTtlConfig
+    from weir.windows.assigners import (
+        GlobalWindows,
+        SlidingEventTimeWindows,
+        SlidingProcessingTimeWindows,
+        TumblingEventTimeWindows,
+        TumblingProcessingTimeWindows,
+        WindowAssigner,
+    )
+    from weir.windows.evictors import CountEvictor, Evictor, TimeEvictor, TimestampedValue
+    from weir.windows.functions import KeyedStateStore, ProcessWindowFunction, WindowContext, WindowFunction
+    from weir.windows.sessions import (
+        EventTimeSessionWindows,
+        MergingWindowAssigner,
+        ProcessingTimeSessionWindows,
+    )
+    from weir.windows.triggers import (
+        ContinuousEventTimeTrigger,
+        CountTrigger,
+        EventTimeTrigger,
+        NeverTrigger,
+        OnMergeContext,
+        ProcessingTimeTrigger,
+        PurgingTrigger,
+        Trigger,
+        TriggerContext,
+        TriggerResult,
+    )
     from weir.windows.watermark_strategy import WatermarkGenerator, WatermarkStrategy
+    from weir.windows.window import GlobalWindow, TimeWindow, Window
 
 __version__ = "0.1.0.dev0"
 
@@ -99,7 +134,11 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "api.environment": "StreamExecutionEnvironment",
     "api.stream": "DataStream DataStreamSink",
+    "api.columns": "ColumnStream KeyedColumnStream WindowedColumnStream",
+    "columnar.aggregates": "Aggregate Count Max Mean Min Sum",
+    "columnar.expressions": "Expression col lit",
     "api.keyed": "KeyedStream",
+    "api.windowed": "WindowedStream",
     "api.connected": "BroadcastConnectedStream BroadcastStream ConnectedStreams KeyedBroadcastConnectedStream "
     "KeyedConnectedStreams",
     "api.checkpoint_config": "CheckpointConfig RestartStrategies",
@@ -111,9 +150,16 @@ _HOMES = {
     "state.descriptors": "AggregatingStateDescriptor ListStateDescriptor MapStateDescriptor "
     "ReducingStateDescriptor ValueStateDescriptor",
     "state.handles": "AggregatingState ListState MapState ReducingState ValueState",
+    "state.ttl_config": "StateTtlConfig",
+    "windows.window": "GlobalWindow TimeWindow Window",
+    "windows.assigners": "GlobalWindows SlidingEventTimeWindows SlidingProcessingTimeWindows TumblingEventTimeWindows TumblingProcessingTimeWindows WindowAssigner",
+    "windows.sessions": "EventTimeSessionWindows MergingWindowAssigner ProcessingTimeSessionWindows",
+    "windows.triggers": "ContinuousEventTimeTrigger CountTrigger EventTimeTrigger NeverTrigger OnMergeContext ProcessingTimeTrigger PurgingTrigger Trigger TriggerContext TriggerResult",
+    "windows.evictors": "CountEvictor Evictor TimeEvictor TimestampedValue",
+    "windows.functions": "KeyedStateStore ProcessWindowFunction WindowContext WindowFunction",
     "windows.watermark_strategy": "WatermarkGenerator WatermarkStrategy",
-    "connectors": "Assignment CollectSink CollectionSource Committer DataGeneratorSource EnumeratorContext Fetched "
-    "FileSink FileSource PrintSink ReaderContext Sink Source SplitEnumerator SplitReader Writer WriterContext",
+    "connectors": "Assignment CollectSink CollectionSource ColumnGeneratorSource Committer DataGeneratorSource EnumeratorContext Fetched "
+    "FileSink FileSource Pending PrintSink ReaderContext Sink Source SplitEnumerator SplitReader Writer WriterContext",
     "errors": "ConfigError GraphError JobFailed JobLoadError RestoreBlocked SnapshotError StorageError UserError "
     "WeirError",
 }
@@ -132,11 +178,25 @@ __all__ = [
     "DataStream",
     "DataStreamSink",
     "KeyedStream",
+    "WindowedStream",
     "ConnectedStreams",
     "KeyedConnectedStreams",
     "BroadcastStream",
     "BroadcastConnectedStream",
     "KeyedBroadcastConnectedStream",
+    # columns
+    "ColumnStream",
+    "KeyedColumnStream",
+    "WindowedColumnStream",
+    "Expression",
+    "col",
+    "lit",
+    "Aggregate",
+    "Count",
+    "Sum",
+    "Min",
+    "Max",
+    "Mean",
     # functions
     "MapFunction",
     "FlatMapFunction",
@@ -169,6 +229,7 @@ __all__ = [
     "ListState",
     "MapState",
     "ReducingState",
+    "StateTtlConfig",
     "AggregatingState",
     "ValueStateDescriptor",
     "ListStateDescriptor",
@@ -178,11 +239,43 @@ __all__ = [
     # time
     "WatermarkStrategy",
     "WatermarkGenerator",
+    # windows
+    "WindowAssigner",
+    "TumblingEventTimeWindows",
+    "TumblingProcessingTimeWindows",
+    "SlidingEventTimeWindows",
+    "SlidingProcessingTimeWindows",
+    "EventTimeSessionWindows",
+    "ProcessingTimeSessionWindows",
+    "MergingWindowAssigner",
+    "GlobalWindows",
+    "Window",
+    "TimeWindow",
+    "GlobalWindow",
+    "ProcessWindowFunction",
+    "WindowFunction",
+    "WindowContext",
+    "KeyedStateStore",
+    "Trigger",
+    "TriggerResult",
+    "TriggerContext",
+    "OnMergeContext",
+    "EventTimeTrigger",
+    "ProcessingTimeTrigger",
+    "CountTrigger",
+    "ContinuousEventTimeTrigger",
+    "PurgingTrigger",
+    "NeverTrigger",
+    "Evictor",
+    "CountEvictor",
+    "TimeEvictor",
+    "TimestampedValue",
     # connectors
     "FileSource",
     "FileSink",
     "CollectionSource",
     "DataGeneratorSource",
+    "ColumnGeneratorSource",
     "CollectSink",
     "PrintSink",
     # contracts for connectors
@@ -191,6 +284,7 @@ __all__ = [
     "SplitReader",
     "Assignment",
     "Fetched",
+    "Pending",
     "ReaderContext",
     "EnumeratorContext",
     "Sink",

@@ -21,6 +21,8 @@
     |   +-- SnapshotCorrupt       missing, cut or damaged file, named
     |   +-- SnapshotMismatch      state that no operator claims, or other max parallelism
     |   +-- RestoreBlocked        no restore point that is safe; carries the choices
+    +-- LocalDiskError            a worker's own disk is full, read-only or broken (retryable)
+    +-- StateDamaged              a worker's state database cannot be read (retryable: the last checkpoint is elsewhere)
     +-- Fenced                    a newer epoch exists: this process must stop
     +-- AddressInUse              a port is taken
     +-- UnknownJob                no job of that name or id here
@@ -119,6 +121,23 @@ class SnapshotMismatch(SnapshotError, UserError):
 class RestoreBlocked(SnapshotError):
     """No restore point is safe; the message lists the choices and what each one costs."""
 
+    def __init__(self, message: str, choices: tuple[str, ...] = ()) -> None:
+        """``choices``: ways on, each with its cost."""
+        super().__init__(message)
+        self.choices = choices
+
+
+class LocalDiskError(WeirError):
+    """A worker's own disk is full, read-only or broken; the message names the folder."""
+
+    retryable = True
+
+
+class StateDamaged(WeirError):
+    """A worker's state database cannot be read; the message names the file. The last checkpoint lies elsewhere."""
+
+    retryable = True
+
 
 class Fenced(WeirError):
     """A newer epoch of the job exists; this process must stop and touch nothing more."""
@@ -151,6 +170,8 @@ class FailureKind(enum.StrEnum):
     STORAGE = "storage"  #: object storage
     WORKER_LOST = "worker-lost"  #: a process or its TaskManager is gone
     ENGINE = "engine"  #: a bug of ours
+    DISK = "disk"  #: a worker's own disk is full, read-only or broken
+    CORRUPTION = "corruption"  #: a worker's state database cannot be read
     CHECKPOINT = "checkpoint"  #: more checkpoints failed in a row than are tolerated
 
 
@@ -162,5 +183,6 @@ class CheckpointFailureReason(enum.StrEnum):
     ASYNC_FAILURE = "Asynchronous part of a task's snapshot failed"
     JOB_FAILURE = "The job failed or was cancelled"
     STORAGE = "The checkpoint could not be written to storage"
+    ROWS_LOST = "Subtasks did not receive what was sent to them"
     SUBSUMED = "A newer checkpoint completed first"
     FENCED = "A newer epoch of the job exists"

@@ -60,7 +60,12 @@ def canonical_bytes(key: Any) -> bytes:
 
 def stable_hash(key: Any) -> int:
     """A well-mixed 32-bit hash of ``key`` that never changes within one ``HASH_VERSION``."""
-    mixed = zlib.crc32(canonical_bytes(key))
+    return hash_of_bytes(canonical_bytes(key))
+
+
+def hash_of_bytes(canonical: bytes) -> int:
+    """The stable hash of the key with these canonical bytes."""
+    mixed = zlib.crc32(canonical)
     # The finalizer of MurmurHash3: crc32 is linear, so near keys would land in near key groups.
     mixed = ((mixed ^ (mixed >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     mixed = ((mixed ^ (mixed >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF

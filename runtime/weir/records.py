@@ -6,7 +6,12 @@ code looks for them. Hot path: every row of a job passes through :class:`RowBatc
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
 
 #: Milliseconds since the epoch. Flink's ``Long.MIN_VALUE`` / ``MAX_VALUE``.
 MIN_TIMESTAMP: Final = -(2**63)
@@ -43,6 +48,35 @@ class RowBatch:
         return f"RowBatch({len(self.values)} rows, tag={self.tag!r})"
 
 
+class ColumnBatch:
+    """A batch of rows as columns: an Arrow record batch, with a parallel array of event timestamps.
+
+    Arrow data never changes, so consumers share it. Keys are columns: who needs them takes them from ``data``.
+    """
+
+    __slots__ = ("data", "tag", "timestamps")
+
+    def __init__(
+        self, data: pa.RecordBatch, timestamps: npt.NDArray[np.int64] | None = None, tag: str | None = None
+    ) -> None:
+        self.data = data
+        self.timestamps = timestamps
+        self.tag = tag
+
+    def __len__(self) -> int:
+        rows: int = self.data.num_rows
+        return rows
+
+    @property
+    def nbytes(self) -> int:
+        """What its columns and timestamps hold, as credit counts it."""
+        stamps = 0 if self.timestamps is None else self.timestamps.nbytes
+        return int(self.data.nbytes) + stamps
+
+    def __repr__(self) -> str:
+        return f"ColumnBatch({len(self)} rows of {', '.join(self.data.schema.names)}, tag={self.tag!r})"
+
+
 class Watermark:
     """No row with a timestamp <= ``timestamp`` (milliseconds) follows on this channel, except late ones."""
 
@@ -64,10 +98,15 @@ class Watermark:
 class Barrier:
     """Cuts the stream: what came before belongs to snapshot ``checkpoint_id``, what follows does not."""
 
-    __slots__ = ("checkpoint_id", "savepoint", "stop", "timestamp")
+    __slots__ = ("checkpoint_id", "savepoint", "stop", "timestamp", "whole")
 
     def __init__(
-        self, checkpoint_id: int, timestamp: int = 0, savepoint: str = "", stop: bool = False
+        self,
+        checkpoint_id: int,
+        timestamp: int = 0,
+        savepoint: str = "",
+        stop: bool = False,
+        whole: bool = False,
     ) -> None:
         self.checkpoint_id = checkpoint_id
         #: Wall time of the trigger, milliseconds.
@@ -76,6 +115,8 @@ class Barrier:
         self.savepoint = savepoint
         #: The job stops with this snapshot: nothing follows.
         self.stop = stop
+        #: The backend's own files, all stored for this snapshot: a native savepoint, or a checkpoint that is no increment.
+        self.whole = whole
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Barrier) and other.checkpoint_id == self.checkpoint_id
@@ -139,4 +180,7 @@ class SplitsAssigned:
         return f"SplitsAssigned({len(self.splits)} splits, no_more={self.no_more})"
 
 
-StreamElement: TypeAlias = RowBatch | Watermark | Barrier | StreamStatus | EndOfInput | SplitsAssigned
+#: What holds rows.
+Batch: TypeAlias = RowBatch | ColumnBatch
+BATCHES: Final = (RowBatch, ColumnBatch)
+StreamElement: TypeAlias = Batch | Watermark | Barrier | StreamStatus | EndOfInput | SplitsAssigned

@@ -53,6 +53,14 @@ def kubernetes_version(pinned: dict[str, str]) -> dict[str, str]:
     return {f"{package}.{name}": value for package in packages for name, value in values.items()}
 
 
+def helm_version(pinned: dict[str, str]) -> dict[str, str]:
+    """Helm tells its version by what the linker gave it."""
+    [(path, version)] = (
+        (path, version) for path, version in pinned.items() if path.startswith("helm.sh/helm/")
+    )
+    return {f"{path}/internal/version.version": version}
+
+
 MODULES = (
     Module("pause", (".",)),
     Module("coredns", ("github.com/coredns/coredns",)),
@@ -73,6 +81,7 @@ MODULES = (
     ),
     Module("minio", ("github.com/minio/minio",)),
     Module("kind", ("sigs.k8s.io/kind",)),
+    *(Module(f"helm-{major}", (f"helm.sh/helm/v{major}/cmd/helm",), helm_version) for major in (3, 4)),
 )
 
 

@@ -29,8 +29,15 @@ class ExistingCluster:
     def kubectl(self) -> Path:
         return program("kubectl")
 
+    @property
+    def write_log(self) -> None:
+        """None is kept."""
+
     def missing(self) -> str | None:
         return None if self.kubeconfig.exists() else f"no kubeconfig at {self.kubeconfig}; set KUBECONFIG"
+
+    def prepare(self) -> None:
+        """There is nothing to install or to build."""
 
     def up(self, nodes: int = 1) -> None:
         """Looks whether it answers and has that many nodes."""
@@ -58,10 +65,13 @@ class ExistingCluster:
     def enter(self, command: Sequence[str]) -> list[str]:
         return list(command)
 
-    def load(self, file: Path) -> None:
+    def load(self, file: Path, only: str | None = None) -> None:
         raise ClusterError(
             f"{file} cannot be loaded into an existing cluster; push the image to its registry"
         )
+
+    def signal(self, node: str, container: str, name: str) -> None:
+        raise ClusterError(f"no process on node {node} of an existing cluster is ours to signal")
 
     def lose(self, name: str) -> None:
         raise ClusterError(f"node {name} of an existing cluster is not ours to end")

@@ -1,4 +1,4 @@
-"""What tests in a cluster ask for: ``cluster``, ``weir_image``, ``namespace``. A suite's conftest.py imports them by name.
+"""What tests in a cluster ask for: ``cluster``, ``weir_image``, ``namespace``, ``spare_node``. A suite's conftest.py imports them by name.
 
 A cluster that is up before the tests is used and left; otherwise the session brings one up and takes it down. Where none can be had the tests are
 skipped with one line; with ``CI=true`` that is a failure, since there nobody would notice.
@@ -15,9 +15,10 @@ from typing import NoReturn
 
 import pytest
 
-from tests.cluster import builder, debian, minio_server
+from tests.cluster import debian, minio_server
 from tests.cluster.errors import ClusterError, ClusterUnavailable
 from tests.cluster.images import load
+from tests.cluster.native import NativeCluster, log_ends
 from tests.cluster.providing import Cluster, find_provider
 
 #: Seconds that one test may take with the fixtures that it is the first to need: on a new machine they build Kubernetes.
@@ -47,12 +48,12 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def weir_image(cluster: Cluster) -> str:
     """The image of this checkout, on every node."""
-    from tests.image.building import build
+    from tests.image.building import build, checkout_tag
     from tests.image.errors import ImageError, ImageUnavailable
 
     try:
         debian.install(debian.BUILDING)
-        image = build().image
+        image = build(f"weir:{checkout_tag()}").image
     except ImageUnavailable as error:
         unavailable(str(error))
     except ImageError as error:
@@ -74,6 +75,19 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture
+def spare_node(cluster: Cluster, weir_image: str) -> Iterator[str]:
+    """A node in addition, with our image, for a test that loses it; only pods that tolerate ``settings.SPARE`` go there."""
+    if not isinstance(cluster.provider, NativeCluster):
+        pytest.skip("only a native cluster takes a node in addition")
+    name = run("spare").split()[-1]
+    try:
+        load(cluster.provider, weir_image, only=name)
+        yield name
+    finally:
+        run("spare", name)
+
+
 def unavailable(reason: str) -> NoReturn:
     """Ends the test: skipped for this reason, in CI failed."""
     if os.environ.get("CI") == "true":
@@ -81,19 +95,12 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def log_ends(lines: int = 15) -> list[str]:
-    """The last lines of each log of a native cluster, for a report that outlives it."""
-    found = []
-    for log in sorted((builder.cache_folder() / "clusters").glob("*/*/logs/*.log")):
-        found += [f"--- {log}", *log.read_text(errors="replace").splitlines()[-lines:]]
-    return found
-
-
-def run(*command: str) -> None:
-    """A command of ``python -m tests.cluster``, in a process of its own: what it starts is not the tests' child."""
+def run(*command: str) -> str:
+    """What a command of ``python -m tests.cluster`` printed. In a process of its own: what it starts is not the tests' child."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.cluster", *command], capture_output=True, text=True, check=False
     )
     print(done.stdout, done.stderr, sep="")
     if done.returncode != 0:
         raise ClusterError(done.stderr.strip() or f"`python -m tests.cluster {' '.join(command)}` failed")
+    return done.stdout

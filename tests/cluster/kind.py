@@ -38,8 +38,16 @@ class KindCluster:
     def kubectl(self) -> Path:
         return program("kubectl")
 
+    @property
+    def write_log(self) -> None:
+        """None is kept."""
+
     def missing(self) -> str | None:
         return None if engine() else "no Docker or podman engine answers, which kind needs"
+
+    def prepare(self) -> None:
+        program("kind")
+        program("kubectl")
 
     def up(self, nodes: int = 1) -> None:
         """Makes the cluster, or anew where it has fewer nodes than asked; kind cannot add one."""
@@ -79,15 +87,25 @@ class KindCluster:
         """The API server is published on loopback; pods and services are reached by port-forward."""
         return list(command)
 
-    def load(self, file: Path) -> None:
-        self._kind("load", "image-archive", str(file), "--name", self.name)
+    def load(self, file: Path, only: str | None = None) -> None:
+        nodes = ["--nodes", only] if only else []
+        self._kind("load", "image-archive", str(file), "--name", self.name, *nodes)
+
+    def signal(self, node: str, container: str, name: str) -> None:
+        kill = ("ctr", "-n", "k8s.io", "tasks", "kill", "--signal", f"SIG{name}", container)
+        self._engine("exec", node, *kill)
 
     def lose(self, name: str) -> None:
         """Kills the container that is the node."""
+        self._engine("kill", name)
+
+    def _engine(self, *arguments: str) -> None:
         found = engine()
         if found is None:
             raise ClusterUnavailable("no Docker or podman engine answers")
-        subprocess.run([found, "kill", name], check=True, capture_output=True)
+        done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ClusterError(f"`{found} {' '.join(arguments)}` failed: {done.stderr.strip()}")
 
     def _nodes(self) -> list[str]:
         return self._kind("get", "nodes", "--name", self.name).split()

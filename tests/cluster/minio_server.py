@@ -1,4 +1,4 @@
-"""MinIO as a pod: the real server, one drive in the pod's own folder, a bucket, and its credentials in a Secret.
+"""MinIO as a pod: the real server, one drive in memory (it syncs each object), a bucket, and its credentials in a Secret.
 
 It lies in a namespace of its own and passes the ``restricted`` pod security profile, as do all pods of ours. What is in it is gone with the pod. A test
 asks ``secret(namespace)`` for the Secret that its own pods read, with the keys that a StreamJob's ``credentialsSecret`` has.
@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.cluster import archive, builder
 from tests.cluster.errors import ClusterError
+from tests.cluster.forwarding import forwarded
 from tests.cluster.providing import Cluster
 
 NAMESPACE = "storage"
@@ -43,12 +44,18 @@ def install(cluster: Cluster) -> None:
                 "metadata": {"name": NAMESPACE, "labels": restricted},
             },
             secret(NAMESPACE),
-            _service(),
-            _deployment(image),
+            _service(NAMESPACE),
+            _deployment(image, NAMESPACE),
         )
-    wait = ("rollout", "status", "deployment/minio", "-n", NAMESPACE, "--timeout=240s")
-    cluster.kubectl(*wait, timeout=300)
-    _make_bucket(cluster)
+    _wait_and_make_bucket(cluster, NAMESPACE)
+
+
+def install_another(cluster: Cluster, namespace: str) -> str:
+    """A MinIO of its own in this namespace, for a test that does it harm; its endpoint. Its bucket and keys are those of the other."""
+    image, _ = _image()
+    cluster.apply(_service(namespace), _deployment(image, namespace))
+    _wait_and_make_bucket(cluster, namespace)
+    return f"http://minio.{namespace}:9000"
 
 
 def secret(namespace: str) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def secret(namespace: str) -> dict[str, Any]:
 
 
 def _there(cluster: Cluster) -> bool:
-    found = cluster.kubectl("get", "deployments", "-A", "-l", "app=minio", "-o", "name")
+    found = cluster.kubectl("get", "deployments", "-n", NAMESPACE, "-l", "app=minio", "-o", "name")
     return bool(found.strip())
 
 
@@ -74,16 +81,16 @@ def _image() -> tuple[str, Path]:
     return image, archive.write_archive(file, image, {"/minio": program}, ["/minio"])
 
 
-def _service() -> dict[str, Any]:
+def _service(namespace: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "minio", "namespace": NAMESPACE},
+        "metadata": {"name": "minio", "namespace": namespace},
         "spec": {"selector": _LABELS, "ports": [{"port": 9000}]},
     }
 
 
-def _deployment(image: str) -> dict[str, Any]:
+def _deployment(image: str, namespace: str) -> dict[str, Any]:
     keys = {"MINIO_ROOT_USER": "access-key", "MINIO_ROOT_PASSWORD": "secret-key"}
     container = {
         "name": "minio",
@@ -101,7 +108,7 @@ def _deployment(image: str) -> dict[str, Any]:
         ],
         "ports": [{"containerPort": 9000}],
         "readinessProbe": {"httpGet": {"path": "/minio/health/ready", "port": 9000}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "3Gi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -112,12 +119,12 @@ def _deployment(image: str) -> dict[str, Any]:
     pod = {
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
-        "volumes": [{"name": "data", "emptyDir": {}}],
+        "volumes": [{"name": "data", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}}],
     }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "minio", "namespace": NAMESPACE, "labels": _LABELS},
+        "metadata": {"name": "minio", "namespace": namespace, "labels": _LABELS},
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},
@@ -127,26 +134,14 @@ def _deployment(image: str) -> dict[str, Any]:
     }
 
 
-def _make_bucket(cluster: Cluster) -> None:
+def _wait_and_make_bucket(cluster: Cluster, namespace: str) -> None:
     """Through a forwarded port, which every provider has, by a client in the cluster's network."""
-    forward = subprocess.Popen(
-        cluster.command("port-forward", "-n", NAMESPACE, "service/minio", ":9000"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert forward.stdout
-        said = forward.stdout.readline()  # Forwarding from 127.0.0.1:PORT -> 9000
-        if not said.startswith("Forwarding from 127.0.0.1:"):
-            raise ClusterError(f"MinIO's port could not be forwarded: {said.strip()}")
-        endpoint = said.split()[2]
+    wait = ("rollout", "status", "deployment/minio", "-n", namespace, "--timeout=240s")
+    cluster.kubectl(*wait, timeout=300)
+    with forwarded(cluster, namespace, "service/minio", 9000) as endpoint:
         client = [sys.executable, "-c", _MAKE_BUCKET, endpoint, ACCESS_KEY, SECRET_KEY, BUCKET]
         done = subprocess.run(
             cluster.provider.enter(client), capture_output=True, text=True, check=False, timeout=120
         )
         if done.returncode != 0:
             raise ClusterError(f"bucket {BUCKET} could not be made: {done.stderr.strip()}")
-    finally:
-        forward.terminate()
-        forward.wait(30)

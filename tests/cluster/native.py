@@ -24,6 +24,9 @@ from tests.cluster.pki import Authority
 READY_WITHIN_S = 300.0
 #: In a node's folder when all its programs were started; without it the `up` before was interrupted.
 STARTED = "started"
+AUDIT_LOG = "logs/audit.log"
+#: In the folder of a node that one test added and will lose: `up` neither waits for it nor takes it away.
+SPARE = "spare"
 #: One of each module that is built; MinIO's is not the cluster's own, but no cluster is without it.
 PROGRAMS = ("pause", "coredns", "minio", "kubelet")
 
@@ -41,6 +44,12 @@ class NativeCluster:
     @property
     def kubeconfig(self) -> Path:
         return self.folder / "pki/admin.kubeconfig"
+
+    @property
+    def write_log(self) -> Path | None:
+        """Every write that concerns a job, a line each, in the order in which the API server was done with it."""
+        log = self._node(1).folder / AUDIT_LOG
+        return log if log.exists() else None
 
     @property
     def kubectl(self) -> Path:
@@ -65,6 +74,11 @@ class NativeCluster:
                 return str(error)
         return debian.missing()
 
+    def prepare(self) -> None:
+        debian.install()
+        for program in PROGRAMS:
+            builder.binary(program)
+
     def up(self, nodes: int = 1) -> None:
         """Brings up what is not up; returns when all nodes are Ready.
 
@@ -75,9 +89,7 @@ class NativeCluster:
         if missing := self.missing():
             raise ClusterUnavailable(missing)
         with builder.only_one(self._lock):
-            debian.install()
-            for program in PROGRAMS:
-                builder.binary(program)
+            self.prepare()
             self._clear_what_broke()
             self._authority().create()
             first = self._node(1)
@@ -86,12 +98,14 @@ class NativeCluster:
             for number in range(2, nodes + 1):
                 if not self._node(number).lives:
                     self._start_further_node(number)
-            self._wait_for_nodes(max(nodes, len(self.nodes())))
+            regular = [node for node in self.nodes() if not (node.folder / SPARE).exists()]
+            self._wait_for_nodes(max(nodes, len(regular)))
 
     def _clear_what_broke(self) -> None:
         """Without its first node the cluster is nothing; another one may be made anew."""
         for node in self.nodes():
-            if node.lives and not node.dead_programs and (node.folder / STARTED).exists():
+            sound = node.lives and not node.dead_programs and (node.folder / STARTED).exists()
+            if sound or (node.folder / SPARE).exists():
                 continue
             if node.name == self._node(1).name:
                 self._down()
@@ -104,6 +118,30 @@ class NativeCluster:
         with builder.only_one(self._lock):
             self._down()
             self._lock.unlink()
+
+    def add_spare(self) -> str:
+        """Adds a node for one test, which may lose it: nothing is scheduled there but what tolerates ``settings.SPARE``.
+
+        It has no images but the pause image; ``load`` gives it others.
+        """
+        with builder.only_one(self._lock):
+            number = 1 + max(int(node.name.removeprefix("node-")) for node in self.nodes())
+            node = self._node(number)
+            node.folder.mkdir(parents=True)
+            (node.folder / SPARE).touch()
+            self._start_further_node(number)
+        wait_until(
+            lambda: self._readiness(f"kubernetes.io/hostname={node.name}") == ["True"],
+            READY_WITHIN_S,
+            f"{node.name} is not Ready; see {node.folder}/logs",
+        )
+        return node.name
+
+    def remove_spare(self, name: str) -> None:
+        """Ends a node that ``add_spare`` added, if it still runs, and forgets it."""
+        with builder.only_one(self._lock):
+            Node(name, self.folder / name).remove()
+            self._ask("delete", "node", name, "--ignore-not-found")
 
     def _down(self) -> None:
         for node in reversed(self.nodes()):
@@ -127,11 +165,16 @@ class NativeCluster:
         """The command line that runs ``command`` where the cluster's addresses can be reached."""
         return self._node(1).entered(command)
 
-    def load(self, file: Path) -> None:
-        """Gives the images of a docker-archive to every node."""
+    def load(self, file: Path, only: str | None = None) -> None:
+        """Gives the images of a docker-archive to every node but the spare ones, or to one."""
         for node in self.nodes():
-            if node.lives:
+            spare = (node.folder / SPARE).exists()
+            if node.lives and (node.name == only or (only is None and not spare)):
                 node.run(["ctr", "-n", "k8s.io", "images", "import", str(file)])
+
+    def signal(self, node: str, container: str, name: str) -> None:
+        kill = ["ctr", "-n", "k8s.io", "tasks", "kill", "--signal", f"SIG{name}", container]
+        Node(node, self.folder / node).run(kill)
 
     def lose(self, name: str) -> None:
         """Pulls a node's plug."""
@@ -159,7 +202,9 @@ class NativeCluster:
         authority = self._authority()
         authority.kubeconfig("admin", "/O=system:masters/CN=weir-admin")
         node.start("etcd", programs.etcd())
-        node.start("kube-apiserver", programs.apiserver(authority))
+        policy = node.folder / "audit.json"
+        policy.write_text(settings.audit_policy())
+        node.start("kube-apiserver", programs.apiserver(authority, policy, node.folder / AUDIT_LOG))
         self._start_runtime(node)
         for name in ("controller-manager", "scheduler"):
             authority.kubeconfig(name, f"/CN=system:kube-{name}")
@@ -185,17 +230,21 @@ class NativeCluster:
         add = ["ip", "link", "add", far, "type", "veth", "peer", "name", near, "netns", str(first.anchor.pid)]
         _checked(node.entered(add))
         first.run(["ip", "link", "set", near, "master", "nodes", "up"])
-        first.run(["ip", "route", "replace", pods, "via", node_address])
         node.run(["ip", "address", "add", f"{node_address}/24", "dev", far])
         node.run(["ip", "link", "set", far, "up"])
-        node.run(["ip", "route", "add", settings.pod_range(1), "via", settings.FIRST_NODE])
+        for other in self.nodes():
+            if other.name != node.name and other.lives:
+                its = int(other.name.removeprefix("node-"))
+                way = (settings.pod_range(its), "via", settings.node_address(its))
+                node.run(["ip", "route", "replace", *way])
+                other.run(["ip", "route", "replace", pods, "via", node_address])
         node.run(["ip", "route", "add", settings.SERVICES, "dev", far])
         self._start_runtime(node)
         self._start_agents(node, number)
 
     def _start_runtime(self, node: Node) -> None:
         configuration = node.folder / "containerd.toml"
-        configuration.write_text(settings.CONTAINERD)
+        configuration.write_text(settings.containerd(str(node.folder / "net.d")))
         node.start("containerd", ["containerd", "--config", str(configuration)])
 
     def _start_agents(self, node: Node, number: int) -> None:
@@ -203,37 +252,46 @@ class NativeCluster:
         wait_until(lambda: _answers(node, ["ctr", "version"]), 60, "containerd does not answer")
         node.run(["ctr", "-n", "k8s.io", "images", "import", str(pause_archive())])
         authority = self._authority()
-        lib = node.folder / "lib"
-        (lib / "kubelet").mkdir(exist_ok=True)
-        (lib / "cni/net.d").mkdir(parents=True, exist_ok=True)
-        (lib / "kubelet/resolv.conf").write_text(f"nameserver {settings.FIRST_NODE}\n")
-        (lib / "cni/net.d/pods.conflist").write_text(settings.network(number))
-        configuration = node.folder / "kubelet.json"
-        configuration.write_text(settings.kubelet(str(authority.certificate), node.control_group))
+        (node.folder / "net.d").mkdir(exist_ok=True)
+        (node.folder / "net.d/pods.conflist").write_text(settings.network(number))
+        resolver, configuration = node.folder / "resolv.conf", node.folder / "kubelet.json"
+        resolver.write_text(f"nameserver {settings.FIRST_NODE}\n")
+        content = settings.kubelet(str(authority.certificate), node.control_group, str(resolver))
+        configuration.write_text(content)
         identity = authority.kubeconfig(node.name, f"/O=system:nodes/CN=system:node:{node.name}")
         proxy = authority.kubeconfig("kube-proxy", "/CN=system:kube-proxy")
-        address = settings.node_address(number)
-        node.start("kubelet", programs.kubelet(configuration, identity, node.name, address))
+        address, spare = settings.node_address(number), (node.folder / SPARE).exists()
+        node.start("kubelet", programs.kubelet(configuration, identity, node.name, address, spare))
         node.start("kube-proxy", programs.proxy(proxy, node.name))
         (node.folder / STARTED).touch()
 
     def _wait_for_nodes(self, count: int) -> None:
         def ready() -> bool:
             for node in self.nodes():
-                if node.dead_programs:
+                if node.dead_programs and not (node.folder / SPARE).exists():
                     name = node.dead_programs[0]
                     raise ClusterError(f"{name} ended; see {node.folder / 'logs' / name}.log")
-            said = self._ask(
-                "get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
-            )
             accounts = self._ask("get", "serviceaccount", "default", "-o", "name")
-            return said.split() == ["True"] * count and bool(accounts)
+            return self._readiness(f"!{settings.SPARE}") == ["True"] * count and bool(accounts)
 
         wait_until(ready, READY_WITHIN_S, f"nodes are not Ready; see the logs below {self.folder}")
+
+    def _readiness(self, selector: str) -> list[str]:
+        """The Ready condition of each node that the labels select."""
+        status = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+        return self._ask("get", "nodes", "-l", selector, "-o", status).split()
 
     def _ask(self, *arguments: str) -> str:
         command = [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", "--request-timeout=10s", *arguments]
         return subprocess.run(self.enter(command), capture_output=True, text=True, check=False).stdout
+
+
+def log_ends(lines: int = 15) -> list[str]:
+    """The last lines of each log of a native cluster, for a report that outlives it."""
+    found = []
+    for log in sorted((builder.cache_folder() / "clusters").glob("*/*/logs/*.log")):
+        found += [f"--- {log}", *log.read_text(errors="replace").splitlines()[-lines:]]
+    return found
 
 
 def pause_archive() -> Path:

@@ -3,7 +3,8 @@
 That process (the pause program) is number 1 in there. Whatever a node starts, pods included, lives in these namespaces, so
 killing number 1 is pulling the plug: the kernel ends every process, and with the last one go mounts, devices, addresses and
 nft rules. What else a node leaves are files below its folder, and control groups of its own, which ``remove`` takes away.
-Inside, /var/lib and /var/log are folders of the node, and /run is empty, so that each program can use its usual places.
+Inside, /var/log is a folder of the node, /var/lib is one too or, on a machine with memory to spare, in memory, and /run is
+empty, so that each program can use its usual places.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from tests.cluster.errors import ClusterError
 MARK = "WEIR_TEST_CLUSTER_NODE"
 NAMESPACES = ("--mount", "--net", "--pid", "--ipc")
 POLL_S = 0.05
+#: Bytes that a node may take for its files, where the machine has as many as the second available.
+NODE_MEMORY, SPARE_MEMORY = 6 * 2**30, 10 * 2**30
 
 _SET_UP = """
 mount --bind "$1/log" /var/log
 mount -t tmpfs -o mode=755 tmpfs /run
-mount --bind "$1/lib" /var/lib
+if [ "$3" = 0 ]; then mount --bind "$1/lib" /var/lib; else mount -t tmpfs -o "mode=755,size=$3" tmpfs /var/lib; fi
 mount --make-rshared /
 ip link set lo up
 echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -95,7 +98,8 @@ class Node:
         for group in self.control_group_folders():
             group.mkdir(exist_ok=True)
         log = self.folder / "logs/anchor.log"
-        set_up = ["sh", "-ec", _SET_UP, "sh", str(self.folder), str(builder.binary("pause"))]
+        arguments = (str(self.folder), str(builder.binary("pause")), str(memory_for_a_node()))
+        set_up = ["sh", "-ec", _SET_UP, "sh", *arguments]
         with log.open("w") as output:
             outer = subprocess.Popen(
                 ["unshare", "--fork", *NAMESPACES, "--mount-proc", *set_up],
@@ -203,6 +207,19 @@ class Node:
         folder = self.folder / "pids"
         files = sorted(folder.iterdir()) if folder.exists() else []
         return {file.name: Process(*json.loads(file.read_text())) for file in files}
+
+
+def memory_for_a_node() -> int:
+    """Bytes of memory for what a node keeps below /var/lib, its images above all; 0: it goes to the disk.
+
+    etcd and containerd sync all that they write, for which a busy disk takes seconds, and none of it outlives the node.
+    """
+    [available] = [
+        int(line.split()[1]) * 1024
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemAvailable:")
+    ]
+    return NODE_MEMORY if available > SPARE_MEMORY else 0
 
 
 def marked(folder: Path) -> list[Process]:

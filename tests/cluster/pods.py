@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.cluster import minio_server
+from tests.cluster import minio_server, settings
 from tests.cluster.errors import ClusterError
 from tests.cluster.node import wait_until
 from tests.cluster.providing import Cluster
@@ -49,6 +49,7 @@ def pod(
     }
     if node is not None:
         spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+        spec["tolerations"] = [{"key": settings.SPARE, "operator": "Exists"}]
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 

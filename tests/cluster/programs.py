@@ -25,7 +25,7 @@ def etcd() -> list[str]:
     ]
 
 
-def apiserver(authority: Authority) -> list[str]:
+def apiserver(authority: Authority, policy: Path, audit_log: Path) -> list[str]:
     names = ["DNS:localhost", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc"]
     names += ["IP:127.0.0.1", f"IP:{settings.FIRST_NODE}", f"IP:{settings.FIRST_SERVICE}"]
     certificate, key = authority.issue("kube-apiserver", "/CN=kube-apiserver", names)
@@ -48,6 +48,10 @@ def apiserver(authority: Authority) -> list[str]:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={audit_log}",
+        "--audit-log-mode=blocking",
+        "--audit-log-maxsize=4000",
     ]
 
 
@@ -89,11 +93,13 @@ def coredns(configuration: Path) -> list[str]:
     return [str(builder.binary("coredns")), "-conf", str(configuration)]
 
 
-def kubelet(configuration: Path, kubeconfig: Path, node: str, address: str) -> list[str]:
+def kubelet(configuration: Path, kubeconfig: Path, node: str, address: str, spare: bool = False) -> list[str]:
+    own = f"{settings.SPARE}=true"
     return [
         str(builder.binary("kubelet")),
         f"--config={configuration}",
         f"--kubeconfig={kubeconfig}",
         f"--hostname-override={node}",
         f"--node-ip={address}",
+        *([f"--node-labels={own}", f"--register-with-taints={own}:NoSchedule"] if spare else []),
     ]

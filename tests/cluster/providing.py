@@ -37,8 +37,17 @@ class Provider(Protocol):
     @property
     def kubectl(self) -> Path: ...
 
+    @property
+    def write_log(self) -> Path | None:
+        """The API server's audit log of all writes that concern jobs; None: this cluster keeps none."""
+        ...
+
     def missing(self) -> str | None:
         """Why this machine cannot have such a cluster, in one line; None where it can."""
+        ...
+
+    def prepare(self) -> None:
+        """Installs and builds what ``up`` needs; it does so itself otherwise."""
         ...
 
     def up(self, nodes: int = 1) -> None:
@@ -61,8 +70,12 @@ class Provider(Protocol):
         """The command line that runs ``command`` where the cluster can be reached."""
         ...
 
-    def load(self, file: Path) -> None:
-        """Gives the images of a docker-archive to every node."""
+    def load(self, file: Path, only: str | None = None) -> None:
+        """Gives the images of a docker-archive to every node, or to one."""
+        ...
+
+    def signal(self, node: str, container: str, name: str) -> None:
+        """Sends the first process of a container a signal (``KILL``, ``STOP``...), past Kubernetes."""
         ...
 
     def lose(self, name: str) -> None:

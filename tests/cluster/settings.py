@@ -15,6 +15,8 @@ FIRST_SERVICE = "198.19.0.1"
 PODS = "198.18.16.0/20"
 DOMAIN = "cluster.local"
 FIRST_NODE = "198.18.0.1"
+#: Label and taint of a node that one test added, to lose it.
+SPARE = "weir.dev/spare"
 SERVER = f"https://{FIRST_NODE}:6443"
 
 
@@ -26,8 +28,26 @@ def pod_range(number: int) -> str:
     return f"198.18.{15 + number}.0/24"
 
 
-#: restrict_oom_score_adj: in a container without CAP_SYS_RESOURCE nothing may lower its score, and runc would fail.
-CONTAINERD = f"""version = 2
+def audit_policy() -> str:
+    """Writes of what jobs consist of, with what was sent and what there is then; never a Secret's content."""
+    watched = [
+        {"group": "weir.dev"},
+        {"group": "apps", "resources": ["deployments", "controllerrevisions"]},
+        {"group": "", "resources": ["pods", "pods/status", "configmaps", "services"]},
+    ]
+    rules = [
+        {"level": "None", "verbs": ["get", "list", "watch"]},
+        {"level": "RequestResponse", "resources": watched},
+        {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}]},
+        {"level": "None"},
+    ]
+    kind = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy"}
+    return json.dumps({**kind, "omitStages": ["RequestReceived", "ResponseStarted"], "rules": rules})
+
+
+def containerd(networks: str) -> str:
+    """restrict_oom_score_adj: in a container without CAP_SYS_RESOURCE nothing may lower its score, and runc would fail."""
+    return f"""version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
 
@@ -40,11 +60,12 @@ restrict_oom_score_adj = true
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
-conf_dir = "/var/lib/cni/net.d"
+conf_dir = "{networks}"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 """
+
 
 #: Nothing is cached and nothing is asked elsewhere: tests see changes at once, and there is no way out.
 COREDNS = """.:53 {{
@@ -72,7 +93,7 @@ def network(number: int) -> str:
     return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin]}, indent=1)
 
 
-def kubelet(authority: str, control_group: str) -> str:
+def kubelet(authority: str, control_group: str, resolver: str) -> str:
     configuration = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -87,7 +108,7 @@ def kubelet(authority: str, control_group: str) -> str:
         "cgroupRoot": f"/{control_group}",
         "clusterDNS": [FIRST_NODE],
         "clusterDomain": DOMAIN,
-        "resolvConf": "/var/lib/kubelet/resolv.conf",
+        "resolvConf": resolver,
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
         "failSwapOn": False,
         # A developer's disk may be fuller than a server's; images are loaded by hand, so none may be collected.
@@ -96,5 +117,7 @@ def kubelet(authority: str, control_group: str) -> str:
         "imageGCLowThresholdPercent": 99,
         "oomScoreAdj": 0,
         "nodeStatusUpdateFrequency": "4s",
+        # How soon a changed Secret is in its pods.
+        "syncFrequency": "10s",
     }
     return json.dumps(configuration, indent=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 
 class When(enum.Enum):
@@ -29,8 +30,12 @@ class Point:
     when: When = When.RUNNING
     #: The hit that kills, from the moment when the run is armed.
     count: int = 1
-    #: ``Memory`` keeps state in the metadata, ``FileSystem`` writes objects.
+    #: ``Memory`` keeps state in the metadata, ``FileSystem`` writes objects, ``RocksDB`` stores its files, each once.
     backend: str = "Memory"
+
+    def state_backend(self) -> dict[str, Any]:
+        """As the resource has it."""
+        return {"type": self.backend} | ({"incremental": True} if self.backend == "RocksDB" else {})
 
     def __str__(self) -> str:
         return f"{self.name}-{self.when.name.lower()}"
@@ -57,6 +62,8 @@ POINTS = [
     Point("worker.sink.after-finish-prepare"),
     Point("worker.snapshot.before-upload", backend="FileSystem"),
     Point("worker.snapshot.after-upload", backend="FileSystem"),
+    Point("worker.increment.before-upload", backend="RocksDB"),
+    Point("worker.increment.after-upload", backend="RocksDB"),
     Point("worker.task.before-ack"),
     Point("worker.task.after-ack"),
     Point("supervisor.said.before-pass"),
@@ -71,6 +78,8 @@ POINTS = [
     Point("jobmanager.retention.before-delete"),
     Point("jobmanager.retention.after-metadata"),
     Point("jobmanager.retention.after-delete"),
+    Point("jobmanager.shared.before-delete", backend="RocksDB"),
+    Point("jobmanager.shared.after-delete", backend="RocksDB"),
     # ---- commit
     Point("jobmanager.checkpoint.before-notify"),
     Point("jobmanager.checkpoint.after-notify"),
@@ -93,6 +102,7 @@ POINTS = [
     Point("jobmanager.deploy.after-send", When.WORKER_LOST),
     Point("supervisor.deploy.before-pass", When.WORKER_LOST),
     Point("worker.restore.before-read", When.WORKER_LOST),
+    Point("worker.restore.before-shared", When.WORKER_LOST, backend="RocksDB"),
     Point("worker.restore.after-read", When.WORKER_LOST),
     Point("worker.sink.before-restored-commit", When.WORKER_LOST),
     Point("worker.sink.after-restored-commit", When.WORKER_LOST),

@@ -27,10 +27,10 @@ def bring_to(point: Point, folder: Path) -> Outcome:
     """Run the reference job through a kill at ``point``."""
     gate, marker = folder / "gate", folder / "marker"
     # So much state that it would not fit into the metadata, where the backend writes objects.
-    ballast = 1000 if point.backend == "FileSystem" else 0
+    ballast = 0 if point.backend == "Memory" else 1000
     out = str(folder / "out")
     job = Reference(out, rows=6000, keys=200, rate=800, gate=str(gate), ballast=ballast)
-    described = resource(job, folder, stateBackend={"type": point.backend}, checkpoints={"interval": "100ms"})
+    described = resource(job, folder, stateBackend=point.state_backend(), checkpoints={"interval": "100ms"})
     environment = {
         "WEIR_CRASH_POINT": f"{point.name}:{point.count}",
         "WEIR_CRASH_MARKER": str(marker),
@@ -43,6 +43,8 @@ def bring_to(point: Point, folder: Path) -> Outcome:
     with Run(folder, described, environment) as run, oracle.Visible(job.out) as seen:
         if point.when is not When.FIRST_START:
             run.wait_completed(2)
+            if point.name.endswith("-shared"):
+                wait_shared(run)
             marker.unlink()
         provoke(point.when, run)
         if point.when is not When.END:
@@ -54,6 +56,13 @@ def bring_to(point: Point, folder: Path) -> Outcome:
     lines = oracle.visible(job.out)
     faults = seen.faults + oracle.complete(lines, job) + fence_check.faults(run.job_folder())
     return Outcome(marker.exists(), code, faults, run.story())
+
+
+def wait_shared(run: Run) -> None:
+    """Until the newest checkpoint has shared files: while all changes are young, none has."""
+    shared = run.job_folder() / "shared"
+    run.wait(lambda: any(path.is_file() for path in shared.rglob("*")), "a shared file is stored")
+    run.wait_completed(len(run.completed()) + 2)
 
 
 def provoke(when: When, run: Run) -> None:

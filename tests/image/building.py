@@ -6,6 +6,7 @@ that did not change are taken from the engine's cache, so a change of code makes
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from tests.image.errors import ImageError
 ROOT = Path(__file__).parent.parent.parent
 #: The image's name where none is given.
 IMAGE = "weir:dev"
+
+
+def checkout_tag() -> str:
+    """The tag of the images that tests build: ``$WEIR_IMAGE_TAG``, else one for each checkout, as several may share an engine and a cluster."""
+    return os.environ.get("WEIR_IMAGE_TAG") or f"test-{hashlib.sha256(bytes(ROOT)).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def test_a_damaged_snapshot_is_named_and_nothing_committed_is_touched(
         assert "Traceback (most recent call last)" not in run.stderr
         if "metadata" in case:
             assert "output committed with snapshot" in run.stderr, "the choices, and what each costs"
-            assert "start from one of these or from a savepoint: by --from" in run.stderr
+            assert "start from one of these or from a savepoint: `weir run --from PATH`" in run.stderr
     assert contents(tmp_path / "out") == before[0]
     after = contents(tmp_path / "checkpoints")
     assert {name: after.get(name) for name in before[1]} == before[1]

@@ -114,7 +114,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "missing metadata": (lose_metadata, ("is missing: no completed snapshot is there; name the folder of one",)),
     "cut metadata": (cut_metadata, ("is no snapshot metadata, or is damaged",)),
     "a flipped byte in metadata": (flip_in_metadata, ("has checksum ", "its last line says ", "it is damaged")),
-    "a newer format": (make_newer, ("has format version 7, this Weir reads up to 1", "use the version that wrote it")),
+    "a newer format": (make_newer, ("has format version 7, this Weir reads up to 2", "use the version that wrote it")),
     "no such folder": (lose_everything, ("is missing: no completed snapshot is there; name the folder of one",)),
 }  # fmt: skip
 
@@ -183,7 +183,9 @@ def test_a_savepoint_that_is_gone_when_its_job_needs_it_is_named_and_no_output_i
     assert status.failure is not None
     if stopped:
         assert f"{path} is damaged, and no other restore point is safe" in status.failure.message
-        assert f"bring {path} back, or start from one of these" in status.failure.message
+        assert (
+            f"bring {path} back and start the job again, or start from a savepoint" in status.failure.message
+        )
     else:
         assert f"state file {path}/" in status.failure.message
         assert "is missing; its snapshot cannot be restored" in status.failure.message

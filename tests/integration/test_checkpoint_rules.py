@@ -11,9 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support import metadata_check, oracle
 from tests.support.processes import Run, job_folders, resource
 from tests.support.reference_rows import Reference
+
+#: Each of several waits in a row may take long on a busy machine.
+pytestmark = pytest.mark.timeout(600)
 
 
 def reference(tmp_path: Path, **settings: Any) -> Reference:

@@ -68,6 +68,12 @@ def test_the_sink_of_the_guide_commits_every_row_once(tmp_path: Path) -> None:
     assert run_only_block("docs/how-to/write-a-sink.md", tmp_path).split() == ["5000", "5000"]
 
 
+def test_the_windows_of_the_guide_give_what_it_shows(tmp_path: Path) -> None:
+    page = "docs/how-to/use-windows.md"
+    [shown] = [block.text for block in blocks(page) if block.language == "json"]
+    assert sorted(run_only_block(page, tmp_path).splitlines()) == sorted(shown.splitlines())
+
+
 @pytest.mark.parametrize("page", pages())
 def test_a_page_shows_python_that_compiles_resources_that_are_accepted_and_commands_that_exist(
     page: str, tmp_path: Path
@@ -75,7 +81,7 @@ def test_a_page_shows_python_that_compiles_resources_that_are_accepted_and_comma
     for block in blocks(page):
         if block.language == "python":
             compile(block.text, f"{page}: {block.file}", "exec")
-        elif block.language == "yaml" and "kind: StreamJob" in block.text:
+        elif block.language == "yaml" and "kind: StreamJob\n" in block.text:
             (tmp_path / "job.yaml").write_text(block.text)
             read_resource(str(tmp_path / "job.yaml"))
         elif block.language == "sh":

@@ -92,6 +92,26 @@ def test_csv_parts_far_behind_the_header_know_its_names(s3):
     assert rows == [{"x": str(i), "y": "b"} for i in range(50_000)]
 
 
+def test_row_groups_on_s3_are_read_by_ranges_also_after_a_restore(s3):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pa.table({"n": range(50_000), "unread": [b"x" * 50] * 50_000})
+    file = pa.BufferOutputStream()
+    parquet.write_table(table, file, row_group_size=9_000)
+    open_storage(s3.uri, s3.options).write("in/a.parquet", file.getvalue().to_pybytes())
+    source = FileSource.for_parquet(f"{s3.uri}/in", ["n"], split_size="100k", s3=s3.options)
+    first = Reading(source, splits_of(source))
+    before = [n for _ in range(8) for n in first.fetch(1500)["n"].to_pylist()]
+    stored = msgspec.msgpack.encode(first.reader.snapshot())
+    first.reader.close()
+    after = Reading(source, msgspec.msgpack.decode(stored, type=list[FileSplit]))
+    while batch := after.fetch(20_000):
+        before += batch["n"].to_pylist()
+    after.reader.close()
+    assert before == list(range(50_000))
+
+
 def test_a_commit_on_s3_is_right_after_a_crash_at_any_line(s3):
     sink = FileSink.for_text_lines(f"{s3.uri}/out", s3=s3.options)
     writer, committer = sink.create_writer(context()), sink.create_committer()

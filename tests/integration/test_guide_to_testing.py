@@ -12,6 +12,6 @@ def test_the_tests_of_the_guide_pass(tmp_path):
     write_files(GUIDE, tmp_path)
     [command] = [block.text for block in blocks(GUIDE) if block.language == "sh"]
     printed = shell(command, tmp_path)
-    assert "7 passed" in printed
+    assert "9 passed" in printed
     assert "LedgerSink: measured exactly once, declared exactly once" in printed
     assert "| committer.commit " in printed

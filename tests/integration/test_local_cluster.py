@@ -181,7 +181,11 @@ def test_without_checkpoints_the_first_failure_fails_the_job(cluster: LocalClust
 def test_restarts_end_when_their_strategy_gives_up_and_checkpoints_stay(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    job = cluster.submit(spec(tmp_path, **{"restart-strategy.fixed-delay.attempts": "2"}))
+    settings = {
+        "restart-strategy.fixed-delay.attempts": "2",
+        "execution.checkpointing.externalized-checkpoint-retention": "DELETE_ON_CANCELLATION",
+    }
+    job = cluster.submit(spec(tmp_path, **settings))
     wait_for(cluster, job, completed(2))
     (tmp_path / "out.trouble").write_text("always-raise")
     status = cluster.wait(job, timeout=120)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -56,7 +57,7 @@ def test_what_the_system_refuses_is_mapped_and_leaves_nothing(
 
 
 def test_a_file_system_without_hard_links_is_said_to_have_none(storage, tmp_path, monkeypatch):
-    def fail(source, target):
+    def fail(source, target, **more):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", fail)
@@ -78,6 +79,42 @@ def test_a_left_over_temporary_file_is_not_listed(storage, tmp_path):
     (tmp_path / "a" / ".weir-tmp-1-2").write_bytes(b"half")
     (tmp_path / "a" / ".part-1").write_bytes(b"pending")
     assert [info.name for info in storage.list()] == ["a/.part-1", "a/b"]
+
+
+DIES_BEFORE_ITS_FILE_IS_IN_PLACE = """
+import os, signal, sys
+from weir.storage import LocalStorage
+
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+getattr(LocalStorage(sys.argv[1]), sys.argv[2])(sys.argv[3], b"new" * 1000)
+"""
+
+
+@pytest.mark.parametrize(("how", "name"), [("write", "a/x"), ("write", "a/y"), ("create_if_absent", "a/y")])
+def test_a_writer_that_is_killed_leaves_nothing(storage, tmp_path, how, name):
+    storage.write("a/x", b"old")
+    program = [sys.executable, "-c", DIES_BEFORE_ITS_FILE_IS_IN_PLACE, str(tmp_path), how, name]
+    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path / "a") == ["x"]
+    assert storage.read("a/x") == b"old"
+
+
+def test_where_files_need_a_name_objects_are_written_all_the_same(storage, tmp_path, monkeypatch):
+    plain = os.open
+
+    def without_unnamed(path, flags, *mode, **more):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return plain(path, flags, *mode, **more)
+
+    monkeypatch.setattr(os, "open", without_unnamed)
+    storage.write("a/x", b"1")
+    storage.write("a/x", b"2")
+    storage.create_if_absent("a/y", b"3")
+    with pytest.raises(ObjectExists):
+        storage.create_if_absent("a/y", b"4")
+    assert sorted(os.listdir(tmp_path / "a")) == ["x", "y"]
+    assert (storage.read("a/x"), storage.read("a/y")) == (b"2", b"3")
 
 
 def test_links_to_files_and_folders_are_followed_but_not_in_circles(tmp_path):

@@ -17,7 +17,7 @@ JOBS = Path(small_jobs.__file__)
 ROWS_BEFORE = 6000
 
 MESSAGES = {
-    "raise": ("ValueError: this row is bad", "record 6000"),
+    "raise": ("ValueError: this row is bad", "record 6000", "split '0' before position "),
     "os._exit": ("exit code 7", "os._exit(7)"),
     "sys.exit": ("SystemExit: I end the program", "record 6000"),
     "segfault": ("SIGSEGV", "native code"),

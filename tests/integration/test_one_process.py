@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -49,6 +50,24 @@ def test_breakpoints_in_map_and_process_stop_there_and_the_job_goes_on_to_an_exa
     assert "(Pdb) 50" in ended.stdout
     assert "(Pdb) (5, " in ended.stdout
     assert written(tmp_path / "out") == every_row()
+
+
+def test_no_checkpoint_is_taken_while_somebody_looks(tmp_path: Path) -> None:
+    settings = [
+        "--set",
+        "execution.checkpointing.interval=50ms",
+        "--set",
+        f"state.checkpoints.dir={tmp_path}/chk",
+    ]
+    # Three seconds are sixty intervals.
+    looks = "import threading, time\np time.time()\nthreading.Event().wait(3)\np time.time()\nc\n"
+    ended = debugged(run_target(tmp_path, *settings), looks + "c\n", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    began, over = (float(text) * 1000 for text in re.findall(r"\(Pdb\) (\d+\.\d+)", ended.stdout))
+    [fence] = (tmp_path / "chk").glob("*/fence")
+    written = [json.loads(path.read_bytes())["written_ms"] for path in fence.iterdir()]
+    assert len(written) >= 3, "the job had started, and took its last checkpoint"
+    assert [at for at in written if began + 100 < at < over - 100] == []
 
 
 def test_quitting_the_debugger_interrupts_the_run_and_shows_nothing_half_done(tmp_path: Path) -> None:

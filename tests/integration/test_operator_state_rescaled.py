@@ -21,10 +21,17 @@ ROWS = 16_000
 RULES = {str(number): number * number for number in range(RULE_COUNT)}
 
 
-def spec(folder: Path) -> JobSpec:
+def spec(folder: Path, rate: int) -> JobSpec:
     dump = folder / "dump"
     dump.mkdir()
-    given = {"out": folder / "out", "dump": dump, "gate": folder / "gate", "rows": ROWS, "limit": ROWS // 9}
+    given = {
+        "out": folder / "out",
+        "dump": dump,
+        "gate": folder / "gate",
+        "rows": ROWS,
+        "limit": ROWS // 9,
+        "rate": rate,
+    }
     return JobSpec(
         name="remembering",
         entrypoint="tests.support.operator_state_job:build",
@@ -45,7 +52,8 @@ def test_lists_keep_every_element_once_unions_go_to_all_and_broadcast_maps_are_e
     kept: Counter[int] = Counter()
     names = {f"3-{attempt}-{index}" for attempt in (0, 1) for index in range(3)}
     with LocalCluster(environment=FAST) as cluster:
-        job = cluster.submit(spec(tmp_path))
+        # So slow that rows come all the time, however long a busy machine takes to rescale.
+        job = cluster.submit(spec(tmp_path, rate=200))
         wait_for(cluster, job, lambda status: status.checkpoints.completed >= 3)
         for parallelism in (5, 2, 1):
             cluster.rescale(job, parallelism)
@@ -55,7 +63,7 @@ def test_lists_keep_every_element_once_unions_go_to_all_and_broadcast_maps_are_e
             )
             (attempt,) = numbers
             rows = status.records_in
-            wait_for(cluster, job, lambda status, rows=rows: status.records_in > rows + 500)
+            wait_for(cluster, job, lambda status, rows=rows: status.records_in > rows + 200)
             found = dumps(tmp_path, parallelism, attempt)
             assert len(found) == parallelism
             held = Counter(value for instance in found for value in instance["rows"])
@@ -84,5 +92,5 @@ def test_lists_keep_every_element_once_unions_go_to_all_and_broadcast_maps_are_e
 
 def spec_from(folder: Path, path: str) -> JobSpec:
     (folder / "dump").rename(folder / "dumped")
-    made = spec(folder)
+    made = spec(folder, rate=20_000)
     return structs.replace(made, parallelism=1, restore_from=path, name="again")

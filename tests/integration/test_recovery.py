@@ -47,9 +47,14 @@ def kill_at_random(run: Run, kinds: tuple[str, ...], kills: int, rng: random.Ran
         rng.choice(victims).signal(signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("number", "kinds"), [(1, ("worker",)), (2, ("worker", "supervisor"))])
-def test_output_is_exact_when_task_managers_are_killed_at_ten_random_instants(
-    tmp_path: Path, number: int, kinds: tuple[str, ...]
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("number", "kinds", "kills"),
+    [(1, ("worker",), 10), (2, ("supervisor",), 20)],
+    ids=["workers", "whole-taskmanagers"],
+)
+def test_output_is_exact_when_task_managers_are_killed_at_random_instants(
+    tmp_path: Path, number: int, kinds: tuple[str, ...], kills: int
 ) -> None:
     print(f"WEIR_TEST_SEED={SEED}")
     rng = random.Random(SEED + number)
@@ -57,7 +62,7 @@ def test_output_is_exact_when_task_managers_are_killed_at_ten_random_instants(
     described = resource(job, tmp_path, parallelism=4, slots=2, interval="250ms")
     with Run(tmp_path, described, HEARTBEATS) as run, oracle.Visible(job.out) as seen:
         run.wait_completed(1)
-        kill_at_random(run, kinds, 10, rng)
+        kill_at_random(run, kinds, kills, rng)
         run.wait_completed(len(run.completed()) + 2)
         Path(job.gate).touch()
         run.finish()

@@ -100,7 +100,8 @@ def first_answer(address: str, message: bytes) -> messages.SessionDown:
         async with grpc.aio.insecure_channel(address, options=wire.OPTIONS) as channel:
             stream = channel.stream_stream(f"/{wire.SERVICE}/{wire.SESSION}")()
             await stream.write(message)
-            found: bytes = await asyncio.wait_for(stream.read(), 60.0)
+            async with asyncio.timeout(60.0):
+                found: bytes = await stream.read()
             return found
 
     return codec.decode_session_down(asyncio.run(ask()))

@@ -23,7 +23,7 @@ from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 
 ROOT = str(Path(__file__).parent.parent.parent)
-FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "5s", "WEIR_LOG_LEVEL": "ERROR"}
+FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "5s"}
 #: Field names of Flink's REST that clients and dashboards read.
 FIELDS = {
     "/overview": "taskmanagers slots-total slots-available jobs-running jobs-finished jobs-cancelled jobs-failed "
@@ -58,7 +58,10 @@ def words(text: str) -> list[str]:
 #: What Flink's REST serves and operators read, without uploads of code, which Weir refuses.
 LISTED_READS = words("""
 /overview /config /taskmanagers /taskmanagers/{taskmanager} /taskmanagers/{taskmanager}/metrics
-/taskmanagers/{taskmanager}/logs /taskmanagers/{taskmanager}/thread-dump /jobmanager/config /jobmanager/metrics /jobmanager/logs /jobmanager/thread-dump
+/taskmanagers/{taskmanager}/logs /taskmanagers/{taskmanager}/log /taskmanagers/{taskmanager}/logs/taskmanager.log
+/taskmanagers/{taskmanager}/thread-dump /jobmanager/config /jobmanager/metrics /jobmanager/logs /jobmanager/log
+/jobmanager/logs/jobmanager.log /jobmanager/thread-dump /jars
+/applications/overview /applications/{job} /applications/{job}/exceptions /applications/{job}/jobmanager/config
 /jobs /jobs/overview /jobs/{job} /jobs/{job}/status /jobs/{job}/plan /jobs/{job}/config /jobs/{job}/exceptions
 /jobs/{job}/metrics /jobs/{job}/accumulators /jobs/{job}/execution-result /jobs/{job}/resource-requirements
 /jobs/{job}/rescales/overview /jobs/{job}/rescales/history /jobs/{job}/rescales/summary
@@ -180,13 +183,20 @@ def filled(running: Running, path: str) -> str:
         checkpoint=newest,
         taskmanager=manager,
         trigger="0" * 32,
+        application=running.job,
+        file="taskmanager.log" if path.startswith("/taskmanagers") else "jobmanager.log",
+        jar="app.jar",
     )
+
+
+#: Parts of paths of routes that have nothing to show, now or ever.
+NOTHING = {"{trigger}", "{rescale}", "{jar}", "stdout"}
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 def test_every_route_that_only_looks_answers(running: Running, prefix: str) -> None:
     for route in ROUTES:
-        if route.method == "GET" and not {"{trigger}", "{rescale}"} & set(route.path.split("/")):
+        if route.method == "GET" and not NOTHING & set(route.path.split("/")):
             path = prefix + filled(running, route.path)
             status, body = running.rest("GET", path)
             assert status == 200, (path, body)
@@ -226,6 +236,17 @@ def test_every_metric_that_operators_rely_on_is_listed_and_has_a_value(
         assert metric.get("value", metric.get("sum")) is not None, metric
 
 
+def test_the_logs_of_the_processes_are_listed_and_read(running: Running) -> None:
+    manager = running.rest.get("/taskmanagers")["taskmanagers"][0]["id"]
+    for path, name in (("/jobmanager", "jobmanager.log"), (f"/taskmanagers/{manager}", "taskmanager.log")):
+        listed = running.rest.get(f"{path}/logs")["logs"]
+        assert [file["name"] for file in listed] == [name]
+        status, text = running.rest("GET", f"{path}/logs/{name}")
+        assert (status, len(text) >= listed[0]["size"]) == (200, True)
+        assert text.startswith(b"timestamp=")
+        assert running.rest("GET", f"{path}/log")[0] == 200
+
+
 def test_a_thread_dump_shows_where_the_users_function_is(running: Running) -> None:
     managers = [manager["id"] for manager in running.rest.get("/taskmanagers")["taskmanagers"]]
 
@@ -261,6 +282,14 @@ def test_a_flame_graph_shows_what_the_slow_vertex_does_and_of_others_nothing(run
     assert users > slow["value"] / 2
     assert 0 < alone["value"] <= 100
     assert not any(name.startswith("Slow.") for name, _ in calls(others))
+
+
+def test_a_profile_shows_that_user_code_takes_the_time_of_the_slow_vertex(running: Running) -> None:
+    found = running.rest.until(f"{running.path}/profile", lambda profile: profile["vertices"])
+    slow = next(vertex for vertex in found["vertices"] if vertex["name"] == "slow")
+    kinds = ("state", "serialisation", "network", "engine")
+    assert slow["samples"] > 0
+    assert slow["user"] > max(slow[kind] for kind in kinds)
 
 
 def shares_of(running: Running, name: str) -> list[dict[str, float]]:
@@ -347,7 +376,13 @@ def test_the_page_of_metrics_has_the_job_and_its_subtasks(running: Running) -> N
         ("POST", "/jobs/steered/checkpoints", b'{"checkpointType": []}', 400, "Expected `str`, got `array`"),
         ("POST", "/jobs/steered/checkpoints", b" " * (1024 * 1024 + 1), 413, "larger than 1048576 bytes"),
         ("POST", "/jobs/nobody/checkpoints", b"{}", 404, "no job 'nobody' here"),
-        ("POST", "/jars/upload", b"PK", 404, "there is nothing at /jars/upload"),
+        ("POST", "/jars/upload", b"PK", 403, "this JobManager takes no code"),
+        ("POST", "/jars/upload", b"PK" * 4 * 1024 * 1024, 403, "this JobManager takes no code"),
+        ("POST", "/jars/app.jar/run", b"{}", 404, "there is no jar 'app.jar'"),
+        ("DELETE", "/jars/app.jar", None, 404, "there is no jar 'app.jar'"),
+        ("POST", "/jobs/steered/checkpoints", b'{"a":' * 200_000, 400, "body is wrong"),
+        ("GET", "/jobmanager/logs/..%2Fsecret", None, 404, "no log file '../secret'"),
+        ("GET", "/jobmanager/stdout", None, 404, "what a process prints is not kept here"),
     ],
 )
 def test_a_request_that_is_wrong_is_told_so_and_harms_nothing(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from tests.support import metadata_check
+from tests.support import metadata_check, waiting
 from tests.support.clusters import FAST, elsewhere, fence, open_gate, reference, spec, started, wait_for
 from tests.support.reference_rows import Reference
 from weir.ids import JobId
@@ -46,7 +46,7 @@ def objects(folder: Path, job: JobId) -> list[str]:
     ("retention", "cancelled", "kept"),
     [
         ("", True, False),
-        ("", False, True),
+        ("", False, False),
         ("DELETE_ON_CANCELLATION", True, False),
         ("DELETE_ON_CANCELLATION", False, True),
         ("RETAIN_ON_CANCELLATION", True, True),
@@ -63,13 +63,16 @@ def test_checkpoints_stay_or_go_with_the_job_as_its_retention_says(
     if cancelled:
         cluster.cancel(job)
     else:
+        wait_until_all_is_visible(tmp_path, job)
         os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
     status = cluster.wait(job, timeout=120)
     assert status.state is (JobState.CANCELED if cancelled else JobState.FAILED)
     left = checkpoints(tmp_path, job)
     if not kept:
         assert objects(tmp_path, job) == []
-        assert fence(tmp_path, job)[-1] == {"type": "cancelled", "deleted": True}
+        last = fence(tmp_path, job)[-1]
+        assert (last["type"], last["deleted"]) == ("cancelled" if cancelled else "failed", True)
+        assert any("its checkpoints are deleted with it" in note for note in status.notes) != cancelled
         return
     assert len(left) == 3
     again = structs.replace(spec(work, tmp_path, name="again"), restore_from=f"file://{left[-1]}")
@@ -79,6 +82,17 @@ def test_checkpoints_stay_or_go_with_the_job_as_its_retention_says(
     assert status.checkpoints.restored is not None
     assert status.checkpoints.restored.id == int(left[-1].name[4:])
     assert [path.name for path in checkpoints(tmp_path, job)] == [path.name for path in left]
+
+
+def wait_until_all_is_visible(folder: Path, job: JobId) -> None:
+    """Until a checkpoint had nothing to commit: one that owes output is kept by whatever retention."""
+
+    def newest() -> dict[str, object]:
+        return [record for record in fence(folder, job) if record["type"] == "checkpoint"][-1]
+
+    waiting.wait_for(
+        lambda: not newest()["has_commits"], lambda: f"a checkpoint without commits, not {newest()}"
+    )
 
 
 @pytest.mark.parametrize("backend", ["Memory", "FileSystem"])

@@ -238,7 +238,7 @@ def test_after_the_end_during_a_recovery_and_of_an_unknown_job_nothing_is_stoppe
     with pytest.raises(UnknownJob, match="no job 'referense' here; there are: none"):
         cluster.stop(JobId("referense"), str(tmp_path))
     work = reference(tmp_path)
-    job = started(cluster, spec(work, tmp_path, restart_strategy__fixed_delay__delay="3s"))
+    job = started(cluster, spec(work, tmp_path, restart_strategy__fixed_delay__delay="10s"))
     with pytest.raises(UnknownJob, match="did you mean reference"):
         cluster.savepoint(JobId("referense"), str(tmp_path))
     worker = cluster.cluster().task_managers[0].workers[0]
@@ -257,15 +257,21 @@ def test_after_the_end_during_a_recovery_and_of_an_unknown_job_nothing_is_stoppe
 
 def test_a_stop_during_a_checkpoint_is_exact(cluster: LocalCluster, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
-    hold.touch()  # no snapshot completes
+    hold.touch()  # no snapshot with rows completes
     work = reference(tmp_path, hold=str(hold))
     job = cluster.submit(spec(work, tmp_path))
-    wait_for(cluster, job, lambda status: status.checkpoints.in_progress > 0 and status.records_in > 100)
+    wait_for(cluster, job, lambda _: Path(f"{hold}.held").exists())
+    before = cluster.status(job)
+    assert before.checkpoints.in_progress == 1
     with ThreadPoolExecutor(1) as pool:
-        stopping = pool.submit(cluster.stop, job, str(tmp_path / "savepoints"))
-        seen = wait_for(cluster, job, lambda status: status.records_in > 200 or stopping.done())
-        assert (seen.state, seen.checkpoints.completed) == (JobState.RUNNING, 0)
-        hold.unlink()
+        try:
+            stopping = pool.submit(cluster.stop, job, str(tmp_path / "savepoints"))
+            read = min(before.records_in + 100, work.total // 2)  # what comes before the gate
+            seen = wait_for(cluster, job, lambda status: status.records_in > read or stopping.done())
+            assert (seen.state, stopping.done()) == (JobState.RUNNING, False)
+            assert seen.checkpoints.completed == before.checkpoints.completed
+        finally:
+            hold.unlink()
         path = stopping.result(120)
     status = cluster.status(job)
     assert (status.state, status.attempt, status.failures) == (JobState.FINISHED, 1, ())

@@ -9,7 +9,7 @@ import pytest
 
 from weir.cli.plan import plan_text
 from weir.cli.resource import read_resource, read_target
-from weir.config import FixedDelay, JobOptions, merge_settings
+from weir.config import ExternalizedCheckpointRetention, FixedDelay, JobOptions, merge_settings
 from weir.errors import ConfigError, JobLoadError
 
 HEAD = "apiVersion: weir.dev/v1alpha1\nkind: StreamJob\nmetadata: {name: flights}\n"
@@ -89,7 +89,7 @@ def test_every_field_of_the_documented_resource_is_understood(read, tmp_path):
     checkpoints = options.checkpoints
     assert (checkpoints.interval, checkpoints.timeout, checkpoints.min_pause) == (10, 60, 1)
     assert (checkpoints.max_concurrent, checkpoints.tolerable_failures, checkpoints.num_retained) == (2, 3, 3)
-    assert checkpoints.retain_on_cancel
+    assert checkpoints.retention is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION
     assert not checkpoints.exactly_once
     assert options.restart == FixedDelay(3, 2)
     assert (options.pipeline.parallelism, options.pipeline.max_parallelism) == (4, 64)
@@ -155,11 +155,11 @@ FAULTS = {
     ),
     "text for a number": (
         "  checkpoints: {retained: '3'}",
-        ":6: spec.checkpoints.retained: got '3' (a text), expected a whole number >= 1",
+        ":6: spec.checkpoints.retained: got '3' (a text), expected a whole number from 1 to 1000",
     ),
     "boolean for a number": (
         "  checkpoints: {retained: true}",
-        ":6: spec.checkpoints.retained: got True (a boolean), expected a whole number >= 1",
+        ":6: spec.checkpoints.retained: got True (a boolean), expected a whole number from 1 to 1000",
     ),
     "text for a boolean": ("  paused: 'no'", ":6: spec.paused: got 'no' (a text), expected true or false"),
     "an unknown choice": (

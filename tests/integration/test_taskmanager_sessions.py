@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 
@@ -36,8 +36,8 @@ class Listener:
         self.pids[info.worker] = info.pid
         self._notify()
 
-    def worker_lost(self, worker: WorkerId, failure: messages.Failure) -> None:
-        self.lost[worker] = failure
+    def workers_lost(self, failures: Mapping[WorkerId, messages.Failure]) -> None:
+        self.lost.update(failures)
         self._notify()
 
     def worker_said(self, worker: WorkerId, message: messages.FromWorkerMessage) -> None:

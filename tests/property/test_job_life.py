@@ -33,6 +33,7 @@ RETURNING = (
 )
 LOST = Failure(kind=FailureKind.WORKER_LOST, message="killed")
 USER = Failure(kind=FailureKind.USER, message="job.py:1: no")
+DAMAGED = Failure(kind=FailureKind.STORAGE, message="cut", restartable=False, damaged=True)
 DEAD = Failure(kind=FailureKind.USER, message="job.py:1: never", restartable=False)
 
 
@@ -45,6 +46,7 @@ class World:
     due: list[ev.Event] = field(default_factory=list)
     parallelism: int = 2
     workers: int = 0
+    claims: int = 0
     #: Of the current attempt, as far as checkpoints go.
     checkpoints_of: Execution | None = None
     terminal: list[ev.WriteTerminal] = field(default_factory=list)
@@ -89,7 +91,9 @@ class World:
                 planned = ev.Planned(self.parallelism, self.subtasks(), strategy, True, 30.0, self.regions())
                 self.due.append(planned)
             case ev.ClaimJob():
-                self.due.append(ev.Claimed(Epoch(1)))
+                assert self.checkpoints_of is None
+                self.claims += 1
+                self.due.append(ev.Claimed(Epoch(self.claims)))
             case ev.RequestSlots(count=count):
                 recovery = self.machine.recovery
                 assert count == (self.parallelism if recovery is None else len(recovery.region.slots))
@@ -199,7 +203,7 @@ def _disturb(world: World, rng: random.Random) -> None:
         worker = rng.choice(sorted(machine.workers))
         possible.append(lambda: world.tell(ev.WorkerGone(worker, LOST)))
     if machine.epoch is not None and machine.attempt:
-        failure = rng.choice([LOST, USER, USER, DEAD])
+        failure = rng.choice([LOST, USER, USER, DAMAGED, DEAD])
         if machine.phase not in (Phase.CLAIMING, Phase.PLANNING):
             where = rng.choice([None, *machine.placed])
             possible.append(lambda: world.tell(ev.AttemptFailed(machine.execution, failure, where)))

@@ -9,6 +9,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +30,10 @@ def exact(value: Any) -> Any:
         return kind, [(exact(key), exact(item)) for key, item in value.items()]
     if isinstance(value, (datetime, time)):
         return kind, repr(value)
+    if isinstance(value, np.generic):
+        return kind, "" if value.dtype.kind in "SU" else value.dtype.str, repr(value)
+    if isinstance(value, pydantic.BaseModel):
+        return kind, [(name, exact(item)) for name, item in value], value.model_fields_set
     if dataclasses.is_dataclass(value):
         return kind, [exact(getattr(value, field.name)) for field in dataclasses.fields(value)]
     return kind, repr(value)
@@ -66,8 +72,24 @@ hashable_scalars = st.one_of(
     st.datetimes(),
     st.datetimes(timezones=zones),
 )
+numpy_scalars = st.one_of(
+    st.booleans().map(np.bool_),
+    st.integers(-(2**7), 2**7 - 1).map(np.int8),
+    st.integers(-(2**63), 2**63 - 1).map(np.int64),
+    st.integers(0, 2**64 - 1).map(np.uint64),
+    st.floats(width=16).map(np.float16),
+    st.floats(width=32).map(np.float32),
+    st.floats().map(np.float64),
+    st.complex_numbers(width=64).map(np.complex64),
+    st.complex_numbers().map(np.complex128),
+    st.text(max_size=3).map(np.str_),
+    st.binary(max_size=3).map(np.bytes_),
+    st.builds(np.datetime64, st.integers(-(2**40), 2**40), st.sampled_from(["D", "s", "us"])),
+    st.just(np.datetime64("NaT")),
+    st.builds(np.timedelta64, st.integers(-(2**40), 2**40), st.sampled_from(["h", "ms", ("ns", 5)])),
+)
 hashables = st.recursive(
-    hashable_scalars,
+    st.one_of(hashable_scalars, numpy_scalars),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3).map(tuple), st.frozensets(inner.filter(is_hashable), max_size=3)
     ),
@@ -145,6 +167,22 @@ class Line:
     amount: Decimal | None = None
 
 
+class Reading(pydantic.BaseModel):
+    sensor: str
+    at: datetime
+    mean: np.float64
+    tags: set[str] = set()
+    line: Line | None = None
+    inner: "dict[int, Reading]" = {}
+
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+
+    @pydantic.field_validator("sensor")
+    @classmethod
+    def grows(cls, value: str) -> str:
+        return value + "!"  # a validator that is not idempotent: nothing may be validated twice
+
+
 @dataclasses.dataclass
 class Order:
     id: int
@@ -183,6 +221,24 @@ orders = st.recursive(
     max_leaves=3,
 ).filter(lambda order: order is not None)
 
+readings = st.recursive(
+    st.just({}),
+    lambda inner: st.dictionaries(
+        small_ints,
+        st.builds(
+            Reading,
+            sensor=clean_text,
+            at=utc_times,
+            mean=st.floats().map(np.float64),
+            tags=st.sets(clean_text, max_size=2),
+            line=st.none() | lines,
+            inner=inner,
+        )
+        | st.builds(Reading, sensor=clean_text, at=utc_times, mean=st.just(np.float64(1))),
+        max_size=2,
+    ),
+    max_leaves=3,
+)
 DECLARED: list[tuple[Any, Any]] = [
     (int, st.integers()),
     (bool, st.booleans()),
@@ -230,6 +286,13 @@ DECLARED: list[tuple[Any, Any]] = [
     (Line | None, st.none() | lines),
     (dict[str, Line], st.dictionaries(clean_text, lines, max_size=2)),
     (Order, orders),
+    (dict[int, Reading], readings),
+    (np.float32, st.floats(width=32).map(np.float32)),
+    (list[np.uint64], st.lists(st.integers(0, 2**64 - 1).map(np.uint64), max_size=3)),
+    (np.complex64 | None, st.none() | st.complex_numbers(width=64).map(np.complex64)),
+    (np.datetime64, st.integers(-(2**40), 2**40).map(lambda at: np.datetime64(at, "ms"))),
+    (dict[str, np.bool_], st.dictionaries(text, st.booleans().map(np.bool_), max_size=2)),
+    (np.str_, clean_text.map(np.str_)),
 ]
 
 

@@ -54,6 +54,19 @@ def test_the_same_data_gives_the_same_output_in_every_shape_with_and_without_fau
         assert all(output["row"] == outputs[0]["row"] for output in outputs)
 
 
+@pytest.mark.parametrize("seed", range(20_001, 20_061))
+def test_a_job_whose_barriers_overtake_rows_survives_what_its_seed_brings(seed: int) -> None:
+    scenario = make_scenario(seed)
+    unaligned = {
+        "execution.checkpointing.mode": "EXACTLY_ONCE",
+        "execution.checkpointing.max-concurrent-checkpoints": "1",
+        "execution.checkpointing.unaligned.enabled": "true",
+        "execution.checkpointing.aligned-checkpoint-timeout": ("0ms", "0ms", "20ms")[seed % 3],
+    }
+    small = replace(scenario.cluster, window_bytes=300, gather_rows=5)
+    judged(replace(scenario, settings={**scenario.settings, **unaligned}, cluster=small))
+
+
 @pytest.mark.parametrize("seed", [2, 6, 17])
 def test_two_runs_of_a_seed_leave_the_same_trace(seed: int) -> None:
     first, second = run(make_scenario(seed)), run(make_scenario(seed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -145,7 +146,9 @@ def test_a_user_function_that_raises_is_reported_with_line_operator_subtask_and_
     found = failure(job)
     assert found.kind is FailureKind.USER
     assert found.message.startswith(f"{__file__}:{fails.__code__.co_firstlineno + 1}: ZeroDivisionError")
-    assert found.message.endswith("(in operator 'Map' (uid map), record 17)")
+    assert re.search(
+        r"\(in operator 'Map' \(uid map\), record 17, split '\d' before position \d+\)$", found.message
+    )
     assert found.operator == "'Map' (uid map)"
     assert found.subtask in {0, 1}
     assert "return row // (row - 17)" in found.traceback

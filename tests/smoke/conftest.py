@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.fixtures import FIRST_TEST_LIMIT_S, cluster, namespace, weir_image
+from tests.cluster.fixtures import FIRST_TEST_LIMIT_S, cluster, namespace, spare_node, weir_image
+from tests.cluster.skips import pytest_runtest_makereport
 
-__all__ = ["cluster", "namespace", "weir_image"]
+__all__ = ["cluster", "namespace", "pytest_runtest_makereport", "spare_node", "weir_image"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

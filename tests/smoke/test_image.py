@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import debian
-from tests.image.building import ROOT, Built, build
+from tests.image.building import ROOT, Built, build, checkout_tag
 from tests.image.containers import Containers
 from tests.image.errors import ImageError, ImageUnavailable
 from tests.support.documents import blocks, write_files
 from weir import __version__
 
 GUIDE = "docs/how-to/build-an-image.md"
-USER_IMAGE = "weir-tests-counts:dev"
+USER_IMAGE = f"weir-tests-counts:{checkout_tag()}"
 #: The first test builds the image, on a new machine with its base.
 pytestmark = pytest.mark.timeout(1800)
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(1800)
 def built(request: pytest.FixtureRequest) -> Built:
     try:
         debian.install({**debian.BUILDING, "runc": "runc"})
-        built = build()
+        built = build(f"weir:{checkout_tag()}")
     except ImageUnavailable as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must build the image: {error}", pytrace=False)
@@ -55,7 +55,12 @@ def script(containers: Containers, text: str) -> str:
 def test_both_entry_points_are_there(containers):
     assert containers.run("weir", "--version").out.strip() == f"weir, version {__version__}"
     operator = containers.run("weir_operator")
-    assert (operator.code, "holds no operator yet" in operator.err) == (1, True), operator
+    assert (operator.code, "WEIR_OPERATOR_KEY_FILE" in operator.err) == (2, True), operator
+
+
+def test_what_each_entry_point_needs_is_installed(containers):
+    needed = "aiohttp, grpc, minio, msgspec, kopf, kubernetes.aio, pydantic, cryptography, prometheus_client"
+    assert script(containers, f"python -c 'import {needed}; print(1)'") == "1"
 
 
 def test_it_runs_as_a_user_without_rights_on_a_root_that_cannot_be_written(containers):
@@ -133,7 +138,7 @@ def test_a_job_in_an_image_of_the_guide_runs_and_commits(built, tmp_path, number
     write_wheel(tmp_path / "dist")
     dockerfile = dockerfiles()[number]
     assert "FROM weir:dev\n" in dockerfile
-    (tmp_path / "Dockerfile").write_text(dockerfile)
+    (tmp_path / "Dockerfile").write_text(dockerfile.replace("FROM weir:dev\n", f"FROM {built.image}\n"))
     built.engine.build(["--tag", USER_IMAGE], tmp_path)
     with Containers(Built(USER_IMAGE, built.engine, built.image, 0, None)) as containers:
         ended = containers.run("weir", "run", "/data/job.yaml", folders={data: "/data"})
@@ -146,9 +151,9 @@ def test_a_job_in_an_image_of_the_guide_runs_and_commits(built, tmp_path, number
 
 
 def test_what_cannot_be_built_says_what_failed(built, tmp_path):
-    (tmp_path / "Dockerfile").write_text("FROM weir:dev\nRUN false\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM {built.image}\nRUN false\n")
     with pytest.raises(ImageError, match=rf"{built.engine.name} build .* ended with"):
-        built.engine.build(["--tag", "weir-tests-fails:dev"], tmp_path)
+        built.engine.build(["--tag", f"weir-tests-fails:{checkout_tag()}"], tmp_path)
 
 
 def test_the_guide_names_what_the_image_has():

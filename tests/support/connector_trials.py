@@ -11,6 +11,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pyarrow as pa
+from pyarrow import parquet
+
 from weir import (
     CollectionSource,
     CollectSink,
@@ -31,7 +34,7 @@ TABLE = [{"n": str(i), "word": f"word {i}"} for i in NUMBERS]
 def input_files(folder: Path) -> Path:
     """24 rows in three files of each format, one longer than a split."""
     for number, share in enumerate((TABLE[:3], TABLE[3:20], TABLE[20:])):
-        for kind in ("text", "csv", "json"):
+        for kind in ("text", "csv", "json", "parquet"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
         (folder / "text" / f"{number}.txt").write_text("".join(f"{row['word']}\n" for row in share))
         (folder / "json" / f"{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in share))
@@ -40,6 +43,9 @@ def input_files(folder: Path) -> Path:
         writer.writeheader()
         writer.writerows(share)
         (folder / "csv" / f"{number}.csv").write_text(lines.getvalue())
+        parquet.write_table(
+            pa.Table.from_pylist(share), folder / "parquet" / f"{number}.parquet", row_group_size=5
+        )
     return folder
 
 
@@ -69,6 +75,16 @@ def sources(folder: Path, per_method: int) -> Iterable[Report]:
         TABLE,
     )
     yield source("FileSource, JSON lines", lambda: FileSource.for_json_lines(files / "json", **split), TABLE)
+    yield source("FileSource, Parquet", lambda: FileSource.for_parquet(files / "parquet", **split), TABLE)
+    schema = pa.schema({"n": pa.string(), "word": pa.string()})
+    yield source(
+        "FileSource, columns of CSV", lambda: FileSource.for_csv_columns(files / "csv", schema), TABLE
+    )
+    yield source(
+        "FileSource, columns of JSON lines",
+        lambda: FileSource.for_json_lines_columns(files / "json", schema, **split),
+        TABLE,
+    )
     yield source("FileSource, watched folder", lambda: growing(folder, next(numbers)), WORDS, endless=True)
     yield source("ScriptedSource", lambda: ScriptedSource(WORDS[:12], WORDS[12:]), WORDS)
 

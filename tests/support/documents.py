@@ -13,10 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
-SECONDS = 120
+SECONDS = 240
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Up to what ends a command or begins a comment.
+#: Commands that may be told the name ``weir``.
+_OTHERS = ("helm ", "kubectl ")
 _WEIR = re.compile(r"(?:^|[\s/])weir ([^|>&#;\n]+)", re.MULTILINE)
 _FILE = re.compile(r"`([\w/.-]+\.(?:py|yaml))`")
 
@@ -49,7 +51,8 @@ def pages() -> list[str]:
 def weir_commands(text: str) -> list[list[str]]:
     """The words behind ``weir`` of each command in lines of a shell."""
     plain = re.sub(r"\$\([^)]*\)", "PATH", text.replace("\\\n", " "))
-    return [shlex.split(words) for words in _WEIR.findall(plain)]
+    own = "\n".join(line for line in plain.splitlines() if not line.lstrip().startswith(_OTHERS))
+    return [shlex.split(words) for words in _WEIR.findall(own)]
 
 
 def commands_in_sentences(document: str) -> list[list[str]]:

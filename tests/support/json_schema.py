@@ -26,6 +26,7 @@ _KNOWN = _NOTES | {
     "enum",
     "const",
     "additionalProperties",
+    "propertyNames",
     "prefixItems",
     "minItems",
     "maxItems",
@@ -70,8 +71,9 @@ def _object_faults(
 ) -> list[str]:
     found = [f"{at}: {name} is missing" for name in schema.get("required", ()) if name not in value]
     properties = schema.get("properties", {})
-    others = schema.get("additionalProperties")
+    others, names = schema.get("additionalProperties"), schema.get("propertyNames", {})
     for name, item in value.items():
+        found += _faults(name, names, known, f"the name {at}.{name}")
         expected = properties.get(name, others if isinstance(others, Mapping) else None)
         if expected is not None:
             found += _faults(item, expected, known, f"{at}.{name}")

@@ -84,7 +84,7 @@ class Driver:
         if snapshot.finish is not None:
             snapshot.finish()
         return RestoredState(
-            keyed=() if snapshot.keyed is None else (snapshot.keyed,),
+            keyed=() if snapshot.keyed is None else (snapshot.keyed.encode(),),
             operator=() if snapshot.operator is None else (snapshot.operator,),
             own_only=snapshot.split_only,
             watermark=watermark,

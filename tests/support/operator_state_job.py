@@ -64,7 +64,7 @@ def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
         int(given["limit"]),
         generator_fn=lambda i: i,
         count=int(given["rows"]),
-        rows_per_second=1500,
+        rows_per_second=float(given["rate"]),
         num_splits=8,
     )
     rows = env.from_source(source, name="rows").uid("rows")

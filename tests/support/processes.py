@@ -23,6 +23,7 @@ import yaml
 
 from tests.support.reference_rows import Reference
 from tests.support.waiting import LIMIT, stat_of, wait_for
+from weir.rpc import lifeline
 
 ROOT = Path(__file__).parent.parent.parent
 MARK = "WEIR_TEST_RUN"
@@ -148,7 +149,7 @@ class Started:
         self.process.send_signal(signal.SIGINT)
         return self.finish(seconds)
 
-    def assert_nothing_left(self, seconds: float = 15.0) -> None:
+    def assert_nothing_left(self, seconds: float = LIMIT) -> None:
         """Every process of the run ends by itself."""
         left = lambda: [p for p in _marked(self.mark) if p.pid != self.process.pid]
         try:
@@ -294,7 +295,13 @@ def completed_in(fence: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def _environment(mark: str, extra: Mapping[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "WEIR_LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", **(extra or {}), MARK: mark}
+    return {
+        **lifeline.inherited(),
+        "WEIR_LOG_LEVEL": "INFO",
+        "PYTHONUNBUFFERED": "1",
+        **(extra or {}),
+        MARK: mark,
+    }
 
 
 # ---- the system ----------------------------------------------------------------------------------------------------

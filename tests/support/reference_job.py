@@ -270,6 +270,7 @@ class SlowWriter(Writer):
     def finish_prepare(self, committables: Sequence[Any]) -> None:
         time.sleep(self.seconds)
         while self.hold and os.path.exists(self.hold):
+            Path(f"{self.hold}.held").touch()
             time.sleep(HOLD_POLL_S)
         self.writer.finish_prepare(committables)
 

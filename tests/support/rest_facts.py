@@ -5,19 +5,24 @@ from __future__ import annotations
 from msgspec import structs
 
 from weir.checkpoint.events import AckStats
-from weir.checkpoint.history import CheckpointStats, Counts, Figures, Status
+from weir.checkpoint.history import CheckpointStats, Counts, Figures, Kept, Status
 from weir.checkpoint.metadata import SnapshotKind
-from weir.errors import CheckpointFailureReason, FailureKind
+from weir.checkpoint.start_directive import StartRefused
+from weir.errors import CheckpointFailureReason, FailureKind, RestoreBlocked
 from weir.graph.logical import LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, SubtaskId, TaskManagerId, WorkerId
 from weir.jobmanager.checkpoint_facts import CheckpointFacts, RestoreFacts, checkpoints_status
-from weir.jobmanager.facts import ClusterFacts, JobFacts
+from weir.jobmanager.facts import ClusterFacts, ControlFacts, JobFacts
+from weir.jobmanager.journal import Position
+from weir.jobmanager.operations import OperationKind, Operations
 from weir.jobmanager.planning import PlannedJob, planned
 from weir.jobmanager.rates import rates
 from weir.jobmanager.rescale_history import RescaleFacts, RescaleHistory
+from weir.jobmanager.restoring import Skipped
 from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec, TaskGauges, TaskMetrics, WorkerInfo
 from weir.rpc.requests import (
+    CertificateSlot,
     CheckpointSummary,
     FailureRecord,
     JobState,
@@ -103,6 +108,8 @@ def gauges(vertex: str, index: int, seconds: int) -> TaskGauges:
         output_watermark=START + 1000 * seconds,
         timers_fired=seconds if vertex == COUNT else 0,
         emit_lag_ms=40 if vertex == READER else None,
+        pending_records=4000 - 50 * seconds if vertex == READER else None,
+        pending_bytes=None if vertex != READER else 100 * (4000 - 50 * seconds),
         mailbox_size=1,
         mailbox_latency_ms=0.25,
     )
@@ -196,13 +203,18 @@ def checkpoint_facts() -> CheckpointFacts:
         counts=Counts(triggered=4, completed=2, failed=1),
         in_progress=(stats(11, Status.IN_PROGRESS, acks=2),),
         recent=(done[0], failed, done[1]),
-        figures=tuple(Figures(round(each.duration_s * 1000), each.size) for each in done),
+        figures=tuple(Figures(round(each.duration_s * 1000), each.size, each.stored) for each in done),
         latest_completed=done[1],
         latest_savepoint=None,
         latest_failed=failed,
         retained=frozenset({CheckpointId(10)}),
         restored=RestoreFacts(summary, savepoint=False, at_ms=NOW - 60_000),
         restores=1,
+        kept={
+            CheckpointId(7): Kept(f"{ROOT}/chk-7", NOW - 70_000),
+            CheckpointId(10): Kept(f"{ROOT}/chk-10", done[1].ended_ms, done[1].size),
+        },
+        failed_in_row=1,
     )
 
 
@@ -263,7 +275,62 @@ def job_facts() -> JobFacts:
         JobState.RUNNING: NOW - 60_000,
     }
     spent = {JobState.CREATED: 400, JobState.RUNNING: 20_000, JobState.RESTARTING: 3000}
-    return JobFacts(status, SPEC, entered, PLAN, checkpoints, rescale_facts(), spent)
+    return JobFacts(status, SPEC, entered, PLAN, checkpoints, rescale_facts(), spent, control_facts())
+
+
+def control_facts() -> ControlFacts:
+    operations = Operations(lambda: NOW - 500)
+    savepoint, _ = operations.begin(OperationKind.SAVEPOINT, "5a" * 16)
+    operations.begin(OperationKind.CHECKPOINT, "c4" * 16)
+    operations.finish(savepoint, checkpoint=CheckpointId(8), path="s3://weir/savepoints/savepoint-f1f1f1-8")
+    return ControlFacts(
+        Position(Epoch(2), 31),
+        running_since_ms=NOW - 60_000,
+        requests=operations.known(),
+        skipped=(Skipped("s3://weir/checkpoints/f1f1f1/chk-8", "its _metadata is damaged"),),
+    )
+
+
+def standing_by() -> JobFacts:
+    """A start that was planned for another tail."""
+    spec = structs.replace(
+        SPEC, namespace="shop", overrides={**SPEC.overrides, "taskmanager.numberOfTaskSlots": "2"}
+    )
+    status = JobStatus(
+        job_id=JOB,
+        name="flights",
+        state=JobState.CREATED,
+        attempt=AttemptId(0),
+        epoch=None,
+        started_at_ms=START,
+        ended_at_ms=None,
+        restarts=0,
+        parallelism=2,
+        slots_required=3,
+        slots_available=3,
+    )
+    control = ControlFacts(refused=StartRefused(expected=31, found=32), stands_by=True)
+    return JobFacts(status, spec, {JobState.CREATED: START}, PLAN, control=control)
+
+
+def stopped() -> JobFacts:
+    """Found so by a JobManager that was started again."""
+    status = structs.replace(
+        standing_by().status, state=JobState.FINISHED, notes=("it was stopped before",), slots_available=0
+    )
+    at = Position(Epoch(2), 33, "Stopped", Kept("s3://weir/savepoints/savepoint-f1f1f1-12", NOW - 100))
+    return JobFacts(status, SPEC, {}, PLAN, control=ControlFacts(at, "Stopped"))
+
+
+def blocked() -> JobFacts:
+    """Nothing that may be restored is whole."""
+    status = structs.replace(standing_by().status, state=JobState.FAILED)
+    error = RestoreBlocked(
+        "chk-9 is damaged", ("chk-8 (output committed with snapshot 9 would be written a second time)",)
+    )
+    return JobFacts(
+        status, SPEC, {}, PLAN, control=ControlFacts(blocked=error, waiting="s3://weir: timed out")
+    )
 
 
 #: The id of the last rescale.
@@ -311,6 +378,9 @@ def task_managers() -> tuple[TaskManagerStatus, ...]:
             free=free,
             lost=False,
             silent_ms=400,
+            host=f"flights-7-tm-{letter}",
+            # The kubelet of the second one is late with slot b.
+            authorities=("of-a", "of-b") if letter == "a" else ("of-a",),
             workers=(
                 WorkerInfo(
                     worker=WorkerId(f"tm-{letter}-0.{workers}"),
@@ -326,4 +396,13 @@ def task_managers() -> tuple[TaskManagerStatus, ...]:
 
 
 def cluster_facts() -> ClusterFacts:
-    return ClusterFacts(NOW, "1.2.3", task_managers(), (broken_job(), job_facts()))
+    jobs = (broken_job(), job_facts())
+    certificates = tuple(
+        CertificateSlot(
+            name=name, authority=f"of-{name}", not_before_ms=begins, not_after_ms=begins + 10_000_000
+        )
+        for name, begins in (("a", START), ("b", NOW))
+    )
+    return ClusterFacts(
+        NOW, "1.2.3", task_managers(), jobs, run="7", instance="0b5e12ce", certificates=certificates
+    )

@@ -17,7 +17,7 @@ from weir.cli.resource import read_target
 from weir.ids import JobId
 from weir.rpc.requests import Submit
 
-HEARTBEATS = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "2s"}
+HEARTBEATS = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "4s"}
 
 
 class JobManager(Started, JobFolder):

@@ -354,6 +354,7 @@ class TaskHarness:
         """Its record is written: it is the restore point, commits follow, older ones on their way are dropped."""
         assert self.acknowledged(number)
         snapshot = self.pending.pop(number)
+        check_counts(snapshot)
         for vertex in self.plan.vertices:
             for operator in vertex.operators:
                 snapshot.operators[operator.operator_id] = OperatorState(
@@ -495,6 +496,18 @@ class TaskHarness:
     def of_type(self, kind: type[Any]) -> list[Any]:
         """The messages of one type."""
         return [message for message in self.messages if isinstance(message, kind)]
+
+
+def check_counts(snapshot: Snapshot) -> None:
+    """On each channel what was sent before the barrier was received, or is in the checkpoint as on its way."""
+    counts = [ack.counts for ack in snapshot.acks.values()]
+    sent = {number: count for of in counts for number, count in of.sent.items()}
+    received = {number: count for of in counts for number, count in of.received.items()}
+    assert sent.items() <= received.items(), {
+        number: (count, received.get(number))
+        for number, count in sent.items()
+        if received.get(number) != count
+    }
 
 
 def unavailable(rng: random.Random, share: float) -> Callable[[], None]:

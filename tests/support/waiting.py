@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,15 +15,41 @@ POLL = 0.02
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str | Callable[[], object], seconds: float = LIMIT) -> T:
-    """What ``condition`` answers when it is true at last; fails naming ``what`` (asked then, if it is a function)."""
+def wait_for(
+    condition: Callable[[], T], what: str | Callable[[], object], seconds: float = LIMIT, poll: float = POLL
+) -> T:
+    """What ``condition`` answers when it is true at last; fails naming ``what`` (asked then, if it is a function).
+
+    A condition that costs something to ask is asked less often, by ``poll``.
+    """
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
-        if time.monotonic() > deadline:
-            named = what if isinstance(what, str) else what()
-            raise AssertionError(f"waited {seconds:g} s in vain until {named}")
-        time.sleep(POLL)
+        _check(deadline, what, seconds)
+        time.sleep(poll)
     return answer
+
+
+async def until(
+    condition: Callable[[], T | Awaitable[T]],
+    what: str | Callable[[], object],
+    seconds: float = LIMIT,
+    poll: float = POLL,
+) -> T:
+    """``wait_for`` on an event loop that has other work meanwhile; ``condition`` may itself have to wait."""
+    deadline = time.monotonic() + seconds
+    while True:
+        asked = condition()
+        answer = await asked if inspect.isawaitable(asked) else asked
+        if answer:
+            return answer
+        _check(deadline, what, seconds)
+        await asyncio.sleep(poll)
+
+
+def _check(deadline: float, what: str | Callable[[], object], seconds: float) -> None:
+    if time.monotonic() > deadline:
+        named = what if isinstance(what, str) else what()
+        raise AssertionError(f"waited {seconds:g} s in vain until {named}")
 
 
 def stat_of(pid: int) -> list[str]:

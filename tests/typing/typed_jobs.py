@@ -19,8 +19,10 @@ from weir import (
     CoProcessFunction,
     DataStream,
     DataStreamSink,
+    EventTimeSessionWindows,
     FilterFunction,
     FlatMapFunction,
+    GlobalWindow,
     JobExecutionResult,
     KeyedBroadcastProcessFunction,
     KeyedConnectedStreams,
@@ -35,16 +37,23 @@ from weir import (
     OnTimerContext,
     OutputTag,
     ProcessFunction,
+    ProcessWindowFunction,
     ReadOnlyContext,
     ReadOnlyKeyedContext,
     ReduceFunction,
     RestartStrategies,
     RuntimeContext,
+    SlidingEventTimeWindows,
     Source,
     StreamExecutionEnvironment,
+    TimeWindow,
+    TumblingEventTimeWindows,
     ValueState,
     ValueStateDescriptor,
     WatermarkStrategy,
+    WindowContext,
+    WindowedStream,
+    WindowFunction,
 )
 from weir.functions import BroadcastContext
 
@@ -222,3 +231,47 @@ def whole_job(env: StreamExecutionEnvironment) -> None:
     words = env.from_collection(["a b"]).flat_map(str.split)
     words.key_by(lambda w: w).process(CountWords()).sink_to(sink).uid("out")
     assert_type(env.execute("job"), JobExecutionResult)
+
+
+class Longest(AggregateFunction[str, int, float]):
+    def create_accumulator(self) -> int:
+        return 0
+
+    def add(self, value: str, accumulator: int) -> int:
+        return max(accumulator, len(value))
+
+    def get_result(self, accumulator: int) -> float:
+        return float(accumulator)
+
+    def merge(self, a: int, b: int) -> int:
+        return max(a, b)
+
+
+class Labelled(ProcessWindowFunction[float, tuple[int, float], str, TimeWindow]):
+    def process(
+        self, key: str, context: WindowContext[TimeWindow], elements: Iterable[float]
+    ) -> Iterator[tuple[int, float]]:
+        assert_type(context.window().start, int)
+        assert_type(context.window_state().get_state(ValueStateDescriptor("n", int)), ValueState[int])
+        for element in elements:
+            yield context.window().end, element
+
+
+class Lines(WindowFunction[str, int, str, TimeWindow]):
+    def apply(self, key: str, window: TimeWindow, inputs: Iterable[str]) -> Iterator[int]:
+        yield len(list(inputs))
+
+
+def windows(lines: DataStream[str]) -> None:
+    by_line = lines.key_by(lambda line: line)
+    tumbling = by_line.window(TumblingEventTimeWindows.of("10s", offset=timedelta(hours=-1)))
+    assert_type(tumbling, WindowedStream[str, str, TimeWindow])
+    assert_type(tumbling.reduce(lambda a, b: a + b), DataStream[str])
+    assert_type(tumbling.aggregate(Longest()), DataStream[float])
+    assert_type(
+        tumbling.aggregate(Longest(), Labelled(), accumulator_type=int), DataStream[tuple[int, float]]
+    )
+    assert_type(tumbling.allowed_lateness("5s").side_output_late_data(LATE).apply(Lines()), DataStream[int])
+    assert_type(by_line.window(SlidingEventTimeWindows.of("10s", "5s")).reduce(max), DataStream[str])
+    assert_type(by_line.window(EventTimeSessionWindows.with_gap(30)).apply(Lines()), DataStream[int])
+    assert_type(by_line.count_window(3), WindowedStream[str, str, GlobalWindow])

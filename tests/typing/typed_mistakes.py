@@ -9,7 +9,10 @@ from typed_jobs import (
     Apply,
     CountWords,
     Join,
+    Labelled,
     Length,
+    Lines,
+    Longest,
     Merge,
     Sum,
 )
@@ -22,6 +25,7 @@ from weir import (
     RuntimeContext,
     Sink,
     StreamExecutionEnvironment,
+    TumblingEventTimeWindows,
     ValueStateDescriptor,
 )
 
@@ -62,3 +66,15 @@ def settings(env: StreamExecutionEnvironment, lines: DataStream[str]) -> None:
 
 def state(ctx: RuntimeContext) -> None:
     ctx.get_state(ValueStateDescriptor("n", int)).update("one")  # type: ignore[arg-type]
+
+
+def windows(lines: DataStream[str], numbers: DataStream[int]) -> None:
+    words = lines.key_by(lambda line: line).window(TumblingEventTimeWindows.of("10s"))
+    sums = numbers.key_by(lambda n: n).window(TumblingEventTimeWindows.of("10s"))
+    lines.window(TumblingEventTimeWindows.of("10s"))  # type: ignore[attr-defined]
+    lines.key_by(lambda line: line).window("10s")  # type: ignore[arg-type]
+    sums.aggregate(Longest())  # type: ignore[arg-type]
+    sums.apply(Lines())  # type: ignore[arg-type]
+    words.process(Labelled())  # type: ignore[arg-type]
+    words.aggregate(Longest()).map(lambda longest: longest.upper())  # type: ignore[attr-defined]
+    words.allowed_lateness(["5s"])  # type: ignore[arg-type]

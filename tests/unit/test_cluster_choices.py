@@ -91,6 +91,25 @@ def test_an_image_of_one_program_is_an_archive_that_names_its_layer(tmp_path: Pa
     assert config["config"] == {"Entrypoint": ["/program"], "User": "65532:65532"}
 
 
+def test_images_that_are_added_to_an_archive_are_its_image_with_a_layer_on_top(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"static")
+    file = archive.write_archive(tmp_path / "image.tar", "a/b:1", {"/program": program}, ["/program"])
+    archive.add_layers(file, {"c:1": {"/jobs/x.py": b"1"}, "c:2": {"/jobs/x.py": b"2"}})
+    with tarfile.open(file) as image:
+        base, *added = json.load(image.extractfile("manifest.json") or pytest.fail("no manifest"))
+        assert [(entry["RepoTags"], entry["Layers"][:-1]) for entry in added] == [
+            (["c:1"], base["Layers"]),
+            (["c:2"], base["Layers"]),
+        ]
+        for entry, content in zip(added, (b"1", b"2"), strict=True):
+            config = json.load(image.extractfile(entry["Config"]) or pytest.fail("no config"))
+            assert config["config"]["Entrypoint"] == ["/program"]
+            assert len(config["rootfs"]["diff_ids"]) == 2
+            with tarfile.open(fileobj=image.extractfile(entry["Layers"][-1])) as layer:
+                assert layer.extractfile("jobs/x.py").read() == content
+
+
 def test_nodes_have_pods_addresses_of_their_own() -> None:
     ranges = {json.loads(settings.network(n))["plugins"][0]["ipam"]["ranges"][0][0]["subnet"] for n in (1, 2)}
     assert ranges == {"198.18.16.0/24", "198.18.17.0/24"}

@@ -24,7 +24,7 @@ def user_function(call: str, value: Any, base: type, *, plain: bool = True) -> A
             f"{call} takes {wanted}, got the class {value.__name__}; make an instance: {value.__name__}()"
         )
     if isinstance(value, Function):
-        kind = next(c.__name__ for c in type(value).__mro__ if c.__module__ == Function.__module__)
+        kind = next(c.__name__ for c in type(value).__mro__ if c.__module__.startswith("weir."))
         remedy = "; put key_by(...) before it" if kind == f"Keyed{base.__name__}" else ""
         raise GraphError(f"{call} takes {wanted}, got {type(value).__name__}, which is a {kind}{remedy}")
     if not plain and callable(value):

@@ -63,7 +63,7 @@ class CheckpointConfig:
     def set_externalized_checkpoint_retention(
         self, retention: ExternalizedCheckpointRetention
     ) -> CheckpointConfig:
-        """What becomes of the last checkpoints on cancel; default: deleted."""
+        """What becomes of the last checkpoints on cancel and failure; default: deleted by both."""
         return self._set(options.CHECKPOINT_RETENTION, retention)
 
     def set_checkpoint_storage_dir(self, uri: str) -> CheckpointConfig:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from weir.api import factories
 from weir.api.arguments import instance_of, label, positive, setting
@@ -21,6 +21,9 @@ from weir.errors import GraphError
 from weir.graph.logical import NodeKind
 from weir.operators.job_code import JobCode
 from weir.windows.watermark_strategy import WatermarkStrategy
+
+if TYPE_CHECKING:
+    from weir.api.columns import ColumnStream
 
 T = TypeVar("T")
 
@@ -111,6 +114,16 @@ class StreamExecutionEnvironment:
     ) -> DataStream[T]:
         """The stream of a source. Without a strategy it has no watermarks until its end."""
         instance_of("from_source()", source, Source)
+        if source.columnar:
+            raise GraphError(
+                f"from_source() needs a source of rows, {type(source).__name__} gives columns; use from_columns(), and "
+                "to_rows() before Python functions"
+            )
+        return DataStream(self, (self._source(source, watermark_strategy, name),))
+
+    def _source(
+        self, source: Source[Any, Any], watermark_strategy: WatermarkStrategy | None, name: str | None
+    ) -> Output:
         strategy = watermark_strategy if watermark_strategy is not None else WatermarkStrategy.no_watermarks()
         instance_of("from_source()", strategy, WatermarkStrategy)
         recipe = Recipe(
@@ -122,7 +135,26 @@ class StreamExecutionEnvironment:
             replayable=source.replayable,
             source=source,
         )
-        return DataStream(self, (Output(self._recorder.add(recipe)),))
+        return Output(self._recorder.add(recipe))
+
+    def from_columns(
+        self,
+        source: Source[Any, Any],
+        watermark_strategy: WatermarkStrategy | None = None,
+        name: str | None = None,
+    ) -> ColumnStream:
+        """The stream of a source that reads columns. Raises ``GraphError`` where numpy or pyarrow is missing."""
+        from weir import columnar
+        from weir.api.columns import ColumnStream
+
+        instance_of("from_columns()", source, Source)
+        columnar.require("from_columns()")
+        if not source.columnar:
+            raise GraphError(
+                f"from_columns() needs a source of columns, {type(source).__name__} gives rows; use from_source() and "
+                "to_columns()"
+            )
+        return ColumnStream(self, (self._source(source, watermark_strategy, name),))
 
     def from_collection(self, collection: Iterable[T], name: str = "Collection") -> DataStream[T]:
         """The elements of a collection, in order; bounded. Its source has one subtask."""

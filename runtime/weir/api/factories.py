@@ -195,3 +195,80 @@ def sink_factory(sink: Sink[Any, Any]) -> Factory:
         return SinkOperator(sink)
 
     return make
+
+
+def project_factory(columns: Any, *, keep: bool) -> Factory:
+    """For ``select`` and ``with_columns``."""
+
+    def make() -> Operator:
+        from weir.operators.columns import ProjectOperator
+
+        return ProjectOperator(columns, keep=keep)
+
+    return make
+
+
+def filter_columns_factory(predicate: Any) -> Factory:
+    """For ``filter`` of columns."""
+
+    def make() -> Operator:
+        from weir.operators.columns import FilterColumnsOperator
+
+        return FilterColumnsOperator(predicate)
+
+    return make
+
+
+def to_rows_factory(columns: tuple[str, ...]) -> Factory:
+    """For ``to_rows``."""
+
+    def make() -> Operator:
+        from weir.operators.columns import ToRowsOperator
+
+        return ToRowsOperator(columns)
+
+    return make
+
+
+def to_columns_factory(schema: Any) -> Factory:
+    """For ``to_columns``."""
+
+    def make() -> Operator:
+        from weir.operators.columns import ToColumnsOperator
+
+        return ToColumnsOperator(schema)
+
+    return make
+
+
+def running_aggregate_factory(keys: tuple[str, ...], aggregates: Any, *, by_row: bool) -> Factory:
+    """For ``aggregate`` by key."""
+
+    def make() -> Operator:
+        from weir.operators.columns import RunningAggregateOperator
+
+        return RunningAggregateOperator(keys, aggregates, by_row=by_row)
+
+    return make
+
+
+def window_aggregate_factory(keys: tuple[str, ...], aggregates: Any, size: int, slide: int) -> Factory:
+    """For ``aggregate`` by key and window."""
+
+    def make() -> Operator:
+        from weir.operators.column_windows import WindowAggregateOperator
+
+        return WindowAggregateOperator(keys, aggregates, size, slide)
+
+    return make
+
+
+def window_factory(settings: Any, kind: str, function: Any, window_function: Any, value_type: Any) -> Factory:
+    """For windows of rows; ``kind``: ``reduce``, ``aggregate``, or ``process`` (then ``function`` is ``None``)."""
+
+    def make() -> Operator:
+        from weir.operators.windowing import window_operator
+
+        return window_operator(settings, kind, own_copy(function), own_copy(window_function), value_type)
+
+    return make

@@ -6,10 +6,10 @@ Made by ``DataStream.key_by``. Results of its operators are plain streams again,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from weir.api import factories
-from weir.api.arguments import user_function
+from weir.api.arguments import positive, user_function
 from weir.api.recorder import Recipe
 from weir.api.stream import DataStream
 from weir.errors import GraphError
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
         KeyedBroadcastConnectedStream,
         KeyedConnectedStreams,
     )
+    from weir.api.windowed import WindowedStream
+    from weir.windows.assigners import WindowAssigner
+    from weir.windows.window import GlobalWindow, Window
 
 K = TypeVar("K")
 T = TypeVar("T")
 U = TypeVar("U")
 OUT = TypeVar("OUT")
+W = TypeVar("W", bound="Window")
 
 
 class KeyedStream(DataStream[T], Generic[K, T]):
@@ -48,6 +52,28 @@ class KeyedStream(DataStream[T], Generic[K, T]):
         """The running reduction of each key: one result for each element."""
         user_function("reduce()", func, ReduceFunction)
         return self._add(Recipe("reduce", "Reduce", factories.reduce_factory(func), (func,), keyed=True))
+
+    def window(self, window_assigner: WindowAssigner[Any, W]) -> WindowedStream[K, T, W]:
+        """Put the rows of each key into windows, such as ``TumblingEventTimeWindows.of("10s")``."""
+        from weir.api.windowed import WindowedStream
+
+        return WindowedStream(self, window_assigner)
+
+    def count_window(self, size: int, slide: int | None = None) -> WindowedStream[K, T, GlobalWindow]:
+        """Windows of ``size`` rows of a key; with ``slide``, of the newest ``size`` rows, after each ``slide`` of them.
+
+        Raises ``GraphError`` for what is no whole number of 1 or more.
+        """
+        from weir.windows.assigners import GlobalWindows
+        from weir.windows.evictors import CountEvictor
+        from weir.windows.triggers import CountTrigger, PurgingTrigger
+
+        positive("count_window(size)", size, 2**31 - 1)
+        windows = self.window(GlobalWindows.create())
+        if slide is None:
+            return windows.trigger(PurgingTrigger.of(CountTrigger.of(size)))
+        positive("count_window(slide)", slide, 2**31 - 1)
+        return windows.evictor(CountEvictor.of(size)).trigger(CountTrigger.of(slide))
 
     @overload  # type: ignore[override]
     def connect(self, ds: BroadcastStream[U]) -> KeyedBroadcastConnectedStream[K, T, U]: ...

@@ -31,6 +31,7 @@ from weir.windows.watermark_strategy import WatermarkStrategy
 if TYPE_CHECKING:
     from typing import Self
 
+    from weir.api.columns import ColumnStream
     from weir.api.connected import BroadcastConnectedStream, BroadcastStream, ConnectedStreams
     from weir.api.environment import StreamExecutionEnvironment
     from weir.api.keyed import KeyedStream
@@ -91,6 +92,19 @@ class DataStreamSink(_Settings):
         return self._node
 
 
+def sink_recipe(sink: Sink[Any, Any]) -> Recipe:
+    """Of the operator that writes to ``sink``."""
+    return Recipe(
+        "sink",
+        type(sink).__name__,
+        factories.sink_factory(sink),
+        (sink,),
+        kind=NodeKind.SINK,
+        transactional=sink.transactional,
+        sink=sink,
+    )
+
+
 class DataStream(_Settings, Generic[T]):
     """A stream of ``T``. Calls that make an operator return the stream of its results."""
 
@@ -114,6 +128,17 @@ class DataStream(_Settings, Generic[T]):
             f"{call} sets something of an operator, but {subject} is none; call it directly after the operator "
             "(after map, process, from_source, ...)"
         )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell who puts rows into windows before there is a key what is missing; type checkers tell it by themselves."""
+            if name in ("window", "count_window"):
+                raise GraphError(
+                    f"{name}() needs a keyed stream, and this one has no key; call key_by(...) before it (key_by(lambda row: 0) brings "
+                    "all rows into the same windows)"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _add(self, recipe: Recipe) -> DataStream[Any]:
         return DataStream(self._env, (Output(self._record(recipe)),))
@@ -169,6 +194,17 @@ class DataStream(_Settings, Generic[T]):
         """What this operator emits to ``output_tag``."""
         instance_of("get_side_output()", output_tag, OutputTag)
         return DataStream(self._env, (Output(self._operator("get_side_output()"), output_tag.tag_id),))
+
+    def to_columns(self, schema: Any) -> ColumnStream:
+        """A stream of columns: rows are dicts, or tuples in the order of ``schema`` (a ``pyarrow.Schema``)."""
+        from weir import columnar
+        from weir.api.columns import ColumnStream
+
+        columnar.require("to_columns()")
+        factory = factories.to_columns_factory(schema)
+        return ColumnStream(
+            self._env, (Output(self._record(Recipe("to-columns", "ToColumns", factory, (str(schema),)))),)
+        )
 
     # ---- several streams
 
@@ -263,16 +299,11 @@ class DataStream(_Settings, Generic[T]):
     def sink_to(self, sink: Sink[T, Any]) -> DataStreamSink:
         """Write the stream to ``sink``."""
         instance_of("sink_to()", sink, Sink)
-        recipe = Recipe(
-            "sink",
-            type(sink).__name__,
-            factories.sink_factory(sink),
-            (sink,),
-            kind=NodeKind.SINK,
-            transactional=sink.transactional,
-            sink=sink,
-        )
-        return DataStreamSink(self._record(recipe))
+        if sink.columnar:
+            raise GraphError(
+                f"sink_to() of rows got {type(sink).__name__}, which takes columns; use to_columns() before it"
+            )
+        return DataStreamSink(self._record(sink_recipe(sink)))
 
     def print(self, sink_identifier: str = "") -> DataStreamSink:
         """Print elements to the standard output of the worker, ``sink_identifier`` before each."""

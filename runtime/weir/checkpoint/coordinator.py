@@ -74,6 +74,11 @@ class CheckpointCoordinator:
         return tuple(self._completed)
 
     @property
+    def failures(self) -> int:
+        """Periodic checkpoints that failed in a row, as far as they count."""
+        return self._failures
+
+    @property
     def publishing(self) -> CheckpointId | None:
         """The snapshot that is being published: no attempt may be restored before its outcome is known."""
         return next((p.checkpoint_id for p in self._pending.values() if p.phase is Phase.PUBLISHING), None)
@@ -239,6 +244,7 @@ class CheckpointCoordinator:
                 final=pending.final,
                 drain=pending.drain,
                 target=pending.target,
+                whole=request is not None and request.whole,
             )
         )
 
@@ -259,6 +265,16 @@ class CheckpointCoordinator:
             assert pending is not None
             message = f"subtask {ack.subtask} sent state of operators that the plan does not have: {sorted(unknown)}"
             self._fail(pending, Reason.ASYNC_FAILURE, message, now, out)
+        elif result is AckResult.SUCCESS and pending is not None and pending.phase is Phase.READY:
+            self._check_channels(pending, now, out)
+
+    def _check_channels(self, pending: PendingCheckpoint, now: float, out: list[Instruction]) -> None:
+        """A snapshot that lacks rows is worth nothing, and neither is what the attempt computes after them."""
+        lost = pending.lost()
+        if lost is not None:
+            self._fail(pending, Reason.ROWS_LOST, lost, now, out)
+            out.append(events.FailJob(f"checkpoint {pending.checkpoint_id} lacks rows: {lost}"))
+            self._stop_tasks("rows were lost", now, out)
 
     def _declined(self, decline: events.Decline, now: float, out: list[Instruction]) -> None:
         pending = self._pending.get(decline.checkpoint_id)
@@ -318,6 +334,7 @@ class CheckpointCoordinator:
             dropped = retention.subsumed(self._completed, self._options.num_retained)
             if dropped:
                 self._completed = self._completed[len(dropped) :]
+                self.history.dropped(dropped)
                 out.append(events.DeleteCheckpoints(dropped))
 
     def _publish_failed(self, event: events.PublishFailed, now: float, out: list[Instruction]) -> None:

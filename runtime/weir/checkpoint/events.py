@@ -63,6 +63,8 @@ class TriggerRequested:
     final: bool = False
     #: All input ends at once, and the snapshot is taken after what followed from that.
     drain: bool = False
+    #: A native savepoint, or a checkpoint that is no increment.
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,14 @@ class AckStats:
     """What a subtask measured; for display only."""
 
     size: int = 0  #: bytes
+    reused: int = 0  #: bytes of it that earlier checkpoints stored
     sync_ms: int = 0
     async_ms: int = 0
     alignment_ms: int = 0
     start_delay_ms: int = 0  #: from the trigger to the first barrier
+    unaligned: bool = False  #: barriers overtook rows
+    processed: int = 0  #: bytes of rows, between the first barrier and the last
+    persisted: int = 0  #: bytes that barriers overtook
     at_ms: int = 0  #: wall time at which it was heard
 
 
@@ -89,6 +95,9 @@ class Ack:
     #: The subtask had reached the end of its input.
     finished: bool = False
     stats: AckStats = AckStats()
+    #: Bytes of rows before the barrier by channel, sent by the subtask and received by it.
+    sent: Mapping[int, int] = field(default_factory=dict)
+    received: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,6 +178,7 @@ class Trigger:
     final: bool
     target: str | None  #: URI of the folder in which a savepoint's folder is made
     drain: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

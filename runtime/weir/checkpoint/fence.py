@@ -67,6 +67,11 @@ class FenceLog:
         return self._last_own().seq
 
     @property
+    def own(self) -> Entry | None:
+        """The last record of this process; ``None``: it has not started the job."""
+        return self._own
+
+    @property
     def last(self) -> Record:
         """The last record of this process."""
         return self._last_own().record
@@ -88,6 +93,17 @@ class FenceLog:
             entries.append(entry)
         return LogView(tuple(entries))
 
+    def last_start(self, view: LogView) -> Entry | None:
+        """The newest start that ran something, however far before ``view`` it lies. Raises ``SnapshotCorrupt``."""
+        seen = {entry.epoch: entry for entry in view.entries if isinstance(entry.record, Start)}
+        epoch, before = (view.last.epoch, view.tail) if view.last else (Epoch(0), 0)
+        while epoch > 0:
+            entry = seen.get(epoch) or self._first_of(epoch, before)
+            if not (isinstance(entry.record, Start) and entry.record.clears):
+                return entry
+            epoch, before = Epoch(epoch - 1), entry.seq - 1
+        return None
+
     def start(
         self,
         run: str,
@@ -95,8 +111,10 @@ class FenceLog:
         expected_tail: int | None = None,
         *,
         clears: bool = False,
+        claims: Callable[[LogView, RestorePoint], bool] = lambda _view, _base: False,
     ) -> Started:
-        """Take over the job with a new epoch; ``clears``: only to delete what an ended job left.
+        """Take over the job with a new epoch; ``clears``: only to delete what an ended job left; ``claims``: whether the base
+        becomes the job's own.
 
         ``base_of`` derives from the log what will be restored; what it raises goes through, and nothing is written.
         When another process appends meanwhile, the log is read and the base derived again. Repeating a start that
@@ -112,7 +130,9 @@ class FenceLog:
                 self._check_open(view, expected_tail)
                 base = base_of(view)
                 crashpoints.hit("jobmanager.start.after-read")
-                entry = self._entry(view.tail + 1, view.next_epoch, Start(run=run, base=base, clears=clears))
+                owns = base is not None and claims(view, base)
+                record = Start(run=run, base=base, clears=clears, claims=owns)
+                entry = self._entry(view.tail + 1, view.next_epoch, record)
                 if not self._create(entry):
                     continue
                 started = Started(entry, view)
@@ -239,6 +259,18 @@ class FenceLog:
         while self._get(tail + 1) is not None:
             tail += 1
         return tail
+
+    def _first_of(self, epoch: Epoch, until: int) -> Entry:
+        """The first record of ``epoch``, its start; epochs only grow along the log. ``until``: it has begun there."""
+        low, high = 1, until
+        while True:
+            middle = (low + high) // 2
+            entry = self._get(middle)
+            if entry is None:
+                raise self._missing(middle, until)
+            if low == high:
+                return entry
+            low, high = (middle + 1, high) if entry.epoch < epoch else (low, middle)
 
     def _landed_start(self, view: LogView, run: str) -> Started | None:
         """An earlier ``start`` of this process whose response was lost."""

@@ -36,6 +36,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     base: RestorePoint | None = None
     #: Nothing runs in this epoch: it only deletes what an ended job left. The end before it still holds.
     clears: bool = False
+    #: ``base`` lies outside the job's folder and is the job's own from here on, to be deleted as its checkpoints are.
+    claims: bool = False
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag="checkpoint"):
@@ -64,9 +66,10 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag="cancelled"):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
-    """The job failed for good; its checkpoints stay."""
+    """The job failed for good; ``deleted``: its checkpoints are removed."""
 
     reason: str = ""
+    deleted: bool = False
 
 
 class Superseded(msgspec.Struct, frozen=True, kw_only=True, tag="superseded"):

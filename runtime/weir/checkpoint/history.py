@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from weir.checkpoint.events import AckStats
@@ -39,6 +39,7 @@ class CheckpointStats:
     size: int  #: bytes
     acknowledged: int
     subtasks: int
+    reused: int = 0  #: bytes of ``size`` that earlier checkpoints stored
     alignment_ms: int = 0  #: the longest of any subtask
     path: str | None = None
     failure: CheckpointFailureReason | None = None
@@ -46,6 +47,26 @@ class CheckpointStats:
     #: Those that had to acknowledge, and what those that did measured.
     awaited: frozenset[SubtaskId] = frozenset()
     acks: Mapping[SubtaskId, AckStats] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> int:
+        """Bytes that were stored for it."""
+        return self.size - self.reused
+
+    @property
+    def unaligned(self) -> bool:
+        """Whether barriers overtook rows in any subtask."""
+        return any(ack.unaligned for ack in self.acks.values())
+
+    @property
+    def processed(self) -> int:
+        """Bytes of rows that subtasks processed between their first barrier and their last."""
+        return sum(ack.processed for ack in self.acks.values())
+
+    @property
+    def persisted(self) -> int:
+        """Bytes that barriers overtook."""
+        return sum(ack.persisted for ack in self.acks.values())
 
     @property
     def ended_ms(self) -> int:
@@ -59,6 +80,18 @@ class Figures:
 
     duration_ms: int
     size: int  #: bytes
+    stored: int  #: bytes of it that were stored for this one
+    processed: int = 0  #: bytes of rows, between the barriers
+    persisted: int = 0  #: bytes that barriers overtook
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A completed snapshot that exists, as far as it is known."""
+
+    path: str  #: URI of its folder
+    completed_ms: int  #: wall time
+    size: int | None = None  #: bytes; ``None``: taken by a process before this one
 
 
 @dataclass
@@ -82,17 +115,26 @@ class History:
     latest_failed: CheckpointStats | None = None
     #: Of completed snapshots, oldest first.
     figures: deque[Figures] = field(default_factory=lambda: deque(maxlen=FIGURES))
+    #: Checkpoints that are retained, oldest first.
+    kept: dict[CheckpointId, Kept] = field(default_factory=dict)
 
     def completed(self, pending: PendingCheckpoint, now: float, path: str, size: int) -> None:
         """Note a completed snapshot."""
         stats = stats_of(pending, now, Status.COMPLETED, path=path, size=size or pending.size)
         self.counts.completed += 1
-        self.figures.append(Figures(round(stats.duration_s * 1000), stats.size))
+        duration_ms = round(stats.duration_s * 1000)
+        self.figures.append(Figures(duration_ms, stats.size, stats.stored, stats.processed, stats.persisted))
         self.recent.append(stats)
         if pending.savepoint:
             self.latest_savepoint = stats
         else:
             self.latest_completed = stats
+            self.kept[stats.checkpoint_id] = Kept(path, stats.ended_ms, stats.size)
+
+    def dropped(self, checkpoints: Iterable[CheckpointId]) -> None:
+        """Note that these checkpoints are not retained any more."""
+        for number in checkpoints:
+            self.kept.pop(number, None)
 
     def failed(
         self, pending: PendingCheckpoint, now: float, reason: CheckpointFailureReason, message: str
@@ -122,6 +164,7 @@ def stats_of(
         triggered_ms=pending.triggered_ms,
         duration_s=now - pending.triggered_at,
         size=pending.size if size is None else size,
+        reused=pending.reused,
         acknowledged=len(pending.acks),
         subtasks=len(pending.awaited),
         alignment_ms=max((ack.stats.alignment_ms for ack in pending.acks.values()), default=0),

@@ -68,6 +68,8 @@ class OperatorFacts(msgspec.Struct, frozen=True, kw_only=True):
     max_parallelism: int
     bytes: int
     files: int
+    #: Bytes of it that were on their way to its subtasks: an unaligned checkpoint's.
+    in_flight: int = 0
     #: Subtasks that had reached the end of their input.
     finished: tuple[int, ...] = ()
     #: The smallest of its subtasks, event-time milliseconds.
@@ -118,7 +120,8 @@ def inspect_snapshot(snapshot: LoadedSnapshot, recorded: int | None = None) -> S
     metadata = snapshot.metadata
     faults: list[FileFault] = []
     operators = tuple(_operator(snapshot, operator, faults) for operator in metadata.operators)
-    referenced = {handle.path for handle in _handles(snapshot) if handle.path is not None}
+    files = {handle.path for handle in _handles(snapshot) if handle.path is not None}
+    referenced = {snapshot.located(handle)[1].path for handle in _handles(snapshot)}
     listed = {info.name for info in snapshot.folder.list()}
     return SnapshotFacts(
         uri=snapshot.uri,
@@ -133,7 +136,7 @@ def inspect_snapshot(snapshot: LoadedSnapshot, recorded: int | None = None) -> S
         format_version=metadata.format_version,
         metadata_sha256=snapshot.metadata_sha256,
         bytes=metadata.size,
-        files=len(referenced),
+        files=len(files),
         has_commits=metadata.has_commits,
         final=metadata.final,
         max_watermark=metadata.max_watermark,
@@ -153,8 +156,7 @@ def verify_files(snapshot: LoadedSnapshot) -> list[FileFault]:
 def _handles(snapshot: LoadedSnapshot) -> Iterator[StateHandle]:
     for operator in snapshot.metadata.operators:
         for subtask in operator.subtasks:
-            for handle in subtask.handles:
-                yield snapshot.within_folder(handle)
+            yield from subtask.files
 
 
 def _operator(snapshot: LoadedSnapshot, operator: OperatorState, faults: list[FileFault]) -> OperatorFacts:
@@ -162,11 +164,14 @@ def _operator(snapshot: LoadedSnapshot, operator: OperatorState, faults: list[Fi
     before = len(faults)
     for state in sorted(operator.subtasks, key=lambda state: state.subtask):
         for handle in state.handles:
-            fault = _count(snapshot, operator, state, snapshot.within_folder(handle), counts)
+            fault = _count(snapshot, operator, state, handle, counts)
             if fault is not None:
                 faults.append(fault)
+        overtaken = () if state.in_flight is None else (state.in_flight,)
+        others = (_read(snapshot, handle, "") for handle in (*overtaken, *(state.shared or ())))
+        faults += [found for found in others if isinstance(found, FileFault)]
     watermarks = [state.watermark for state in operator.subtasks if state.watermark is not None]
-    handles = [handle for state in operator.subtasks for handle in state.handles]
+    handles = [handle for state in operator.subtasks for handle in state.files]
     return OperatorFacts(
         uid=operator.uid,
         name=operator.name,
@@ -174,6 +179,7 @@ def _operator(snapshot: LoadedSnapshot, operator: OperatorState, faults: list[Fi
         parallelism=operator.parallelism,
         max_parallelism=operator.max_parallelism,
         bytes=operator.size,
+        in_flight=operator.in_flight,
         files=sum(not handle.inline for handle in handles),
         finished=tuple(sorted(state.subtask for state in operator.subtasks if state.finished)),
         watermark=min(watermarks, default=None),
@@ -214,7 +220,8 @@ def _read(snapshot: LoadedSnapshot, handle: StateHandle, inline: str) -> bytes |
     else:
         assert handle.path is not None
         try:
-            data = snapshot.folder.read(handle.path)
+            folder, within = snapshot.located(handle)
+            data = folder.read(within.path or "")
         except ObjectNotFound:
             return FileFault(
                 file=file,
@@ -244,7 +251,8 @@ def _read(snapshot: LoadedSnapshot, handle: StateHandle, inline: str) -> bytes |
 
 def _file(snapshot: LoadedSnapshot, handle: StateHandle, inline: str) -> str:
     if handle.path is not None:
-        return f"{snapshot.uri}/{handle.path}"
+        folder, within = snapshot.located(handle)
+        return f"{folder.uri}/{within.path}"
     return f"{snapshot.uri}/{paths.METADATA} ({inline})"
 
 

@@ -136,7 +136,7 @@ def inspect_checkpoint(folder: Storage, number: CheckpointId) -> SnapshotFacts:
     for entry in reversed(entries):
         if isinstance(entry.record, Checkpoint) and entry.record.point.path == path:
             return inspect_snapshot(store.load_point(folder, entry.record.point), entry.seq)
-    return inspect_snapshot(store.load_folder(PrefixedStorage(folder, path)), 0)
+    return inspect_snapshot(store.load_folder(PrefixedStorage(folder, path), around=folder), 0)
 
 
 def _read_log(folder: Storage, newest: int) -> tuple[list[Entry], list[FileFault], int]:
@@ -197,8 +197,8 @@ def _detail(entry: Entry) -> str:
             return "with a savepoint"
         case Finished(deleted=deleted) | Cancelled(deleted=deleted):
             return "its checkpoints are deleted" if deleted else "its checkpoints stay"
-        case Failed(reason=reason):
-            return reason
+        case Failed(reason=reason, deleted=deleted):
+            return f"{reason} (its checkpoints are deleted)" if deleted else reason
         case Superseded(by=by):
             return f"job {by} took over"
     return ""
@@ -215,7 +215,7 @@ def _held(folder: Storage, number: CheckpointId, point: RestorePoint | None) -> 
     if any(info.name == paths.checkpoint_metadata(number) for info in objects) or point is not None:
         try:
             snapshot = (
-                store.load_folder(PrefixedStorage(folder, path))
+                store.load_folder(PrefixedStorage(folder, path), around=folder)
                 if point is None
                 else store.load_point(folder, point)
             )
@@ -241,7 +241,7 @@ def _restore(folder: Storage, view: LogView, s3: S3Options | None) -> tuple[Rest
     damaged: set[str] = set()
     while True:
         try:
-            decision = recovery.decide(view, damaged)
+            decision = recovery.decide(view, damaged, folder.uri)
         except RestoreBlocked as error:
             return None, str(error), True
         if isinstance(decision, recovery.NoState):

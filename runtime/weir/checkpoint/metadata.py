@@ -20,6 +20,8 @@ from weir.state.snapshot import OperatorSubtaskState
 from weir.storage.names import check_name
 
 FORMAT_VERSION = 1
+#: Of a checkpoint with overtaken data, which a Weir that reads only version 1 would drop.
+IN_FLIGHT_FORMAT_VERSION = 2
 
 #: A larger file is neither written nor read: whoever gives a JobManager a snapshot must not take all its memory.
 MAX_BYTES = 256 * 1024 * 1024
@@ -59,7 +61,12 @@ class OperatorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     @property
     def stateful(self) -> bool:
         """Whether there is anything to restore."""
-        return any(subtask.handles for subtask in self.subtasks)
+        return any(subtask.files for subtask in self.subtasks)
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes that unaligned barriers overtook."""
+        return sum(subtask.in_flight.size for subtask in self.subtasks if subtask.in_flight is not None)
 
     @property
     def keyed(self) -> bool:
@@ -152,9 +159,9 @@ def decode(data: bytes, where: str) -> SnapshotMetadata:
         version = msgspec.json.decode(data, type=_Header).format_version
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotCorrupt(f"{where} is no snapshot metadata, or is damaged: {error}") from error
-    if version > FORMAT_VERSION:
+    if version > IN_FLIGHT_FORMAT_VERSION:
         raise SnapshotMismatch(
-            f"{where} has format version {version}, this Weir reads up to {FORMAT_VERSION}; use the version that wrote it"
+            f"{where} has format version {version}, this Weir reads up to {IN_FLIGHT_FORMAT_VERSION}; use the version that wrote it"
         )
     try:
         _check(data, where)
@@ -198,7 +205,9 @@ def _operator_fault(operator: OperatorState) -> str | None:
             first, last = state.key_groups
             if not 0 <= first <= last < operator.max_parallelism:
                 return f"has key groups {first} to {last} with max parallelism {operator.max_parallelism}"
-        for handle in state.handles:
+        if state.shared is not None and state.keyed is None:
+            return f"has shared files without keyed state in subtask {state.subtask}"
+        for handle in state.files:
             if handle.path is not None:
                 try:
                     check_name(handle.path)

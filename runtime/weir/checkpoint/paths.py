@@ -20,14 +20,16 @@ METADATA = "_metadata"
 
 _FENCE_RECORD = re.compile(r"fence/([0-9]{12})")
 _CHECKPOINT = re.compile(r"chk-([1-9][0-9]*)/(.+)")
-_STATE = re.compile(r"e([0-9]+)-a([0-9]+)-([0-9a-f]{16})-([0-9]+)-(keyed|operator)")
+_STATE = re.compile(r"e([0-9]+)-a([0-9]+)-([0-9a-f]{16})-([0-9]+)-(keyed|operator|in-flight)")
+_SHARED = re.compile(r"shared/([1-9][0-9]*)/(e[0-9]+-a[0-9]+-[0-9a-f]{16}-[0-9]+-keyed)-[0-9a-z]+")
 
 
 class StateKind(enum.StrEnum):
-    """Which half of a subtask's state an object holds."""
+    """Which part of a subtask's state an object holds."""
 
     KEYED = "keyed"
     OPERATOR = "operator"
+    IN_FLIGHT = "in-flight"  #: what an unaligned barrier overtook
 
 
 class StateName(NamedTuple):
@@ -79,6 +81,36 @@ def parse_state_name(name: str) -> StateName | None:
         return None
     epoch, attempt, operator, subtask, kind = match.groups()
     return StateName(Epoch(int(epoch)), AttemptId(int(attempt)), operator, int(subtask), StateKind(kind))
+
+
+def shared_file(checkpoint: CheckpointId, state: str, file: str) -> str:
+    """A file that later checkpoints may be made of, too: by the first one, the state of which it is part, and its own name."""
+    return f"{SHARED}{checkpoint}/{state}-{file}"
+
+
+class SharedName(NamedTuple):
+    """What the name of a shared file says."""
+
+    checkpoint: CheckpointId  #: for which it was stored
+    epoch: Epoch
+
+
+def parse_shared(name: str) -> SharedName | None:
+    """The reverse of :func:`shared_file`; None if ``name`` is not of that form."""
+    match = _SHARED.fullmatch(name)
+    state = parse_state_name(match.group(2)) if match else None
+    return SharedName(CheckpointId(int(match.group(1))), state.epoch) if match and state else None
+
+
+def is_state(name: str) -> bool:
+    """Whether a file in a savepoint's folder is one of ours."""
+    return parse_state_name(name) is not None or parse_shared(name) is not None
+
+
+def stored_earlier(name: str, checkpoint: CheckpointId) -> bool:
+    """Whether a file of which ``checkpoint`` is made was stored for an earlier one."""
+    shared = parse_shared(name)
+    return shared is not None and shared.checkpoint < checkpoint
 
 
 def savepoint_folder(job: JobId, checkpoint: CheckpointId) -> str:

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 
 from weir.checkpoint.events import Ack, AckResult, TriggerRequested
 from weir.checkpoint.job_facts import JobFacts, OperatorInfo
-from weir.checkpoint.metadata import FORMAT_VERSION, OperatorState, SnapshotKind, SnapshotMetadata
+from weir.checkpoint.metadata import (
+    FORMAT_VERSION,
+    IN_FLIGHT_FORMAT_VERSION,
+    OperatorState,
+    SnapshotKind,
+    SnapshotMetadata,
+)
 from weir.ids import AttemptId, CheckpointId, OperatorId, SubtaskId
 from weir.state.snapshot import OperatorSubtaskState
 
@@ -73,6 +79,11 @@ class PendingCheckpoint:
         """Bytes of state acknowledged so far."""
         return sum(state.size for ack in self.acks.values() for state in ack.states.values())
 
+    @property
+    def reused(self) -> int:
+        """Bytes of it that earlier checkpoints stored."""
+        return sum(ack.stats.reused for ack in self.acks.values())
+
     def acknowledge(self, ack: Ack) -> AckResult:
         """Take an acknowledgement of this snapshot."""
         if ack.subtask in self.acks:
@@ -84,14 +95,32 @@ class PendingCheckpoint:
             self.phase = Phase.READY
         return AckResult.SUCCESS
 
+    def lost(self) -> str | None:
+        """The channel whose receiver did not get what its sender sent before the barrier, if there is one.
+
+        Only channels of which both ends acknowledged are compared.
+        """
+        sent = {
+            number: (subtask, count)
+            for subtask, ack in self.acks.items()
+            for number, count in ack.sent.items()
+        }
+        for receiver, ack in sorted(self.acks.items()):
+            for number, received in ack.received.items():
+                sender, count = sent.get(number, (receiver, received))
+                if count != received:
+                    return f"{sender} sent {count} bytes of rows to {receiver}, which received {received}"
+        return None
+
     def metadata(self, facts: JobFacts) -> SnapshotMetadata:
         """The contents of ``_metadata``; every awaited subtask has acknowledged."""
         assert not self.missing
         operators = tuple(self._operator(info) for info in facts.operators)
         subtasks = [subtask for operator in operators for subtask in operator.subtasks]
+        overtaken = any(subtask.in_flight is not None for subtask in subtasks)
         extra = {} if self.request is None else {"owner": self.request.owner}
         return SnapshotMetadata(
-            format_version=FORMAT_VERSION,
+            format_version=IN_FLIGHT_FORMAT_VERSION if overtaken else FORMAT_VERSION,
             job_id=facts.job_id,
             job_name=facts.job_name,
             kind=SnapshotKind.SAVEPOINT if self.savepoint else SnapshotKind.CHECKPOINT,

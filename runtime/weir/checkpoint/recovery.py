@@ -15,6 +15,7 @@ from weir.checkpoint import paths
 from weir.checkpoint.fence_records import (
     Cancelled,
     Checkpoint,
+    Failed,
     Finished,
     LogView,
     RestorePoint,
@@ -49,6 +50,8 @@ class NoState:
     """There is nothing to restore; ``why`` says so to people."""
 
     why: str
+    #: There was some, and the job's end took it along.
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,19 @@ class Candidate:
     commits_after: tuple[RestorePoint, ...]
 
 
-def decide(view: LogView, damaged: AbstractSet[str] = frozenset()) -> Restore | NoState:
+def decide(view: LogView, damaged: AbstractSet[str] = frozenset(), root: str = "") -> Restore | NoState:
     """What to restore when a job with this log starts.
 
-    ``damaged`` holds the paths of restore points that turned out to be unusable. Raises ``RestoreBlocked`` when only
-    points are left behind which something was committed; the message lists them.
+    ``damaged`` holds the paths of restore points that turned out to be unusable; ``root`` is the URI of the job's folder, for
+    messages. Raises ``RestoreBlocked`` when only points are left behind which something was committed; message and choices
+    list them, with what each costs.
     """
     if not view.entries:
         return NoState("the job has never been started")
     known = candidates(view)
     if not known:
         if any(_deleted(entry.record) for entry in view.entries):
-            return NoState("the job ended, and its checkpoints were deleted with it")
+            return NoState("the job ended, and its checkpoints were deleted with it", deleted=True)
         return NoState("the job has no completed snapshot")
     first, *older = known
     if first.point.path not in damaged:
@@ -81,14 +85,14 @@ def decide(view: LogView, damaged: AbstractSet[str] = frozenset()) -> Restore | 
             break
         if candidate.point.path not in damaged:
             return Restore(candidate.point, Why.FALLBACK)
-    raise RestoreBlocked(_blocked_message(first, older, damaged))
+    raise _blocked(first, older, damaged, root)
 
 
 def candidates(view: LogView) -> list[Candidate]:
     """The restore points of the job's present line, the regular one first, each path once.
 
     A start that restored something else than the newest snapshot began a new line from there: what lies between is
-    not on it. Before a start without a base, or a cancellation with deletion, there is nothing.
+    not on it. Before a start without a base, or an end with deletion, there is nothing.
     """
     found: dict[str, Candidate] = {}
     commits: list[RestorePoint] = []
@@ -97,6 +101,8 @@ def candidates(view: LogView) -> list[Candidate]:
         record = entry.record
         if _deleted(record):
             break
+        if isinstance(record, Start) and record.clears:
+            continue  # nothing ran in that epoch
         point = point_of(record)
         if resume_at is not None and not (isinstance(record, Checkpoint) and record.point.path == resume_at):
             continue
@@ -129,8 +135,15 @@ def completed_oldest_first(view: LogView) -> list[CheckpointId]:
     return list(dict.fromkeys(numbers))
 
 
+def claimed(view: LogView) -> tuple[RestorePoint, ...]:
+    """Snapshots outside the job's folder that the job made its own, oldest first. Some may have been deleted since."""
+    starts = [entry.record for entry in view.entries if isinstance(entry.record, Start)]
+    points = [start.base for start in starts if start.claims and start.base is not None]
+    return tuple(dict.fromkeys(points))
+
+
 def _deleted(record: object) -> bool:
-    return isinstance(record, Cancelled | Finished) and record.deleted
+    return isinstance(record, Cancelled | Finished | Failed) and record.deleted
 
 
 def _why(record: object) -> Why:
@@ -139,19 +152,37 @@ def _why(record: object) -> Why:
     return Why.BASE if isinstance(record, Start) else Why.LAST_CHECKPOINT
 
 
-def _blocked_message(first: Candidate, older: list[Candidate], damaged: AbstractSet[str]) -> str:
-    lines = [f"{first.point.path} is damaged, and no other restore point is safe:"]
-    for candidate in older:
-        if candidate.point.path in damaged:
-            cost = "damaged or deleted as well"
-        elif candidate.commits_after:
-            numbers = ", ".join(str(point.checkpoint_id) for point in reversed(candidate.commits_after))
-            cost = f"output committed with snapshot {numbers} would be written a second time"
-        else:
-            cost = "safe"
-        lines.append(f"  {candidate.point.path} (snapshot {candidate.point.checkpoint_id}): {cost}")
-    lines.append(
-        f"bring {first.point.path} back, or start from one of these or from a savepoint: by --from, or in a cluster by "
-        "restore.from and a new restore.nonce"
+def skipped(view: LogView, damaged: AbstractSet[str], chosen: RestorePoint) -> tuple[str, ...]:
+    """Paths of the damaged points that ``chosen`` stands in for, the newest first."""
+    line = [candidate.point.path for candidate in candidates(view)]
+    return tuple(path for path in line[: line.index(chosen.path)] if path in damaged)
+
+
+def _blocked(
+    first: Candidate, older: list[Candidate], damaged: AbstractSet[str], root: str
+) -> RestoreBlocked:
+    broken = _location(first.point, root)
+    ways = [f"{_location(candidate.point, root)} ({_cost(candidate, damaged)})" for candidate in older]
+    stands = next((c.commits_after[0].checkpoint_id for c in older if c.commits_after), None)
+    said = f"{broken} is damaged, and no other restore point is safe"
+    if stands is not None:
+        said += f": output is committed up to snapshot {stands}"
+    advice = (
+        f"bring {broken} back and start the job again, or start from {'one of these or from ' if ways else ''}a savepoint: "
+        "`weir run --from PATH`, or in a cluster restore.from and a new restore.nonce"
     )
-    return "\n".join(lines)
+    lines = [said, *(f"  {way}" for way in ways or ["the log knows no other"]), advice]
+    return RestoreBlocked("\n".join(lines), (f"{broken}, brought back (nothing is lost or doubled)", *ways))
+
+
+def _location(point: RestorePoint, root: str) -> str:
+    return point.path if "://" in point.path or not root else f"{root}/{point.path}"
+
+
+def _cost(candidate: Candidate, damaged: AbstractSet[str]) -> str:
+    if candidate.point.path in damaged:
+        return "damaged or deleted as well"
+    if candidate.commits_after:
+        numbers = ", ".join(str(point.checkpoint_id) for point in reversed(candidate.commits_after))
+        return f"output committed with snapshot {numbers} would be written a second time"
+    return "safe"

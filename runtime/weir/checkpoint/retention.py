@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from weir.checkpoint import paths
+from weir.config import ExternalizedCheckpointRetention
 from weir.ids import CheckpointId, Epoch
 
 
@@ -29,13 +30,31 @@ def subsumed(completed: Sequence[CheckpointId], retained: int) -> tuple[Checkpoi
     return tuple(completed[: max(0, len(completed) - retained)])
 
 
-def deletes_checkpoints(end: JobEnd, *, retain_on_cancel: bool) -> bool:
+def deletes_checkpoints(end: JobEnd, retention: ExternalizedCheckpointRetention, *, ran: bool = True) -> bool:
     """Whether a job that ends so takes its checkpoints with it; to be done after its terminal record says so.
 
-    A failed or stopped job keeps them. A finished one keeps them where a cancelled one would, so that an upgrade may
-    still go on from its end.
+    As in Flink, with two differences. A finished job keeps them where a cancelled one would, so that an upgrade may
+    still go on from its end. And one that failed before it ``ran`` keeps what it was to start from: code that does not
+    fit the state, or too few slots, must not cost the state.
     """
-    return end in {JobEnd.CANCELLED, JobEnd.FINISHED} and not retain_on_cancel
+    if end is JobEnd.FAILED:
+        return ran and retention is ExternalizedCheckpointRetention.NO_EXTERNALIZED_CHECKPOINTS
+    kept = retention is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION
+    return end in {JobEnd.CANCELLED, JobEnd.FINISHED} and not kept
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What is known of shared files.
+
+    A table of a running task that was stored for checkpoint k, and that may still be part of a later one, is part of every
+    completed one from k on. So whatever the ``newest`` of them is not made of, of k up to its number, no later one will be.
+    """
+
+    #: Those that a completed checkpoint is made of.
+    referenced: frozenset[str]
+    #: The newest completed checkpoint.
+    newest: CheckpointId
 
 
 @dataclass(frozen=True)
@@ -51,16 +70,21 @@ class Classified:
 
 
 def classify(
-    names: Sequence[str], keep: AbstractSet[CheckpointId], below: CheckpointId, epoch: Epoch
+    names: Sequence[str],
+    keep: AbstractSet[CheckpointId],
+    below: CheckpointId,
+    epoch: Epoch,
+    shared: Shared | None = None,
 ) -> Classified:
     """Sort all objects of a job's folder.
 
     ``keep``: checkpoints that are complete and retained, or a base. ``below``: numbers from here on may be in
-    progress. ``epoch``: this process's. Nothing is to be deleted when ``newer`` is not empty.
+    progress. ``epoch``: this process's. ``shared``: without it all shared files are kept. Nothing is to be deleted when
+    ``newer`` is not empty.
     """
     sorted_into: dict[str, list[str]] = {"keep": [], "delete": [], "foreign": [], "newer": []}
     for name in names:
-        sorted_into[_class_of(name, keep, below, epoch)].append(name)
+        sorted_into[_class_of(name, keep, below, epoch, shared)].append(name)
     if sorted_into["newer"]:
         sorted_into["keep"] += sorted_into.pop("delete")
         sorted_into["delete"] = []
@@ -79,10 +103,18 @@ def own_files(names: Iterable[str], checkpoint: CheckpointId, epoch: Epoch) -> t
     return tuple(found)
 
 
-def _class_of(name: str, keep: AbstractSet[CheckpointId], below: CheckpointId, epoch: Epoch) -> str:
+def _class_of(
+    name: str,
+    keep: AbstractSet[CheckpointId],
+    below: CheckpointId,
+    epoch: Epoch,
+    shared: Shared | None,
+) -> str:
+    if name.startswith(paths.SHARED):
+        return _class_of_shared(name, epoch, shared)
     split = paths.split_checkpoint(name)
     if split is None:
-        ours = name.startswith((paths.FENCE, paths.SHARED, paths.TASK_OWNED))
+        ours = name.startswith((paths.FENCE, paths.TASK_OWNED))
         return "keep" if ours else "foreign"
     checkpoint, rest = split
     state = paths.parse_state_name(rest)
@@ -91,3 +123,14 @@ def _class_of(name: str, keep: AbstractSet[CheckpointId], below: CheckpointId, e
     if state is not None and state.epoch > epoch:
         return "newer"
     return "keep" if checkpoint in keep or checkpoint >= below else "delete"
+
+
+def _class_of_shared(name: str, epoch: Epoch, shared: Shared | None) -> str:
+    found = paths.parse_shared(name)
+    if found is None:
+        return "foreign"
+    if found.epoch > epoch:
+        return "newer"
+    if shared is None or name in shared.referenced or found.checkpoint > shared.newest:
+        return "keep"
+    return "delete"

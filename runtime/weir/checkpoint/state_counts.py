@@ -15,6 +15,7 @@ import msgspec
 from weir.errors import SnapshotCorrupt
 from weir.serde.naming import render
 from weir.state import reserved, statefile
+from weir.state.rocksdb import native
 from weir.state.statefile import Section
 
 _DOMAINS: Final = {
@@ -35,11 +36,11 @@ class StateFacts(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     type: str
-    #: Keys with a value; ``None`` for operator state.
+    #: Keys with a value; ``None`` for operator state, and where they are in files of the backend, which are not opened.
     keys: int | None
     #: Elements of lists and maps; ``None`` where a key has one value, or where it cannot be counted.
     entries: int | None
-    bytes: int
+    bytes: int  #: without what is in files of the backend
     #: ``False``: no function registered it for some time, so some keys may be counted twice.
     exact: bool = True
 
@@ -61,6 +62,7 @@ class _Sum:
         self.elements: int | None = 0
         self.bytes = 0
         self.exact = True
+        self.counted = True
         self.earliest: int | None = None
 
 
@@ -81,9 +83,14 @@ class Counts:
     def add(self, data: bytes, subtask: int) -> None:
         """Count one state file. Raises ``SnapshotCorrupt``, or ``SnapshotMismatch`` for a newer format."""
         header, sections = statefile.read(data)
+        if header.content == native.CONTENT:
+            increment = native.read(data)
+            sections = list(increment.others)
+            for state in increment.states:
+                self._add_uncounted(Section(state.header, []))
         try:
             for section in sections:
-                if header.content == "keyed":
+                if header.content in ("keyed", native.CONTENT):
                     self._add_keyed(section)
                 else:
                     self._add_operator(section, subtask)
@@ -125,6 +132,13 @@ class Counts:
                 found.earliest = _earliest(found.earliest, chunk.columns[1])
         if header.kind not in _WITH_LENGTHS:
             found.elements = None
+
+    def _add_uncounted(self, section: Section) -> None:
+        """A state in files of its backend, which are not opened here."""
+        header = section.header
+        self.key_type = self.key_type or type_text(header.signature.get("current-key"))
+        found = self._keyed.setdefault((header.kind, header.name), _Sum(header.kind, _state_type(section)))
+        found.counted, found.elements = False, None
 
     def _add_operator(self, section: Section, subtask: int) -> None:
         columns = [column for chunk in section.chunks for column in chunk.columns]
@@ -179,7 +193,7 @@ def _facts(name: str, found: _Sum, *, keyed: bool) -> StateFacts:
         name=name,
         kind=found.kind,
         type=found.type,
-        keys=found.chunk_entries if keyed else None,
+        keys=found.chunk_entries if keyed and found.counted else None,
         entries=found.elements,
         bytes=found.bytes,
         exact=found.exact,

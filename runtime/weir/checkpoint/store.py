@@ -7,22 +7,30 @@ completed: ``publishing``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from weir import crashpoints
 from weir.checkpoint import metadata as metadata_format
 from weir.checkpoint import paths, retention
 from weir.checkpoint.fence import FenceLog
 from weir.checkpoint.fence_records import RestorePoint
-from weir.checkpoint.metadata import SnapshotMetadata
+from weir.checkpoint.metadata import SnapshotKind, SnapshotMetadata
 from weir.errors import ObjectExists, ObjectNotFound, SnapshotCorrupt, SnapshotError
 from weir.ids import CheckpointId, Epoch, JobId
 from weir.state.snapshot import StateHandle, inline_handle, object_handle
 from weir.storage import PrefixedStorage, S3Options, Storage, open_storage
 
+_T = TypeVar("_T")
+
+#: How often a file is read whose bytes are not those that were recorded.
+READS: Final = 3
 #: State up to this size lies in ``_metadata`` itself.
 INLINE_BYTES = 20 * 1024
+#: Behind every checkpoint.
+_LAST = CheckpointId(2**63)
 #: Bytes of a ``_metadata`` that are looked at in one piece before it is trusted with more memory.
 _PIECE = 8 * 1024 * 1024
 
@@ -35,17 +43,21 @@ class LoadedSnapshot:
     metadata: SnapshotMetadata
     metadata_sha256: str
     folder: Storage  #: that folder
+    around: Storage | None = None  #: what that folder lies in, if it is known: shared files are there
 
     def read_state(self, handle: StateHandle) -> bytes:
         """The bytes behind one of the snapshot's handles. Raises ``SnapshotCorrupt`` naming the file."""
-        return read_state(self.folder, self.within_folder(handle))
+        return read_state(*self.located(handle))
 
-    def within_folder(self, handle: StateHandle) -> StateHandle:
-        """The handle relative to ``folder``: checkpoints name their files from the job's folder."""
+    def located(self, handle: StateHandle) -> tuple[Storage, StateHandle]:
+        """Where a file is, and its handle from there: checkpoints name their files from the job's folder."""
         own = paths.checkpoint_folder(self.metadata.checkpoint_id) + "/"
-        if handle.path is None or not handle.path.startswith(own):
-            return handle
-        return StateHandle(path=handle.path[len(own) :], size=handle.size, sha256=handle.sha256)
+        if handle.path is None:
+            return self.folder, handle
+        if handle.path.startswith(paths.SHARED) and self.metadata.kind is SnapshotKind.CHECKPOINT:
+            return self.around or open_storage(self.uri.rpartition("/")[0]), handle
+        within = handle.path.removeprefix(own)
+        return self.folder, StateHandle(path=within, size=handle.size, sha256=handle.sha256)
 
 
 def job_folder(checkpoints: Storage, job: JobId) -> Storage:
@@ -78,12 +90,12 @@ def read_state(folder: Storage, handle: StateHandle) -> bytes:
     if handle.data is not None:
         return handle.checked(handle.data, f"inline state in {folder.uri}")
     assert handle.path is not None
-    where = f"{folder.uri}/{handle.path}"
+    where = f"state file {folder.uri}/{handle.path}"
+    path = handle.path
     try:
-        data = folder.read(handle.path)
+        return _read_again(lambda: handle.checked(folder.read(path), where))
     except ObjectNotFound as error:
-        raise SnapshotCorrupt(f"state file {where} is missing; its snapshot cannot be restored") from error
-    return handle.checked(data, f"state file {where}")
+        raise SnapshotCorrupt(f"{where} is missing; its snapshot cannot be restored") from error
 
 
 def load(path: str, s3: S3Options | None = None, expected: RestorePoint | None = None) -> LoadedSnapshot:
@@ -92,33 +104,51 @@ def load(path: str, s3: S3Options | None = None, expected: RestorePoint | None =
     With ``expected`` the metadata must be the one that the fence recorded. Raises ``SnapshotCorrupt`` naming the file.
     """
     folder_uri = path.rstrip("/").removesuffix("/" + paths.METADATA)
-    return load_folder(open_storage(folder_uri, s3), expected)
+    around = None if s3 is None else open_storage(folder_uri.rpartition("/")[0], s3)
+    return load_folder(open_storage(folder_uri, s3), expected, around)
 
 
 def load_point(job: Storage, point: RestorePoint, s3: S3Options | None = None) -> LoadedSnapshot:
     """Read a restore point of the job's log, wherever it is."""
     if "://" in point.path:
         return load(point.path, s3, point)
-    return load_folder(PrefixedStorage(job, point.path), point)
+    return load_folder(PrefixedStorage(job, point.path), point, job)
 
 
-def load_folder(folder: Storage, expected: RestorePoint | None = None) -> LoadedSnapshot:
-    """Read the snapshot whose ``_metadata`` lies in ``folder``."""
+def load_folder(
+    folder: Storage, expected: RestorePoint | None = None, around: Storage | None = None
+) -> LoadedSnapshot:
+    """Read the snapshot whose ``_metadata`` lies in ``folder``, which lies in ``around``."""
     where = f"{folder.uri}/{paths.METADATA}"
     try:
         _refuse_flood(folder, where)
-        data = folder.read(paths.METADATA)
+        metadata, found = _read_again(lambda: _read_metadata(folder, where, expected))
     except ObjectNotFound as error:
         raise SnapshotCorrupt(
             f"{where} is missing: no completed snapshot is there; name the folder of one (chk-N or savepoint-...)"
         ) from error
+    return LoadedSnapshot(folder.uri, metadata, found, folder, around)
+
+
+def _read_metadata(
+    folder: Storage, where: str, expected: RestorePoint | None
+) -> tuple[SnapshotMetadata, str]:
+    data = folder.read(paths.METADATA)
     found = metadata_format.digest(data)
     if expected is not None and found != expected.metadata_sha256:
         raise SnapshotCorrupt(
             f"{where} has sha256 {found}, the fence log recorded {expected.metadata_sha256}: "
             "it is damaged or was replaced"
         )
-    return LoadedSnapshot(folder.uri, metadata_format.decode(data, where), found, folder)
+    return metadata_format.decode(data, where), found
+
+
+def _read_again(read: Callable[[], _T]) -> _T:
+    """What ``read`` gives; what is damaged is read again before it is believed, for it may be the way that was bad."""
+    for _ in range(READS - 1):
+        with contextlib.suppress(SnapshotCorrupt):
+            return read()
+    return read()
 
 
 def _refuse_flood(folder: Storage, where: str) -> None:
@@ -146,8 +176,8 @@ def check_files(snapshot: LoadedSnapshot) -> None:
     """Look that every state file exists in its size, without reading it. Raises ``SnapshotCorrupt``."""
     for operator in snapshot.metadata.operators:
         for subtask in operator.subtasks:
-            for handle in subtask.handles:
-                _check_file(snapshot, snapshot.within_folder(handle))
+            for handle in subtask.files:
+                _check_file(*snapshot.located(handle))
 
 
 def discard(folder: Storage, snapshot_folder: str, epoch: Epoch) -> int:
@@ -160,7 +190,7 @@ def discard(folder: Storage, snapshot_folder: str, epoch: Epoch) -> int:
     deleted = 0
     for info in list(folder.list(prefix)):
         rest = info.name[len(prefix) :]
-        state = paths.parse_state_name(rest)
+        state = paths.parse_state_name(rest) or paths.parse_shared(rest)
         own_metadata = rest == paths.METADATA and _written_by(folder, info.name, epoch)
         if own_metadata or (state is not None and state.epoch == epoch):
             folder.delete(info.name)
@@ -185,6 +215,27 @@ def delete_checkpoints(fence: FenceLog, job: Storage, checkpoints: Iterable[Chec
         crashpoints.hit("jobmanager.retention.after-delete")
 
 
+def delete_snapshot(folder: Storage) -> None:
+    """Delete a snapshot that lies in a folder of its own: its record first, and only what has names of ours."""
+    folder.delete(paths.METADATA)
+    for info in list(folder.list()):
+        if paths.is_state(info.name):
+            folder.delete(info.name)
+
+
+def shared_with_none(job: Storage, snapshot: LoadedSnapshot) -> list[str]:
+    """Shared files in the folder ``job`` that ``snapshot`` is made of and no other checkpoint there is; none if one is unreadable."""
+    others = [number for number in existing_checkpoints(job) if number != snapshot.metadata.checkpoint_id]
+    names = [info.name for prefix in ("chk-", paths.SHARED) for info in job.list(prefix)]
+    found = shared_files(job, names, others, _LAST)
+    return sorted(_shared_of(snapshot.metadata) - found.referenced) if found is not None else []
+
+
+def _shared_of(metadata: SnapshotMetadata) -> set[str]:
+    states = (state for operator in metadata.operators for state in operator.subtasks)
+    return {handle.path for state in states for handle in state.shared or () if handle.path}
+
+
 def sweep(
     fence: FenceLog, job: Storage, keep: Iterable[CheckpointId], below: CheckpointId
 ) -> retention.Classified:
@@ -194,11 +245,69 @@ def sweep(
     Everything is classified before anything is deleted.
     """
     names = [info.name for info in job.list()]
-    classified = retention.classify(names, set(keep), below, fence.epoch)
+    kept = set(keep)
+    shared = shared_files(job, names, kept, max(kept, default=CheckpointId(0)))
+    classified = retention.classify(names, kept, below, fence.epoch, shared)
     fence.check_owned()
     for name in classified.delete:
         job.delete(name)
     return classified
+
+
+def shared_files(
+    job: Storage, names: Iterable[str], keep: Iterable[CheckpointId], newest: CheckpointId
+) -> retention.Shared | None:
+    """What the snapshots in ``keep``, as far as they are among ``names``, are made of; ``None`` when one cannot be read.
+
+    ``newest``: the newest completed checkpoint.
+    """
+    listed = set(names)
+    if not any(name.startswith(paths.SHARED) for name in listed):
+        return None
+    referenced: set[str] = set()
+    for checkpoint in keep:
+        if paths.checkpoint_metadata(checkpoint) not in listed:
+            continue
+        try:
+            snapshot = load_folder(PrefixedStorage(job, paths.checkpoint_folder(checkpoint)))
+        except SnapshotError:
+            return None
+        referenced |= _shared_of(snapshot.metadata)
+    return retention.Shared(frozenset(referenced), newest)
+
+
+def delete_shared(fence: FenceLog, job: Storage, newest: CheckpointId) -> None:
+    """Delete shared files that no snapshot is made of, nor will be; ``newest`` is the newest completed checkpoint.
+
+    Raises ``Fenced`` when another process owns the job; nothing more is deleted then.
+    """
+    names = [info.name for prefix in ("chk-", paths.SHARED) for info in job.list(prefix)]
+    found = {split[0] for name in names if (split := paths.split_checkpoint(name))}
+    shared = shared_files(job, names, found, newest)
+    _delete_shared(fence, job, retention.classify(names, found, newest, fence.epoch, shared))
+
+
+def clear(fence: FenceLog, job: Storage) -> None:
+    """Delete all checkpoints of a job that has ended. Raises ``Fenced``."""
+    delete_checkpoints(fence, job, existing_checkpoints(job))
+    names = [info.name for info in job.list(paths.SHARED)]
+    nothing = retention.Shared(frozenset(), _LAST)
+    _delete_shared(fence, job, retention.classify(names, set(), _LAST, fence.epoch, nothing))
+
+
+def _delete_shared(fence: FenceLog, job: Storage, found: retention.Classified) -> None:
+    due = [name for name in found.delete if name.startswith(paths.SHARED)]
+    if due:
+        fence.check_owned()
+    for name in due:
+        crashpoints.hit("jobmanager.shared.before-delete")
+        job.delete(name)
+        crashpoints.hit("jobmanager.shared.after-delete")
+
+
+def holds_checkpoints(job: Storage) -> bool:
+    """Whether any object of a checkpoint is left."""
+    return any(True for prefix in ("chk-", paths.SHARED) for _ in job.list(prefix))
 
 
 def existing_checkpoints(job: Storage) -> list[CheckpointId]:
@@ -229,12 +338,12 @@ def _written_by(folder: Storage, name: str, epoch: Epoch) -> bool:
         return False
 
 
-def _check_file(snapshot: LoadedSnapshot, handle: StateHandle) -> None:
+def _check_file(folder: Storage, handle: StateHandle) -> None:
     if handle.path is None:
         return
-    where = f"state file {snapshot.uri}/{handle.path}"
+    where = f"state file {folder.uri}/{handle.path}"
     try:
-        size = snapshot.folder.size(handle.path)
+        size = folder.size(handle.path)
     except ObjectNotFound as error:
         raise SnapshotCorrupt(f"{where} is missing; its snapshot cannot be restored") from error
     if size != handle.size:

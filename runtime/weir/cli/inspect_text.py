@@ -96,6 +96,8 @@ def _operator(facts: OperatorFacts) -> list[str]:
             readers = ", ".join(map(str, facts.enumerator.told_no_more))
             lines.append(f"    no more splits for readers {readers} of {facts.enumerator.readers}")
     lines += _listed("pending commit", facts.pending_commits)
+    if facts.in_flight:
+        lines.append(f"    in flight: {size(facts.in_flight)}, overtaken by the barrier")
     if facts.finished:
         lines.append(f"    finished subtasks: {', '.join(map(str, facts.finished))}")
     if facts.watermark is not None and facts.watermark > MIN_TIMESTAMP:
@@ -111,7 +113,8 @@ def _state(state: StateFacts) -> tuple[str, ...]:
     about = "" if state.exact else "at most "
     keys = "" if state.keys is None else about + counted(state.keys, "key")
     entries = "" if state.entries is None else about + counted(state.entries, "entry", "entries")
-    return state.name, state.kind, state.type, keys, entries, size(state.bytes)
+    where = size(state.bytes) if state.bytes else "in shared files"
+    return state.name, state.kind, state.type, keys, entries, where
 
 
 def _timers(timers: TimerFacts) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The commands that talk to a running JobManager by REST: jobs, status, checkpoints, savepoint, stop, cancel, rescale."""
+"""The commands that talk to a running JobManager by REST: jobs, status, profile, checkpoints, savepoint, stop, cancel, rescale."""
 
 from __future__ import annotations
 
@@ -83,6 +83,22 @@ def checkpoints(job: str, address: str | None, token_file: str | None, ca: str |
 @job_argument
 @access_options
 @output_option
+def profile(job: str, address: str | None, token_file: str | None, ca: str | None, output: str) -> None:
+    """Show where the time of JOB (a name or an id) goes: by vertex, in shares.
+
+    Its workers are looked at for five seconds: user code, state, serialisation, network, engine; waiting for credit of
+    those behind, and for input, comes from clocks.
+    """
+    from weir.cli.profiling import show_profile
+    from weir.cli.rest_client import Access
+
+    show_profile(Access.of(address, token_file, ca), job, json=output == "json")
+
+
+@click.command()
+@job_argument
+@access_options
+@output_option
 def cancel(job: str, address: str | None, token_file: str | None, ca: str | None, output: str) -> int:
     """Stop JOB (a name or an id) for good, without a savepoint."""
     from weir.cli.cancelling import cancel_job
@@ -92,15 +108,29 @@ def cancel(job: str, address: str | None, token_file: str | None, ca: str | None
 
 
 directory_argument = click.argument("directory", metavar="[DIR]", required=False)
+type_option = click.option(
+    "--type",
+    "format_type",
+    type=click.Choice(["canonical", "native"]),
+    default="canonical",
+    help="Canonical: any state backend reads it (default). Native: the files of RocksDB as they are; only RocksDB reads it.",
+)
 
 
 @click.command()
 @job_argument
 @directory_argument
+@type_option
 @access_options
 @output_option
 def savepoint(
-    job: str, directory: str | None, address: str | None, token_file: str | None, ca: str | None, output: str
+    job: str,
+    directory: str | None,
+    format_type: str,
+    address: str | None,
+    token_file: str | None,
+    ca: str | None,
+    output: str,
 ) -> int:
     """Take a savepoint of JOB (a name or an id) in a new folder below DIR; its path goes to stdout.
 
@@ -109,19 +139,22 @@ def savepoint(
     from weir.cli.rest_client import Access
     from weir.cli.steering import take_savepoint
 
-    return take_savepoint(Access.of(address, token_file, ca), job, directory, json=output == "json")
+    access = Access.of(address, token_file, ca)
+    return take_savepoint(access, job, directory, format_type, json=output == "json")
 
 
 @click.command()
 @job_argument
 @directory_argument
 @click.option("--drain", is_flag=True, help="End the input first: every event-time timer and window fires.")
+@type_option
 @access_options
 @output_option
 def stop(
     job: str,
     directory: str | None,
     drain: bool,
+    format_type: str,
     address: str | None,
     token_file: str | None,
     ca: str | None,
@@ -135,7 +168,8 @@ def stop(
     from weir.cli.rest_client import Access
     from weir.cli.steering import stop_job
 
-    return stop_job(Access.of(address, token_file, ca), job, directory, drain=drain, json=output == "json")
+    access = Access.of(address, token_file, ca)
+    return stop_job(access, job, directory, format_type, drain=drain, json=output == "json")
 
 
 @click.command()

@@ -27,16 +27,25 @@ _COMMANDS: Final = {
     "checkpoints": ("weir.cli.job_commands:checkpoints", "List the checkpoints of a job."),
     "completion": ("weir.cli.completion:completion", "Print the completion script of a shell."),
     "config": ("weir.cli.config:config_group", "Explain settings and where they come from."),
+    "diff": ("weir.cli.diff:diff", "Show what differs between two snapshots, key by key."),
     "doctor": ("weir.cli.doctor:doctor", "Judge what a job depends on: storage."),
+    "fetch-code": ("weir.cli.errands:fetch_code_command", "Fetch and verify the code of a job."),
     "inspect": ("weir.cli.inspect:inspect", "Show what a checkpoint or savepoint holds."),
     "jobs": ("weir.cli.job_commands:jobs", "List jobs."),
+    "profile": ("weir.cli.job_commands:profile", "Show where the time of a running job goes."),
     "rescale": ("weir.cli.job_commands:rescale", "Give a running job another parallelism."),
+    "preflight": ("weir.cli.errands:preflight", "Try whether a job fits a snapshot."),
     "run": ("weir.cli.run:run", "Run a job on this machine."),
     "savepoint": ("weir.cli.job_commands:savepoint", "Take a savepoint of a job."),
-    "plan": ("weir.cli.show_plan:plan", "Show the plan of a job."),
+    "plan": ("weir.cli.show_plan:plan", "Show the plan of a job, or what an apply would do."),
+    "snapshots": (
+        "weir.cli.errands:snapshots",
+        "Look after the snapshots of a job at rest.",
+    ),
     "serve": ("weir.cli.serve:serve", "Serve as a JobManager or a TaskManager (what pods run)."),
     "stop": ("weir.cli.job_commands:stop", "Stop a job with a savepoint."),
     "status": ("weir.cli.job_commands:status", "Show how a job fares."),
+    "submit": ("weir.cli.submit:submit", "Apply a job to a cluster, its script included."),
 }
 
 

@@ -58,7 +58,7 @@ SETTING_FIELDS = {
 _DELAYS = {"FixedDelay": options.FIXED_DELAY.key, "FailureRate": options.RATE_DELAY.key}
 
 #: What only a cluster has: the beginning of a path, and why it is ignored here.
-_CLUSTER_ONLY = {
+CLUSTER_ONLY = {
     "metadata.namespace": "jobs of this machine are in the namespace local",
     "spec.image": "the job runs in this Python environment",
     "spec.paused": "there is no operator here",
@@ -90,6 +90,9 @@ class JobResource:
     slots: int | None = None
     #: ``Resume``, ``Refuse`` or ``Fresh``: what to do with state found under this name.
     restore_policy: str = "Resume"
+    #: ``metadata.namespace`` and ``metadata.uid``, as a cluster fills them in.
+    namespace: str | None = None
+    uid: str | None = None
     #: What was ignored, and why; for people.
     notes: tuple[str, ...] = ()
     #: Who sets what, lowest first: below the job's code, and above it.
@@ -143,9 +146,12 @@ def read_target(
 
 
 def read_resource(
-    path: str, environ: Mapping[str, str] | None = None, config: str | None = None
+    path: str,
+    environ: Mapping[str, str] | None = None,
+    config: str | None = None,
+    code_folder: str | None = None,
 ) -> JobResource:
-    """The job that a StreamJob file describes.
+    """The job that a StreamJob file describes; its code is looked for in ``code_folder``, by default beside the file.
 
     Raises ``ConfigError`` with every fault of the file, each as ``file:line: path: what is wrong``.
     """
@@ -163,7 +169,7 @@ def read_resource(
     environ = os.environ if environ is None else environ
     below = (file_layer(environ, config), own, environment_layer(environ))
     values = {name: entry.value for name, entry in found.items()}
-    return _resource(os.path.dirname(os.path.abspath(path)), values, below, (fields,))
+    return _resource(code_folder or os.path.dirname(os.path.abspath(path)), values, below, (fields,))
 
 
 def _resource(
@@ -196,6 +202,8 @@ def _resource(
         savepoint_storage=overrides.get(options.SAVEPOINT_DIRECTORY.key),
         slots=values.get("spec.taskManager.slots"),
         restore_policy=values.get("spec.restore.policy", "Resume"),
+        namespace=values.get("metadata.namespace"),
+        uid=values.get("metadata.uid"),
         notes=_notes(values),
         below_code=below,
         above_code=above,
@@ -212,7 +220,7 @@ def _uri(uri: str | None) -> str | None:
 def _notes(values: dict[str, Any]) -> tuple[str, ...]:
     said: dict[str, str] = {}
     for name in values:
-        for start, reason in _CLUSTER_ONLY.items():
+        for start, reason in CLUSTER_ONLY.items():
             if name == start or name.startswith(start + "."):
                 said[start] = f"{start} is ignored: {reason}"
     return tuple(said.values())

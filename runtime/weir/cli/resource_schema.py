@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weir.config import nearest
-from weir.config.values import BOOLEAN, SIZE, TEXT, Kind, duration, integer, number
+from weir.config.values import (
+    BOOLEAN,
+    SIZE,
+    TEXT,
+    Kind,
+    duration,
+    integer,
+    kubernetes_duration,
+    kubernetes_size,
+    number,
+)
 from weir.config.yaml_entries import Entry, Fault
 
 
@@ -49,12 +59,24 @@ class Section:
 
 Schema = Leaf | Items | Anything | Settings | Section
 
+
+def _duration(least: float) -> Leaf:
+    def parse(text: str) -> float:
+        seconds = kubernetes_duration(text)
+        if seconds < least:
+            raise ValueError("")
+        return seconds
+
+    return Leaf((str,), Kind(duration(least).accepted, parse))
+
+
 _TEXT = Leaf((str,), TEXT)
 _BOOL = Leaf((bool,), BOOLEAN)
-_SIZE = Leaf((str, int), SIZE)
-_DURATION = Leaf((str,), duration())
-_COUNT = Leaf((int,), integer(0))
-_POSITIVE = Leaf((int,), integer(1))
+_SIZE = Leaf((str, int), Kind(SIZE.accepted, kubernetes_size))
+_DURATION = _duration(0.0)
+_BACKOFF = _duration(0.001)
+_COUNT = Leaf((int,), integer(0, 2**31 - 1))
+_POSITIVE = Leaf((int,), integer(1, 2**31 - 1))
 _PARALLELISM = Leaf((int,), integer(1, 32768))
 
 
@@ -69,7 +91,7 @@ def _one_of(*names: str) -> Leaf:
 
 
 def _job_name(text: str) -> str:
-    if len(text) > 45 or not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", text):
+    if len(text) > 45 or not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", text):
         raise ValueError("")
     return text
 
@@ -78,13 +100,13 @@ _RESTART: dict[str, dict[str, Schema]] = {
     "None": {},
     "FixedDelay": {"attempts": _COUNT, "delay": _DURATION},
     "ExponentialDelay": {
-        "initial": _DURATION,
-        "max": _DURATION,
-        "multiplier": Leaf((int, float), number(1.0)),
-        "resetAfter": _DURATION,
+        "initial": _BACKOFF,
+        "max": _BACKOFF,
+        "multiplier": Leaf((int, float), number(1.0, 1000.0)),
+        "resetAfter": _BACKOFF,
         "jitter": Leaf((int, float), number(0.0, 1.0)),
     },
-    "FailureRate": {"failures": _POSITIVE, "interval": _DURATION, "delay": _DURATION},
+    "FailureRate": {"failures": _POSITIVE, "interval": _BACKOFF, "delay": _DURATION},
 }
 #: By field of ``spec.restart``: the strategies that have it.
 RESTART_FIELDS: dict[str, list[str]] = {}
@@ -95,7 +117,11 @@ for _strategy, _fields in _RESTART.items():
 _METADATA = Section(
     {
         "name": Leaf(
-            (str,), Kind("at most 45 lower-case letters, digits, '-' and '.', not at an end", _job_name)
+            (str,),
+            Kind(
+                "at most 45 lower-case letters, digits and '-', beginning with a letter, not ending with '-'",
+                _job_name,
+            ),
         ),
         "namespace": _TEXT,
         **dict.fromkeys(
@@ -124,13 +150,13 @@ _CHECKPOINTS = Section(
     {
         "interval": _DURATION,
         "mode": _one_of("ExactlyOnce", "AtLeastOnce"),
-        "timeout": _DURATION,
+        "timeout": _duration(0.01),
         "minPause": _DURATION,
-        "maxConcurrent": _POSITIVE,
+        "maxConcurrent": Leaf((int,), integer(1, 100)),
         "tolerableFailures": _COUNT,
         "unaligned": _BOOL,
         "alignedTimeout": _DURATION,
-        "retained": _POSITIVE,
+        "retained": Leaf((int,), integer(1, 1000)),
         "onCancel": _one_of("Retain", "Delete"),
     }
 )
@@ -139,8 +165,8 @@ _UPGRADE = Section(
     {
         "mode": _one_of("Savepoint", "LastState", "Stateless"),
         "handover": _one_of("Recreate", "Standby"),
-        "savepointTimeout": _DURATION,
-        "maxCheckpointAge": _DURATION,
+        "savepointTimeout": _duration(1.0),
+        "maxCheckpointAge": _duration(1.0),
         "stabilityWindow": _DURATION,
         "rollback": _BOOL,
         "rollbackTo": _COUNT,
@@ -178,11 +204,21 @@ _SPEC = Section(
             }
         ),
         "upgrade": _UPGRADE,
-        "snapshots": Section({"schedule": _TEXT, "keep": Section({"count": _POSITIVE, "age": _DURATION})}),
+        "snapshots": Section(
+            {
+                "schedule": _TEXT,
+                "keep": Section({"count": Leaf((int,), integer(1, 1000)), "age": _duration(60.0)}),
+            }
+        ),
         "deletionPolicy": _one_of("Retain", "Savepoint", "Purge"),
         "jobManager": Section({"resources": Anything(), "pod": Anything()}),
         "taskManager": Section(
-            {"slots": _POSITIVE, "resources": Anything(), "pod": Anything(), "localStorage": _SIZE}
+            {
+                "slots": Leaf((int,), integer(1, 128)),
+                "resources": Anything(),
+                "pod": Anything(),
+                "localStorage": _SIZE,
+            }
         ),
         "config": Settings(),
     },

@@ -17,6 +17,11 @@ from weir.cli.shared_options import config_option, output_option
     help="Worker processes of each TaskManager. Default: one TaskManager with as many as the job needs.",
 )
 @click.option("--from", "restore_from", metavar="PATH", help="Checkpoint or savepoint to start from.")
+@click.option(
+    "--claim-mode",
+    type=click.Choice(["no-claim", "claim"]),
+    help="What becomes of that snapshot: it stays as it is (default), or is this job's, which deletes it in time.",
+)
 @click.option("--allow-non-restored-state", is_flag=True, help="Drop state that no operator claims.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting by its key.")
 @config_option
@@ -41,6 +46,7 @@ def run(
     parallelism: int | None,
     slots: int | None,
     restore_from: str | None,
+    claim_mode: str | None,
     allow_non_restored_state: bool,
     settings: tuple[str, ...],
     config: str | None,
@@ -59,6 +65,10 @@ def run(
         raise click.UsageError("--address and --one-process exclude each other: one process serves no REST")
     from weir.cli.run_job import RunFlags, run_job
 
+    if claim_mode is not None:
+        from weir.config import options
+
+        settings = (*settings, f"{options.CLAIM_MODE.key}={claim_mode.replace('-', '_').upper()}")
     flags = RunFlags(
         parallelism=parallelism,
         slots=slots,

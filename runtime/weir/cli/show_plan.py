@@ -17,6 +17,11 @@ from weir.cli.shared_options import config_option, output_option
     metavar="PATH",
     help="Compare with this checkpoint or savepoint: exit code 1 if the restore would be refused.",
 )
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Say what an apply of TARGET would do in kubectl's cluster; nothing is changed.",
+)
 @click.option("--allow-non-restored-state", is_flag=True, help="With --from: state may be dropped.")
 @config_option
 @output_option
@@ -24,11 +29,14 @@ def plan(
     target: str,
     args: tuple[str, ...],
     restore_from: str | None,
+    cluster: bool,
     allow_non_restored_state: bool,
     config: str | None,
     output: str,
 ) -> int:
     """Show the plan of TARGET: a StreamJob FILE.yaml, a script job.py, or package.module:function."""
+    if cluster:
+        return _of_cluster(target, args, output)
     from weir.cli.plan import plan_text
     from weir.cli.restore_preview import plan_with_restore
 
@@ -45,3 +53,20 @@ def plan(
     if refused:
         click.echo(f"weir: the job would not start from {restore_from}", err=True)
     return FAILED if refused else 0
+
+
+def _of_cluster(target: str, args: tuple[str, ...], output: str) -> int:
+    import msgspec
+
+    from weir.cli.cluster_plan import foresee
+    from weir.cli.kubectl import Kubectl
+    from weir.cli.submitting import read_submission
+
+    submission = read_submission(target, args)
+    kubectl = Kubectl(namespace=submission.job["metadata"].get("namespace"))
+    foreseen = foresee(kubectl, submission.documents)
+    click.echo(
+        msgspec.json.encode(foreseen.document).decode() + "\n" if output == "json" else foreseen.text,
+        nl=False,
+    )
+    return 0

@@ -20,21 +20,32 @@ from weir.storage import absolute_uri
 _POLL: Final = 0.05
 
 
-def take_savepoint(access: Access, job: str, folder: str | None, *, json: bool) -> int:
+def take_savepoint(access: Access, job: str, folder: str | None, format_type: str, *, json: bool) -> int:
     """The exit code: 0 once the savepoint is complete."""
     client, job_id = find_job(access, job)
     trigger = _trigger()
-    body = {"target-directory": _target(folder), "triggerId": trigger}
+    body = {
+        "target-directory": _target(folder),
+        "formatType": format_type.upper(),
+        "triggerId": trigger,
+    }
     client.call("POST", job_path(job_id, "/savepoints"), body)
     click.echo(f"weir: taking a savepoint of {job} ({job_id})", err=True)
     return _show(_outcome(client, job_path(job_id, f"/savepoints/{trigger}")), json=json)
 
 
-def stop_job(access: Access, job: str, folder: str | None, *, drain: bool, json: bool) -> int:
+def stop_job(
+    access: Access, job: str, folder: str | None, format_type: str, *, drain: bool, json: bool
+) -> int:
     """The exit code: 0 once the job has stopped."""
     client, job_id = find_job(access, job)
     trigger = _trigger()
-    body = {"targetDirectory": _target(folder), "drain": drain, "triggerId": trigger}
+    body = {
+        "targetDirectory": _target(folder),
+        "drain": drain,
+        "formatType": format_type.upper(),
+        "triggerId": trigger,
+    }
     client.call("POST", job_path(job_id, "/stop"), body)
     draining = ", draining it" if drain else ""
     click.echo(f"weir: stopping {job} ({job_id}) with a savepoint{draining}", err=True)

@@ -104,11 +104,12 @@ class CheckpointOptions:
     min_pause: float = 0.0
     max_concurrent: int = 1
     tolerable_failures: int = 0
-    retention: ExternalizedCheckpointRetention = ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION
+    retention: ExternalizedCheckpointRetention = ExternalizedCheckpointRetention.NO_EXTERNALIZED_CHECKPOINTS
     num_retained: int = 1
     unaligned: bool = False
     aligned_timeout: float = 0.0
     incremental: bool = False
+    claims: bool = False  #: whether a snapshot that the job is told to start from becomes its own
     directory: str | None = None
     savepoint_directory: str | None = None
 
@@ -121,11 +122,6 @@ class CheckpointOptions:
     def exactly_once(self) -> bool:
         """Whether barriers are aligned and sinks transactional."""
         return self.mode is CheckpointingMode.EXACTLY_ONCE
-
-    @property
-    def retain_on_cancel(self) -> bool:
-        """Whether the last checkpoints stay when the job is cancelled."""
-        return self.retention is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION
 
 
 @dataclass(frozen=True)
@@ -170,6 +166,8 @@ class StateBackendOptions:
 
     type: StateBackendType = StateBackendType.MEMORY
     incremental: bool = False
+    local_directory: str | None = None  #: of RocksDB; ``None``: the machine's folder for temporary files
+    memory: int = 256 * 2**20  #: bytes for RocksDB's state in one slot
 
 
 @dataclass(frozen=True)
@@ -213,13 +211,17 @@ class JobOptions:
         Raises ``ConfigError`` with one line for each unknown key (and the nearest one) and each wrong value.
         """
         reader = _Reader(settings)
-        _refuse_later_features(reader)
+        _check_unaligned(reader)
+        _refuse_unmet(reader)
         checkpoints = _checkpoints(reader)
         made = cls(
             checkpoints=checkpoints,
             restart=_restart(reader, checkpoints.enabled),
             state_backend=StateBackendOptions(
-                reader.get(options.STATE_BACKEND), reader.get(options.INCREMENTAL)
+                type=reader.get(options.STATE_BACKEND),
+                incremental=reader.get(options.INCREMENTAL),
+                local_directory=reader.get(options.ROCKSDB_DIRECTORY),
+                memory=reader.get(options.ROCKSDB_MEMORY),
             ),
             pipeline=_pipeline(reader),
             process=_process(reader),
@@ -228,15 +230,20 @@ class JobOptions:
         return made
 
 
-def _refuse_later_features(reader: _Reader) -> None:
-    """What is part of the contract but not of this version is refused, never silently something else."""
-    if reader.get(options.STATE_BACKEND) is StateBackendType.ROCKSDB:
+def _check_unaligned(reader: _Reader) -> None:
+    """As in Flink: they are exactly once, and one at a time."""
+    if not reader.get(options.UNALIGNED):
+        return
+    mode, concurrent = reader.get(options.CHECKPOINT_MODE), reader.get(options.MAX_CONCURRENT_CHECKPOINTS)
+    if mode is not CheckpointingMode.EXACTLY_ONCE:
         reader.faults.append(
-            f"{options.STATE_BACKEND.key}: RocksDB is not part of this version; use Memory or FileSystem"
+            f"{options.UNALIGNED.key}: unaligned checkpoints belong to mode EXACTLY_ONCE, but "
+            f"{options.CHECKPOINT_MODE.key} is {mode.value}; drop one of the two"
         )
-    if reader.get(options.UNALIGNED):
+    if concurrent > 1:
         reader.faults.append(
-            f"{options.UNALIGNED.key}: unaligned checkpoints are not part of this version; set it to false"
+            f"{options.UNALIGNED.key}: unaligned checkpoints are taken one at a time, but "
+            f"{options.MAX_CONCURRENT_CHECKPOINTS.key} is {concurrent}; set it to 1, or drop one of the two"
         )
 
 
@@ -253,9 +260,20 @@ def _checkpoints(reader: _Reader) -> CheckpointOptions:
         unaligned=reader.get(options.UNALIGNED),
         aligned_timeout=reader.get(options.ALIGNED_TIMEOUT),
         incremental=reader.get(options.INCREMENTAL),
+        claims=reader.get(options.CLAIM_MODE) is options.RestoreClaimMode.CLAIM,
         directory=reader.get(options.CHECKPOINT_DIRECTORY),
         savepoint_directory=reader.get(options.SAVEPOINT_DIRECTORY),
     )
+
+
+def _refuse_unmet(reader: _Reader) -> None:
+    """A setting that another one makes impossible is refused, never silently something else."""
+    backend = reader.get(options.STATE_BACKEND)
+    if reader.get(options.INCREMENTAL) and backend is not options.StateBackendType.ROCKSDB:
+        reader.faults.append(
+            f"{options.INCREMENTAL.key} is true, and only RocksDB stores increments: {options.STATE_BACKEND.key} is "
+            f"{backend.value}; set it to RocksDB, or leave {options.INCREMENTAL.key} out"
+        )
 
 
 def _restart(reader: _Reader, checkpointing: bool) -> RestartOptions:

@@ -12,7 +12,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from weir.config.values import BOOLEAN, TEXT, Kind, SettingValue, choice, duration, integer, number, text_of
+from weir.config.values import (
+    BOOLEAN,
+    TEXT,
+    Kind,
+    SettingValue,
+    at_least,
+    choice,
+    duration,
+    integer,
+    number,
+    text_of,
+)
 from weir.errors import ConfigError
 
 T = TypeVar("T")
@@ -28,10 +39,18 @@ class CheckpointingMode(enum.Enum):
 
 
 class ExternalizedCheckpointRetention(enum.Enum):
-    """Whether the last checkpoints stay when the job is cancelled."""
+    """Whether the last checkpoints stay when the job ends: never, if it failed, if it failed or was cancelled."""
 
-    RETAIN_ON_CANCELLATION = "RETAIN_ON_CANCELLATION"
+    NO_EXTERNALIZED_CHECKPOINTS = "NO_EXTERNALIZED_CHECKPOINTS"
     DELETE_ON_CANCELLATION = "DELETE_ON_CANCELLATION"
+    RETAIN_ON_CANCELLATION = "RETAIN_ON_CANCELLATION"
+
+
+class RestoreClaimMode(enum.Enum):
+    """Whose a snapshot is from which a job was started: still its owner's, or the job's, which deletes it in time."""
+
+    NO_CLAIM = "NO_CLAIM"
+    CLAIM = "CLAIM"
 
 
 class StateBackendType(enum.Enum):
@@ -145,11 +164,11 @@ CHECKPOINT_RETENTION = _option(
         {
             "Retain": ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION,
             "Delete": ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION,
-            "NO_EXTERNALIZED_CHECKPOINTS": ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION,
         },
     ),
-    ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION,
-    "What becomes of the last checkpoints when the job is cancelled.",
+    ExternalizedCheckpointRetention.NO_EXTERNALIZED_CHECKPOINTS,
+    "What becomes of the last checkpoints when the job is cancelled or fails for good: by default both delete them, by "
+    "DELETE_ON_CANCELLATION only a cancellation does, by RETAIN_ON_CANCELLATION neither.",
 )
 CHECKPOINTS_RETAINED = _option(
     "execution.checkpointing.num-retained", integer(1), 1, "Completed checkpoints that are kept."
@@ -169,6 +188,14 @@ INCREMENTAL = _option(
     False,
     "Store only what changed since the last checkpoint.",
 )
+CLAIM_MODE = _option(
+    "execution.state-recovery.claim-mode",
+    choice(RestoreClaimMode),
+    RestoreClaimMode.NO_CLAIM,
+    "What becomes of the snapshot that a job is told to start from. NO_CLAIM: nothing; from its first checkpoint on the job needs "
+    "nothing of it. CLAIM: it counts as the job's oldest checkpoint, is deleted when newer ones replace it, and a checkpoint's former "
+    "job cannot be started any more from then on.",
+)
 CHECKPOINT_DIRECTORY = _option(
     "state.checkpoints.dir", _unset(TEXT), None, "Root URI of checkpoints: file:///... or s3://bucket/folder."
 )
@@ -180,6 +207,18 @@ STATE_BACKEND = _option(
     choice(StateBackendType, {"hashmap": StateBackendType.MEMORY}),
     StateBackendType.MEMORY,
     "Where keyed state lives while the job runs.",
+)
+ROCKSDB_DIRECTORY = _option(
+    "state.backend.rocksdb.localdir",
+    _unset(TEXT),
+    None,
+    "Folder on a local disk for RocksDB's files. Not set: the machine's folder for temporary files.",
+)
+ROCKSDB_MEMORY = _option(
+    "state.backend.rocksdb.memory.fixed-per-slot",
+    at_least(16 * 2**20),
+    256 * 2**20,
+    "Memory for the state of all operators of a slot: half for RocksDB, half for decoded values.",
 )
 
 # ---- restarts

@@ -82,6 +82,13 @@ def _duration_of_text(text: str) -> float:
     return round(seconds, 9)
 
 
+def kubernetes_duration(text: str) -> float:
+    """Seconds of a duration as Kubernetes writes it: from hours to nanoseconds, without spaces. Raises ``ValueError``."""
+    if not re.fullmatch(r"0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+", text) or len(text) > 20:
+        raise ValueError(f"{text!r} is not a duration of Kubernetes")
+    return _duration_of_text(text)
+
+
 def format_duration(seconds: float) -> str:
     """The shortest text that ``parse_duration`` reads back: ``1h30m``, ``2.5s``, ``500ms``."""
     milliseconds = round(seconds * 1000, 6)
@@ -104,6 +111,13 @@ def parse_size(value: str | int) -> int:
     if match is None:
         raise ValueError(f"{value!r} is not a size; write it as 1024, 500k, 64Mi or 2Gi")
     return int(float(match[1]) * _SIZES[match[2]])
+
+
+def kubernetes_size(text: str) -> int:
+    """Bytes of a size without spaces, as a StreamJob writes it. Raises ``ValueError``."""
+    if not re.fullmatch(r"[0-9.]+[a-zA-Z]*", text) or len(text) > 20:
+        raise ValueError(f"{text!r} is not a size; write it as 1024, 500k, 64Mi or 2Gi")
+    return parse_size(text)
 
 
 def _parse_bool(text: str) -> bool:
@@ -175,6 +189,23 @@ def _plain(text: str) -> str:
 BOOLEAN: Kind[bool] = Kind("true or false", _parse_bool)
 TEXT: Kind[str] = Kind("text", str)
 SIZE: Kind[int] = Kind("a size such as 1024, 500k, 64Mi or 2Gi", parse_size)
+
+
+def at_least(size: int) -> Kind[int]:
+    """Sizes in bytes from ``size`` on."""
+    return Kind(
+        f"a size of at least {format_size(size)} such as 64Mi or 2Gi",
+        _bounded(parse_size, size, None),
+        format_size,
+    )
+
+
+def format_size(size: int) -> str:
+    """The shortest text that ``parse_size`` reads back: ``64Mi``, ``1Gi``, ``1000``."""
+    for unit in ("Ti", "Gi", "Mi", "Ki"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return str(size)
 
 
 def text_of(value: SettingValue) -> str:

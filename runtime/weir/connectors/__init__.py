@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weir.connectors.collect import CollectSink
     from weir.connectors.collection import CollectionSource
+    from weir.connectors.column_datagen import ColumnGeneratorSource
     from weir.connectors.datagen import DataGeneratorSource
     from weir.connectors.files import FileSink, FileSource, refuse_overlap
     from weir.connectors.print_sink import PrintSink
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Assignment,
         EnumeratorContext,
         Fetched,
+        Pending,
         ReaderContext,
         Source,
         SplitEnumerator,
@@ -32,6 +34,7 @@ __all__ = [
     "Assignment",
     "EnumeratorContext",
     "Fetched",
+    "Pending",
     "ReaderContext",
     "Source",
     "SplitEnumerator",
@@ -44,6 +47,7 @@ __all__ = [
     # connectors
     "CollectSink",
     "CollectionSource",
+    "ColumnGeneratorSource",
     "DataGeneratorSource",
     "FileSink",
     "FileSource",
@@ -56,6 +60,7 @@ __all__ = [
 _MODULES = {
     "CollectSink": "weir.connectors.collect",
     "CollectionSource": "weir.connectors.collection",
+    "ColumnGeneratorSource": "weir.connectors.column_datagen",
     "DataGeneratorSource": "weir.connectors.datagen",
     "FileSink": "weir.connectors.files",
     "FileSource": "weir.connectors.files",
@@ -68,6 +73,7 @@ _MODULES = {
     "Assignment": "weir.connectors.source",
     "EnumeratorContext": "weir.connectors.source",
     "Fetched": "weir.connectors.source",
+    "Pending": "weir.connectors.source",
     "ReaderContext": "weir.connectors.source",
     "Source": "weir.connectors.source",
     "SplitEnumerator": "weir.connectors.source",

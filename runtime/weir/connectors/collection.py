@@ -17,6 +17,7 @@ from weir.connectors.fixed_splits import FixedSplits, unassigned_in
 from weir.connectors.source import (
     EnumeratorContext,
     Fetched,
+    Pending,
     ReaderContext,
     Source,
     SplitEnumerator,
@@ -123,6 +124,9 @@ class CollectionReader(SplitReader[T, CollectionSplit], Generic[T]):
 
     def is_idle(self) -> bool:
         return not self._splits
+
+    def pending(self) -> Pending:
+        return Pending(sum(split.end - split.position for split in self.snapshot()))
 
     def snapshot(self) -> list[CollectionSplit]:
         if not self._splits:

@@ -16,6 +16,7 @@ from weir.connectors.fixed_splits import FixedSplits, unassigned_in
 from weir.connectors.source import (
     EnumeratorContext,
     Fetched,
+    Pending,
     ReaderContext,
     Source,
     SplitEnumerator,
@@ -261,6 +262,10 @@ class GeneratorReader(SplitReader[T, GeneratorSplit], Generic[T]):
         if self._rate is None or not due or None in due:
             return None
         return min(at for at in due if at is not None)
+
+    def pending(self) -> Pending:
+        left = [progress.left for progress in self._splits]
+        return Pending(None if None in left else sum(rows for rows in left if rows is not None))
 
     def snapshot(self) -> list[GeneratorSplit]:
         return [msgspec.structs.replace(p.split, position=p.position) for p in self._splits]

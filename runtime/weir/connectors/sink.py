@@ -33,7 +33,10 @@ class Writer(ABC, Generic[T, CommT]):
 
     @abstractmethod
     def write(self, values: list[T], timestamps: list[int] | None) -> None:
-        """A batch. May buffer; must bound its memory (write on to a pending file)."""
+        """A batch. May buffer; must bound its memory (write on to a pending file).
+
+        Of a sink of columns: a ``pyarrow.RecordBatch``, and a numpy array of int64 or ``None``.
+        """
 
     @abstractmethod
     def prepare_commit(self) -> list[CommT]:
@@ -75,6 +78,8 @@ class Sink(ABC, Generic[T, CommT]):
 
     #: Takes part in exactly-once by two-phase commit, or is idempotent. ``False``: at-least-once by nature.
     transactional: bool = True
+    #: Its writers take columns, and ``ColumnStream.sink_to`` takes it.
+    columnar: bool = False
 
     @property
     @abstractmethod

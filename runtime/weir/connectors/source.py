@@ -21,11 +21,18 @@ SplitT = TypeVar("SplitT")
 class Fetched(NamedTuple):
     """What ``SplitReader.fetch`` found: rows of ONE split, in order."""
 
-    values: list[Any]
+    values: Any  #: a list, or an Arrow record batch from a columnar source
     #: Event times in milliseconds, parallel to ``values``; ``None`` when the source knows none.
-    timestamps: list[int] | None = None
+    timestamps: Any = None
     #: The split the rows came from; watermarks are kept per split.
     split_id: str = ""
+
+
+class Pending(NamedTuple):
+    """What a reader has not fetched yet of the splits that it has, as far as it knows; ``None``: it does not."""
+
+    records: int | None = None
+    bytes: int | None = None
 
 
 class Assignment(NamedTuple):
@@ -102,6 +109,10 @@ class SplitReader(ABC, Generic[T, SplitT]):
         """Monotonic seconds before which ``fetch`` will return ``None`` (rate limits); ``None``: unknown."""
         return None
 
+    def pending(self) -> Pending:
+        """What is left, for people and scaling; asked about once a second, so it must be cheap and must not raise."""
+        return Pending()
+
     @abstractmethod
     def snapshot(self) -> list[SplitT]:
         """The unfinished splits with their positions: the NEXT row to read in each."""
@@ -132,6 +143,8 @@ class Source(ABC, Generic[T, SplitT]):
 
     #: Whether readers can go back to a stored position. If not, the job must ask for at-least-once.
     replayable: bool = True
+    #: Whether ``fetch`` gives columns: an Arrow record batch as ``values`` and an array as ``timestamps``.
+    columnar: bool = False
 
     @property
     @abstractmethod

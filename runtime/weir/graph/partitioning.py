@@ -26,6 +26,15 @@ def is_all_to_all(partitioning: Partitioning) -> bool:
     return partitioning in _ALL_TO_ALL
 
 
+def is_overtaken(partitioning: Partitioning) -> bool:
+    """Whether barriers of unaligned checkpoints overtake on such edges, as in Flink.
+
+    Not where each sender has its own receivers, nor where all receivers get the same: at another parallelism it
+    could not be said whose the overtaken rows are.
+    """
+    return is_all_to_all(partitioning) and partitioning is not Partitioning.BROADCAST
+
+
 def channels_of(
     partitioning: Partitioning, source_parallelism: int, target_parallelism: int, source_index: int
 ) -> list[int]:

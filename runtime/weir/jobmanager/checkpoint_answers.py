@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weir.checkpoint import events
+from weir.checkpoint import events, paths
 from weir.errors import CheckpointFailureReason
 from weir.ids import CheckpointId, SubtaskId
 from weir.rpc import messages
@@ -16,7 +16,9 @@ def ack_of(ack: messages.CheckpointAck, at_ms: int) -> events.Ack:
         attempt=ack.execution.attempt,
         subtask=SubtaskId(ack.vertex, ack.index),
         states=ack.states,
-        stats=_stats(ack.stats, at_ms),
+        stats=_stats(ack, at_ms),
+        sent=ack.counts.sent,
+        received=ack.counts.received,
     )
 
 
@@ -32,12 +34,18 @@ def decline_of(decline: messages.CheckpointDeclined) -> events.Decline:
     )
 
 
-def _stats(stats: messages.SnapshotStats, at_ms: int) -> events.AckStats:
+def _stats(ack: messages.CheckpointAck, at_ms: int) -> events.AckStats:
+    stats, number = ack.stats, CheckpointId(ack.checkpoint_id)
+    shared = (handle for state in ack.states.values() for handle in state.shared or ())
     return events.AckStats(
         size=stats.bytes,
+        reused=sum(handle.size for handle in shared if paths.stored_earlier(handle.path or "", number)),
         sync_ms=round(stats.sync_ms),
         async_ms=round(stats.async_ms),
         alignment_ms=round(stats.alignment_ms),
         start_delay_ms=round(stats.start_delay_ms),
+        unaligned=stats.unaligned,
+        processed=stats.processed,
+        persisted=stats.persisted,
         at_ms=at_ms,
     )

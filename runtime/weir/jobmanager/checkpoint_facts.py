@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from weir.checkpoint.coordinator import CheckpointCoordinator
-from weir.checkpoint.history import CheckpointStats, Counts, Figures
+from weir.checkpoint.history import CheckpointStats, Counts, Figures, Kept
 from weir.checkpoint.metadata import SnapshotKind
 from weir.ids import CheckpointId
-from weir.jobmanager.journal import Restore
+from weir.jobmanager.restoring import Restore
 from weir.rpc.requests import CheckpointsStatus, CheckpointSummary
 
 
@@ -37,6 +37,10 @@ class CheckpointFacts:
     retained: frozenset[CheckpointId]
     restored: RestoreFacts | None
     restores: int
+    #: What is known of the retained ones, oldest first.
+    kept: Mapping[CheckpointId, Kept] = field(default_factory=dict)
+    #: Periodic checkpoints that failed in a row.
+    failed_in_row: int = 0
 
 
 def checkpoint_facts(
@@ -55,6 +59,8 @@ def checkpoint_facts(
         retained=frozenset(coordinator.completed),
         restored=restored,
         restores=restores,
+        kept=dict(history.kept),
+        failed_in_row=coordinator.failures,
     )
 
 

@@ -17,6 +17,7 @@ import structlog
 from weir import crashpoints
 from weir.checkpoint import events, paths
 from weir.checkpoint.coordinator import CheckpointCoordinator
+from weir.checkpoint.history import History
 from weir.clock import Clock
 from weir.config import CheckpointOptions
 from weir.errors import CheckpointFailureReason, Fenced, WeirError
@@ -26,8 +27,9 @@ from weir.jobmanager.checkpoint_answers import ack_of, decline_of
 from weir.jobmanager.checkpoint_facts import CheckpointFacts, checkpoint_facts, restore_facts
 from weir.jobmanager.checkpointing_owner import CheckpointingOwner
 from weir.jobmanager.commits import Commits
-from weir.jobmanager.journal import Claim, Journal, Restore
+from weir.jobmanager.journal import Claim, Journal
 from weir.jobmanager.plan_facts import enumerators, job_facts
+from weir.jobmanager.restoring import Restore
 from weir.rpc import messages
 
 log = structlog.get_logger()
@@ -70,7 +72,9 @@ class Checkpointing:
         clock: Clock,
         blocking: Blocking,
         job_id: JobId,
+        before: Checkpointing | None = None,
     ) -> None:
+        """``before``: of an epoch that this process gave up; what it tells of goes on."""
         self.restore = claim.restore
         self._options = options
         self._claim = claim
@@ -81,6 +85,9 @@ class Checkpointing:
         self._job_id = job_id
         self._facts = job_facts(job_id, job_name, claim.epoch, plan)
         self._coordinator = CheckpointCoordinator(self._facts, options, claim.next_id, claim.completed)
+        if before is not None:
+            self._coordinator.history = before.history
+        self.history.kept = dict(claim.kept)
         self._trigger_at = enumerators(plan)
         self._attempt: _Attempt | None = None
         self._fenced = False
@@ -93,11 +100,11 @@ class Checkpointing:
         self._next_id = claim.next_id
         #: A base outlives the first checkpoint after it.
         self._held_back: tuple[CheckpointId, ...] = ()
-        self._base = claim.restore.metadata.checkpoint_id if claim.restore and claim.restore.own else None
+        self._base = claim.own_base
         #: By the name of their requests: who waits for a snapshot.
         self._asked: dict[str, Answered] = {}
         self._restored = restore_facts(claim.restore, clock.wall_ms())
-        self._restores = 0
+        self.restores: int = 0 if before is None else before.restores
         #: Whatever checkpoints up to this one promised is visible.
         self._committed_to = CheckpointId(0)
 
@@ -109,7 +116,7 @@ class Checkpointing:
         if self.restore is not None:  # a sink commits what it restores before it runs
             self._committed_to = self.restore.metadata.checkpoint_id
         self._restored = restore_facts(self.restore, self._clock.wall_ms())
-        self._restores += self.restore is not None
+        self.restores += self.restore is not None
         self._sweep()
         self._tell(events.TasksRunning(execution.attempt, subtasks, self._trigger_at, self._facts))
 
@@ -165,7 +172,7 @@ class Checkpointing:
         self._attempt.commits.forget(subtasks)
         self._note_committed(self._attempt)
         self._restored = restore_facts(self.restore, self._clock.wall_ms())
-        self._restores += self.restore is not None
+        self.restores += self.restore is not None
         self._sweep()
         self._tell(events.TasksResumed())
 
@@ -262,17 +269,17 @@ class Checkpointing:
     def _trigger(self, trigger: events.Trigger) -> None:
         assert self._attempt is not None
         target = trigger.target
+        folder = "" if target is None else paths.savepoint_uri(target, self._job_id, trigger.checkpoint_id)
         self._next_id = CheckpointId(trigger.checkpoint_id + 1)
         crashpoints.hit("jobmanager.checkpoint.before-trigger")
         message = messages.TriggerCheckpoint(
             execution=self._attempt.execution,
             checkpoint_id=trigger.checkpoint_id,
             timestamp_ms=trigger.timestamp_ms,
-            savepoint=""
-            if target is None
-            else paths.savepoint_uri(target, self._job_id, trigger.checkpoint_id),
+            savepoint=folder,
             stop=trigger.savepoint and trigger.final,
             drain=trigger.drain,
+            whole=trigger.whole,
         )
         self._owner.send(trigger.targets, message)
         crashpoints.hit("jobmanager.checkpoint.after-trigger")
@@ -405,6 +412,8 @@ class Checkpointing:
         self._held_back = tuple(number for number in checkpoints if number == self._base)
         if due:
             self._spawn(self._clean(self._journal.delete, due))
+            if self._options.incremental:
+                self._spawn(self._clean(self._journal.delete_shared, self._coordinator.completed[-1]))
 
     async def _clean(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -426,6 +435,11 @@ class Checkpointing:
     # ---- status -------------------------------------------------------------------------------------------------
 
     @property
+    def history(self) -> History:
+        """What became of the snapshots so far."""
+        return self._coordinator.history
+
+    @property
     def enabled(self) -> bool:
         """Whether checkpoints are taken by themselves."""
         return self._options.enabled
@@ -433,4 +447,4 @@ class Checkpointing:
     def facts(self) -> CheckpointFacts:
         """What people are told."""
         now = self._clock.monotonic()
-        return checkpoint_facts(self._coordinator, now, self._restored, self._restores)
+        return checkpoint_facts(self._coordinator, now, self._restored, self.restores)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Container
 from typing import Final
 
 import structlog
 
 from weir.clock import Clock
-from weir.ids import JobId
+from weir.errors import FailureKind
+from weir.ids import AttemptId, JobId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager.checkpoint_facts import checkpoints_status
 from weir.jobmanager.checkpointing import Checkpointing
 from weir.jobmanager.job_state import JobMachine
+from weir.jobmanager.journal import Claim
 from weir.jobmanager.placement import Placement
+from weir.jobmanager.restoring import Skipped
 from weir.rpc.fingerprint import named
-from weir.rpc.messages import JobSpec
+from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import CheckpointsStatus, FailureRecord, JobState, JobStatus
 
 log = structlog.get_logger()
@@ -36,6 +40,10 @@ class Chronicle:
         #: When each state was entered last, and for how long the job was in those that it left, all times together.
         self.entered = {state: self.started_ms}
         self.spent: Counter[JobState] = Counter()
+        #: Since when all subtasks of the attempt ran, when they last did.
+        self.running_since_ms: int | None = None
+        #: Damaged snapshots that the restored one stands in for.
+        self.skipped: tuple[Skipped, ...] = ()
         self._job = job
         self._clock = clock
 
@@ -44,6 +52,10 @@ class Chronicle:
         now_ms = self._clock.wall_ms()
         self.spent[before] += now_ms - self.entered[before]
         self.entered[state] = now_ms
+
+    def all_run(self) -> None:
+        """Every subtask processes."""
+        self.running_since_ms = self._clock.wall_ms()
 
     def failed(self, record: ev.RecordFailure) -> None:
         """An attempt, or the job, failed."""
@@ -57,6 +69,16 @@ class Chronicle:
         )
         at_ms = self._clock.wall_ms()
         self.failures.append(FailureRecord(failure=failure, at_ms=at_ms, attempt=record.attempt))
+
+    def claimed(self, claim: Claim, attempt: AttemptId, told: Container[str]) -> None:
+        """The job is this process's. ``told``: what was wrong with snapshots of which a failure tells already."""
+        self.note(claim.note)
+        self.skipped = (*self.skipped, *claim.skipped)
+        for passed in claim.skipped:
+            if passed.reason not in told:
+                message = f"{passed.uri} is skipped: {passed.reason}"
+                failure = Failure(kind=FailureKind.STORAGE, message=message, damaged=True)
+                self.failed(ev.RecordFailure(failure, attempt))
 
     def note(self, text: str) -> None:
         """For people."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,22 +20,25 @@ from weir.clock import Clock
 from weir.config import nearest
 from weir.errors import ConfigError, UnknownJob, WeirError, WrongState
 from weir.ids import JobId, TaskManagerId, WorkerId, new_job_id
+from weir.jobmanager.activation import Activation
 from weir.jobmanager.checkpointing import Blocking
 from weir.jobmanager.disposal import Disposals
 from weir.jobmanager.facts import ClusterFacts
 from weir.jobmanager.job import Job
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.job_services import JobServices
-from weir.jobmanager.journal import Journal, StoredJournal, UnstoredJournal, choose_job
+from weir.jobmanager.journal import Journal, StoredJournal
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
+from weir.jobmanager.restoring import choose_job
 from weir.jobmanager.sessions import Sessions
 from weir.jobmanager.slot_pool import SlotPool
 from weir.jobmanager.stacks import Stacks
+from weir.jobmanager.unstored_journal import UnstoredJournal
 from weir.rpc import codec, requests
 from weir.rpc.links import TaskManagerLink
-from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, WorkerInfo
-from weir.rpc.requests import Answer, Request
+from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, LogText, WorkerInfo
+from weir.rpc.requests import Answer, CertificateSlot, Request
 from weir.storage import absolute_uri
 
 log = structlog.get_logger()
@@ -51,6 +55,8 @@ class DispatcherOptions:
     heartbeat_interval: float = 2.0
     heartbeat_timeout: float = 8.0
     run: str = "local"  #: names the workloads it runs in
+    #: The certificates that this process has; none where gRPC is open.
+    certificates: Callable[[], tuple[CertificateSlot, ...]] = tuple
 
 
 class Dispatcher:
@@ -72,6 +78,9 @@ class Dispatcher:
         self.fenced_by: str | None = None
         self._planner = planner
         self._run = options.run
+        self._certificates = options.certificates
+        #: Tells this process from the one before it.
+        self._instance = secrets.token_hex(4)
         self._submitting = asyncio.Lock()
         #: By the token of the call that submitted it.
         self._tokens: dict[str, JobId] = {}
@@ -96,10 +105,12 @@ class Dispatcher:
     def worker_started(self, task_manager: TaskManagerId, info: WorkerInfo) -> None:
         self._services.pool.add(info.worker, task_manager)
 
-    def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
-        self._services.pool.remove(worker)
+    def workers_lost(self, failures: Mapping[WorkerId, Failure]) -> None:
+        for worker in failures:
+            self._services.pool.remove(worker)
         for job in list(self.jobs.values()):
-            job.worker_lost(worker, failure)
+            for worker, failure in failures.items():
+                job.worker_lost(worker, failure)
 
     def worker_said(self, worker: WorkerId, message: FromWorkerMessage) -> None:
         job = self.jobs.get(message.execution.job_id)
@@ -144,6 +155,10 @@ class Dispatcher:
                 await self.shutdown()
         return requests.Done()
 
+    async def read_log(self, task_manager: TaskManagerId, *, text: bool) -> LogText | None:
+        """What a TaskManager logged, or only how much; ``None``: it does not answer."""
+        return await self.sessions.read_log(task_manager, text=text)
+
     def now_ms(self) -> int:
         """Wall time."""
         return self._services.clock.wall_ms()
@@ -156,19 +171,27 @@ class Dispatcher:
             task_managers=self.sessions.statuses(self._services.pool.free),
             jobs=tuple(job.facts() for job in self.jobs.values()) if with_jobs else (),
             ending=self.ending.is_set() or self.fenced_by is not None,
+            run=self._run,
+            instance=self._instance,
+            certificates=self._certificates() if with_jobs else (),
         )
 
     async def submit(self, request: requests.Submit) -> JobId:
         """Plan a job, find its id and start it. What is wrong with its code is told by its status."""
         spec = request.job
-        planner, planned = await self._plan(spec)
+        if request.job_id is None:
+            planner, planned = await self._plan(spec)
+        else:
+            planner, planned = self._planner, None
         async with self._submitting:
             known = self._submitted_before(request)
             if known is not None:
                 return known
             job_id, note = await self._job_id(request, planned)
             services = replace(self._services, planner=planner)
-            job = Job(job_id, spec, services, recovering=request.recovering, note=note)
+            run = int(self._run) if self._run.isascii() and self._run.isdigit() else 0
+            activation = Activation(request.directive, standby=request.standby, run=run)
+            job = Job(job_id, spec, services, recovering=request.recovering, note=note, activation=activation)
             self.jobs[job_id] = job
             self._tokens[request.token] = job_id
             log.info("job submitted", job=job_id, name=spec.name, note=note)
@@ -254,10 +277,15 @@ class Dispatcher:
     # ---- services of jobs ---------------------------------------------------------------------------------------
 
     def _journal_of(self, planned: PlannedJob, job: JobId) -> Journal:
-        root = checkpoint_root(planned)
+        enabled, root = planned.options.checkpoints.enabled, checkpoint_root(planned)
+        if root is None and planned.spec.managed_by:
+            # Without checkpoints, too, a log tells the first start of a run from one after a lost pod.
+            root = planned.options.checkpoints.directory or planned.spec.checkpoint_storage
         if root is not None:
-            return StoredJournal(planned.spec, job, root, self._run, self._services.clock)
-        if planned.options.checkpoints.enabled:
+            clock = self._services.clock
+            claims = planned.options.checkpoints.claims
+            return StoredJournal(planned.spec, job, root, self._run, clock, resumes=enabled, claims=claims)
+        if enabled:
             raise ConfigError(
                 "execution.checkpointing.interval is set, but there is no place for checkpoints; "
                 "set storage.checkpoints (state.checkpoints.dir)"

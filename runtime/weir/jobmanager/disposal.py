@@ -60,7 +60,4 @@ def delete_savepoint(uri: str) -> None:
             f"{uri} is checkpoint {found.metadata.checkpoint_id} of job {found.metadata.job_name} and no savepoint; the "
             "job deletes its checkpoints itself"
         )
-    found.folder.delete(paths.METADATA)
-    for info in list(found.folder.list()):
-        if paths.parse_state_name(info.name) is not None:
-            found.folder.delete(info.name)
+    store.delete_snapshot(found.folder)

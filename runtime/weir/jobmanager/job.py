@@ -16,13 +16,16 @@ import structlog
 from msgspec import structs
 
 from weir import crashpoints
+from weir.checkpoint.start_directive import StartDirective, StartRefused
 from weir.errors import FailureKind, Fenced, WeirError
-from weir.ids import JobId, SubtaskId, WorkerId
-from weir.jobmanager import claiming, region_events
+from weir.ids import JobId, WorkerId
+from weir.jobmanager import claiming, hearing, region_events
 from weir.jobmanager import job_events as ev
+from weir.jobmanager.activation import Activation
 from weir.jobmanager.checkpoint_reports import CheckpointReports
 from weir.jobmanager.checkpointing import Checkpointing
 from weir.jobmanager.chronicle import Chronicle
+from weir.jobmanager.control_facts import control_facts
 from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.job_phases import Moment, Phase
 from weir.jobmanager.job_services import JobServices, failure_of
@@ -31,7 +34,6 @@ from weir.jobmanager.journal import AlreadyEnded, Journal, Overtaken
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.placement import Placement
 from weir.jobmanager.planning import PlannedJob
-from weir.jobmanager.restart import strategy
 from weir.jobmanager.slot_request import SlotRequest
 from weir.jobmanager.steering import Steering
 from weir.rpc import messages
@@ -45,11 +47,19 @@ class Job:
     """See the module."""
 
     def __init__(
-        self, job_id: JobId, spec: JobSpec, services: JobServices, *, recovering: bool = False, note: str = ""
+        self,
+        job_id: JobId,
+        spec: JobSpec,
+        services: JobServices,
+        *,
+        recovering: bool = False,
+        note: str = "",
+        activation: Activation | None = None,
     ) -> None:
-        """``note``: why it has this id, for people."""
+        """``note``: why it has this id, for people; ``activation``: how the operator wants it to begin."""
         self.job_id = job_id
-        self.spec = spec
+        self.activation = activation or Activation()
+        self.spec = self.activation.applied_to(spec)
         self.settled = asyncio.Event()
         self.steering = Steering(
             self, services.clock, services.blocking, services.replan, lambda: len(services.pool.free)
@@ -57,12 +67,14 @@ class Job:
         self.operations = self.steering.operations
         self._services = services
         self._recovering = recovering
-        self._machine = JobMachine(job_id, recovering=recovering)
+        self._machine = JobMachine(job_id, recovering=recovering, standby=self.activation.standby)
         self._placement = Placement(job_id, services)
         self._chronicle = Chronicle(job_id, services.clock, self._machine.state, note)
         self._slots = SlotRequest(job_id, services.pool, self._post)
         self._journal: Journal | None = None
         self._checkpointing: Checkpointing | None = None
+        #: Restore points that proved unusable here, and how.
+        self._damaged: dict[str, str] = {}
         self._events: deque[ev.Event] = deque()
         self._draining = False
         self._work: set[asyncio.Task[None]] = set()
@@ -80,9 +92,15 @@ class Job:
         """Stop the job as a person wants it; ``settled`` follows."""
         self._post(ev.StopRequested(kind))
 
-    def trigger_checkpoint(self, trigger: str | None = None) -> Operation:
+    def activate(self, directive: StartDirective) -> None:
+        """Begin as ``directive`` says, if the job stands by. Raises ``WrongState`` where it began otherwise."""
+        if self.activation.take(directive, waiting=self._machine.phase is Phase.STANDBY):
+            self.spec = self.activation.applied_to(self.spec)
+            self._post(ev.Activated())
+
+    def trigger_checkpoint(self, trigger: str | None = None, *, full: bool = False) -> Operation:
         """Take a checkpoint now; ``operations`` tells how it went. Asked again with the same trigger: the same one."""
-        return self.steering.checkpoint(trigger)
+        return self.steering.checkpoint(trigger, full=full)
 
     def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
         """A worker, maybe one of this job, does not exist any more."""
@@ -95,30 +113,10 @@ class Job:
             return
         # Regions differ in their numbers; from here on the whole attempt has one.
         message = structs.replace(message, execution=self._machine.execution)
-        match message:
-            case messages.TaskRunning():
-                subtask = SubtaskId(message.vertex, message.index)
-                self._placement.set_state(subtask, TaskState.RUNNING)
-                self._post(ev.SubtaskRunning(message.execution, subtask))
-            case messages.TaskEnded():
-                subtask = SubtaskId(message.vertex, message.index)
-                self._placement.set_state(subtask, TaskState.FINISHED)
-                self._post(ev.SubtaskEnded(message.execution, subtask))
-            case messages.TaskFailed():
-                if message.vertex is not None and message.index is not None:
-                    self._placement.set_state(SubtaskId(message.vertex, message.index), TaskState.FAILED)
-                self._post(ev.AttemptFailed(message.execution, message.failure, worker))
-            case messages.TasksCancelled():
-                self._post(ev.WorkerStopped(message.execution, worker))
-            case messages.MetricsReport():
-                self._placement.known_table.report(message.tasks)
-            case messages.CheckpointAck():
-                crashpoints.hit("jobmanager.checkpoint.before-ack")
-                self._checkpoints.acknowledged(message)
-            case messages.CheckpointDeclined():
-                self._checkpoints.declined(message)
-            case messages.CommitsDone():
-                self._checkpoints.committed(message)
+        if isinstance(message, hearing.ABOUT_CHECKPOINTS):
+            hearing.about_checkpoint(message, self._checkpoints)
+        else:
+            hearing.about_task(message, worker, self._placement, self._post)
 
     def status(self) -> JobStatus:
         """The job as people see it."""
@@ -142,6 +140,9 @@ class Job:
             checkpoints=self._checkpointing.facts() if self._checkpointing else None,
             rescales=self.steering.rescales.facts(),
             spent=dict(self._chronicle.spent),
+            control=control_facts(
+                self._machine, self.activation, self._journal, self._chronicle, self.operations
+            ),
         )
 
     @property
@@ -247,8 +248,10 @@ class Job:
             case ev.AbandonPlan():
                 assert self._planning is not None
                 self._planning.cancel()
+            case ev.LookBack():
+                self._spawn(self._look_back())
             case ev.ClaimJob():
-                self._spawn(self._claim())
+                self._spawn(self._claim(instruction.damaged))
             case ev.RequestSlots():
                 self._slots.ask(instruction.count, self._placement.take_stays_on())
             case ev.WithdrawSlotRequest():
@@ -256,6 +259,7 @@ class Job:
             case ev.DeployAttempt():
                 self._deploy(instruction)
             case ev.StartCheckpoints():
+                self._chronicle.all_run()
                 self._checkpoints.start(instruction.execution, self._machine.subtasks)
             case ev.TakeFinalCheckpoint():
                 self._checkpoints.take_final(instruction.execution)
@@ -307,6 +311,7 @@ class Job:
             case region_events.DeployRegion():
                 self._deploy_region(instruction)
             case region_events.ResumeCheckpoints():
+                self._chronicle.all_run()
                 self._checkpoints.resume(instruction.execution, instruction.subtasks)
 
     def _later(self, seconds: float, event: ev.Event) -> None:
@@ -326,45 +331,55 @@ class Job:
             self._post(ev.PlanningFailed(planned))
             return
         self._placement.plan(planned)
-        options = planned.options
-        self._post(
-            ev.Planned(
-                slots=planned.slots,
-                subtasks=planned.subtasks,
-                strategy=strategy(options),
-                checkpointing=options.checkpoints.enabled,
-                cancel_grace=options.process.cancellation_timeout,
-                regions=planned.regions,
-            )
-        )
+        self._post(claiming.planned_event(planned))
 
-    async def _claim(self) -> None:
+    def _make_journal(self) -> Journal:
+        assert self.planned is not None
+        made = self._services.journal_of(self.planned, self.job_id)
+        self._placement.root = made.root
+        return made
+
+    async def _look_back(self) -> None:
+        began = await claiming.began_before(self._make_journal, self._services.blocking, self.activation)
+        if began is not None and self._machine.phase is Phase.STANDBY:
+            self.activate(began)
+
+    async def _claim(self, damaged: Failure | None) -> None:
         planned, services = self.planned, self._services
         assert planned is not None
-
-        def journal() -> Journal:
-            made = services.journal_of(planned, self.job_id)
-            self._placement.root = made.root
-            return made
-
+        if damaged is not None:
+            given_up = await claiming.give_up(self._checkpoints, self._watching)
+            self._journal = None
+            self._damaged[given_up.point] = damaged.message
+            if given_up.named:  # no other one is what was asked for
+                self._post(ev.ClaimFailed(damaged))
+                return
         try:
             outcome = await claiming.claim(
-                journal, services.blocking, self.job_id, recovering=self._recovering
+                self._make_journal,
+                services.blocking,
+                self.job_id,
+                recovering=self._recovering or damaged is not None,
+                activation=self.activation,
+                damaged=self._damaged,
             )
         except Overtaken as error:
             self.fenced(str(error))
             return
         if isinstance(outcome, AlreadyEnded):
+            self._chronicle.note(outcome.note)
             self._post(ev.FoundSettled(outcome.state))
+        elif isinstance(outcome, StartRefused):
+            self._post(ev.StartHeld())
         elif isinstance(outcome, Failure):
             self._post(ev.ClaimFailed(outcome))
         else:
             self._claimed(planned, outcome)
 
     def _claimed(self, planned: PlannedJob, owned: claiming.Owned) -> None:
-        claim = owned.claim
+        claim, before = owned.claim, self._checkpointing
         log.info("job claimed", job=self.job_id, epoch=claim.epoch, note=claim.note)
-        self._chronicle.note(claim.note)
+        self._chronicle.claimed(claim, self._machine.attempt, self._damaged.values())
         self._journal = owned.journal
         self._checkpointing = Checkpointing(
             self.spec.name,
@@ -376,6 +391,7 @@ class Job:
             self._services.clock,
             self._services.blocking,
             self.job_id,
+            before,
         )
         self._watching = self._spawn(claiming.watch_ownership(self._checkpointing))
         self._post(ev.Claimed(claim.epoch))
@@ -400,17 +416,20 @@ class Job:
         planned, journal, checkpoints = self.planned, self._journal, self._checkpoints
         assert planned is not None
         assert journal is not None
-        retain = planned.options.checkpoints.retain_on_cancel or checkpoints.uncommitted is not None
+        options, ran = planned.options.checkpoints, self._machine.ran
+        deletes = claiming.takes_checkpoints(order, checkpoints, options, ran=ran)
         clock = self._services.clock
         try:
             failed = await claiming.write_end(
-                checkpoints.run_journal, journal, order, retain, clock, self.job_id
+                checkpoints.run_journal, journal, order, deletes, clock, self.job_id
             )
         except Fenced as error:
             self.fenced(str(error))
             return
         if failed is not None:
             self._chronicle.note(f"its end could not be written to storage: {failed}")
+        elif deletes and order.state is JobState.FAILED and checkpoints.restore is not None:
+            self._chronicle.note(claiming.DELETED_WITH_IT)
         self._post(ev.TerminalWritten())
 
     def _settle(self) -> None:
@@ -418,6 +437,11 @@ class Job:
         self._slots.withdraw()
         if self._watching is not None:
             self._watching.cancel()
+        self._spawn(self._come_to_rest())
+
+    async def _come_to_rest(self) -> None:
+        """What the last checkpoint replaced is still being deleted; a storage that is down is not waited for."""
         if self._checkpointing is not None:
             self._checkpointing.close()
+            await claiming.leave_behind(self._checkpointing, self.job_id)
         self.settled.set()

@@ -66,6 +66,16 @@ class FoundSettled:
 
 
 @dataclass(frozen=True)
+class StartHeld:
+    """The job's log went on since the operator planned the start: nothing was claimed."""
+
+
+@dataclass(frozen=True)
+class Activated:
+    """The operator says how a job that stands by is to begin."""
+
+
+@dataclass(frozen=True)
 class SlotsGranted:
     """As many workers as were asked for, now this job's alone."""
 
@@ -238,6 +248,8 @@ Event = (
     | Claimed
     | ClaimFailed
     | FoundSettled
+    | StartHeld
+    | Activated
     | SlotsGranted
     | SlotsMissing
     | WorkerGone
@@ -261,8 +273,16 @@ class AbandonPlan:
 
 
 @dataclass(frozen=True)
+class LookBack:
+    """The job stands by: find out whether a process of its run began it before; ``Activated`` follows then."""
+
+
+@dataclass(frozen=True)
 class ClaimJob:
     """Append this process's start to the job's log; ``Claimed``, ``ClaimFailed`` or ``FoundSettled``."""
+
+    #: Why what was restored by the claim before is not to be restored again; ``None``: this is the first claim.
+    damaged: Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -387,6 +407,7 @@ class Settle:
 Instruction = (
     MakePlan
     | AbandonPlan
+    | LookBack
     | ClaimJob
     | RequestSlots
     | WithdrawSlotRequest

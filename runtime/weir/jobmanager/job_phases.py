@@ -19,6 +19,7 @@ class Phase(enum.Enum):
     """Where a job is in its life; finer than the state that people see."""
 
     PLANNING = enum.auto()  #: the code is being loaded
+    STANDBY = enum.auto()  #: planned; nothing is touched until the operator says how to begin
     CLAIMING = enum.auto()  #: the log's tail is being read, the start record written
     WAITING = enum.auto()  #: for slots
     STARTING = enum.auto()  #: deployed; some subtasks do not process yet
@@ -61,7 +62,9 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[type[Event], str]]] = {
         ev.PlanningFailed: "cannot_start",
         ev.StopRequested: "stop_planning",
     },
+    Phase.STANDBY: {ev.Activated: "activated", ev.StopRequested: "stop_idle"},
     Phase.CLAIMING: {
+        ev.StartHeld: "start_held",
         ev.Claimed: "claimed",
         ev.ClaimFailed: "cannot_start",
         ev.FoundSettled: "found_settled",
@@ -185,7 +188,14 @@ class EndGoal:
     stopped: bool = False  #: with a savepoint
 
 
-Goal = RestartGoal | EndGoal
+@dataclass(frozen=True)
+class ChooseGoal:
+    """After the stop: claim the job anew, from another snapshot than the damaged one that was being restored."""
+
+    failure: Failure
+
+
+Goal = RestartGoal | EndGoal | ChooseGoal
 
 WANTED: Final = {StopKind.CANCEL: JobState.CANCELED, StopKind.SUSPEND: JobState.SUSPENDED}
 ON_THE_WAY: Final = {
@@ -203,12 +213,14 @@ BETWEEN: Final = (
     Phase.REGION_WAITING,
     Phase.REGION_STARTING,
 )
-NOT_YET: Final = (Phase.PLANNING, Phase.CLAIMING, Phase.WAITING)
+NOT_YET: Final = (Phase.PLANNING, Phase.STANDBY, Phase.CLAIMING, Phase.WAITING)
 #: Which failure of one attempt is its cause: the rest follow from it (a peer that lost its connection).
 RANK: Final = {
     FailureKind.ENGINE: 0,
     FailureKind.WORKER_LOST: 1,
     FailureKind.CHECKPOINT: 2,
     FailureKind.STORAGE: 3,
-    FailureKind.USER: 4,
+    FailureKind.DISK: 4,
+    FailureKind.CORRUPTION: 5,
+    FailureKind.USER: 6,
 }

@@ -2,8 +2,9 @@ r"""The life of one job as a pure state machine: ``handle(event, now) -> list[In
 
 Rule 1: everything that changes a job's life passes through here; ``job`` only carries instructions out and reports
 back. Rule 2: an attempt is all or nothing. Any failure stops every worker of the attempt, and the next attempt
-gets fresh processes, after the old ones are gone and no checkpoint of the old attempt is being written. An event of
-an older attempt is dropped; an event that cannot happen in a phase raises and changes nothing.
+gets fresh processes, after the old ones are gone and no checkpoint of the old attempt is being written. A job that stands
+by, or whose claim was refused, is in STANDBY between PLANNING and CLAIMING. An attempt that met a damaged snapshot goes
+from STOPPING back to CLAIMING, for an older one. An event of an older attempt is dropped; an event that cannot happen in a phase raises and changes nothing.
 
 ::
 
@@ -21,23 +22,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-
-from msgspec import structs
 
 from weir.errors import FailureKind, WeirError
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, WorkerId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager import region_events
+from weir.jobmanager.failing import goal_after, with_cause
 from weir.jobmanager.job_events import Event, Instruction
 from weir.jobmanager.job_phases import (
     BETWEEN,
     FAILURE_GRACE,
     NOT_YET,
     ON_THE_WAY,
-    RANK,
     TRANSITIONS,
     WANTED,
+    ChooseGoal,
     EndGoal,
     Goal,
     Moment,
@@ -45,7 +44,7 @@ from weir.jobmanager.job_phases import (
     RestartGoal,
 )
 from weir.jobmanager.region_failover import RegionFailover
-from weir.jobmanager.restart import GiveUp, NoRestart, RestartStrategy
+from weir.jobmanager.restart import NoRestart, RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 
@@ -57,8 +56,11 @@ class IllegalEvent(WeirError):
 class JobMachine(RegionFailover):
     """See the module. Fields may be read by anyone and are written only here."""
 
-    def __init__(self, job_id: JobId, *, recovering: bool = False) -> None:
-        """``recovering``: the job ran under a JobManager that is gone; without checkpoints it fails."""
+    def __init__(self, job_id: JobId, *, recovering: bool = False, standby: bool = False) -> None:
+        """``recovering``: the job ran under a JobManager that is gone; without checkpoints it fails.
+
+        ``standby``: it is not claimed before it is activated.
+        """
         super().__init__()
         self.job_id = job_id
         self.phase = Phase.PLANNING
@@ -66,6 +68,8 @@ class JobMachine(RegionFailover):
         #: The last deployment of all subtasks, and the last of any.
         self.attempt = self.last_attempt = AttemptId(0)
         self.restarts = 0
+        #: All subtasks have run at once, in this process.
+        self.ran = False
         self.slots = 0
         self.subtasks: frozenset[SubtaskId] = frozenset()
         #: Subtasks of this attempt that process, and those whose input ended.
@@ -80,6 +84,7 @@ class JobMachine(RegionFailover):
         #: The last events, for the message of an illegal one.
         self.story: deque[str] = deque(maxlen=20)
         self._recovering = recovering
+        self._standby = standby
         self._checkpointing = False
         self._cancel_grace = 0.0
         self._checkpoints_active = False
@@ -155,8 +160,18 @@ class JobMachine(RegionFailover):
         if self._recovering and not event.checkpointing:
             message = "the JobManager was lost, and checkpointing is off: a restart would lose state"
             return self._end(JobState.FAILED, Failure(kind=FailureKind.WORKER_LOST, message=message))
+        self.phase = Phase.STANDBY if self._standby else Phase.CLAIMING
+        return [ev.LookBack() if self._standby else ev.ClaimJob()]
+
+    def _activated(self, _event: ev.Activated, _moment: Moment) -> list[Instruction]:
         self.phase = Phase.CLAIMING
         return [ev.ClaimJob()]
+
+    def _start_held(self, _event: ev.StartHeld, _moment: Moment) -> list[Instruction]:
+        if isinstance(self.goal, EndGoal):
+            return self._end(self.goal.state)
+        self.phase = Phase.STANDBY
+        return []
 
     def _cannot_start(self, event: ev.PlanningFailed | ev.ClaimFailed, _moment: Moment) -> list[Instruction]:
         return self._end(JobState.FAILED, event.failure)
@@ -208,6 +223,7 @@ class JobMachine(RegionFailover):
         if self.running != self.subtasks:
             return []
         self.phase = Phase.RUNNING
+        self.ran = True
         self._checkpoints_active = True
         return [ev.StartCheckpoints(self.execution), *self._commit_if_ended()]
 
@@ -278,13 +294,12 @@ class JobMachine(RegionFailover):
         return self._take_down(self._goal_after(event.failure, moment), FAILURE_GRACE)
 
     def _goal_after(self, failure: Failure, moment: Moment) -> Goal:
-        if not failure.restartable:
-            return EndGoal(JobState.FAILED, failure)
-        decision, self._strategy = self._strategy.next(moment.now, moment.jitter)
-        if isinstance(decision, GiveUp):
-            message = f"{failure.message} (no restart: {decision.reason})"
-            return EndGoal(JobState.FAILED, structs.replace(failure, message=message))
-        return RestartGoal(decision.delay, failure)
+        goal, self._strategy = goal_after(failure, self._strategy, moment, restoring=self._restoring)
+        return goal
+
+    @property
+    def _restoring(self) -> bool:
+        return self._checkpointing and self.running != self.subtasks
 
     def _stop(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
         return self._take_down(EndGoal(WANTED[event.kind]), self._cancel_grace)
@@ -357,15 +372,8 @@ class JobMachine(RegionFailover):
         return []
 
     def _note_cause(self, failure: Failure) -> None:
-        """Keep the likelier cause of the attempt's end; one that no restart can cure ends the job."""
-        goal = self.goal
-        assert goal is not None
-        if goal.failure is None or RANK[failure.kind] <= RANK[goal.failure.kind]:
-            return
-        if isinstance(goal, RestartGoal) and not failure.restartable:
-            self.goal = EndGoal(JobState.FAILED, failure)
-        else:
-            self.goal = replace(goal, failure=failure)
+        assert self.goal is not None
+        self.goal = with_cause(self.goal, failure, restoring=self._restoring)
 
     def _stop_while_stopping(self, event: ev.StopRequested, _moment: Moment) -> list[Instruction]:
         if not (isinstance(self.goal, EndGoal) and self.goal.state is JobState.CANCELED):
@@ -380,6 +388,10 @@ class JobMachine(RegionFailover):
         if isinstance(goal, EndGoal):
             return self._end(goal.state, goal.failure)
         self._planned_restart = goal.failure is None
+        if isinstance(goal, ChooseGoal):
+            # Unclaimed again: a job that finds nothing to restore ends without a record, as one that never began.
+            self.phase, self.goal, self.epoch = Phase.CLAIMING, None, None
+            return [ev.RecordFailure(goal.failure, self.attempt), ev.ClaimJob(goal.failure)]
         if goal.failure is None:
             return self._wait_for_slots()
         self.phase = Phase.BACKING_OFF

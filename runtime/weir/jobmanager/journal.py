@@ -1,46 +1,47 @@
 """A job's log and snapshots as the job's shell uses them: claim, publish, discard, delete, end.
 
 Calls block and are made one at a time, in whatever thread the shell gives them. :class:`StoredJournal` stands on
-``checkpoint.fence`` and ``checkpoint.store``; :class:`UnstoredJournal` is for a job without checkpoints, whose final
-round commits output but stores nothing.
+``checkpoint.fence`` and ``checkpoint.store``; ``unstored_journal`` is for a job without checkpoints.
 """
 
 from __future__ import annotations
 
+import functools
 import secrets
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
 
 from weir import crashpoints
-from weir.checkpoint import events, publishing, recovery, store
+from weir.checkpoint import events, paths, publishing, recovery, store
 from weir.checkpoint import fence_records as records
-from weir.checkpoint.fence import FenceLog
+from weir.checkpoint.fence import FenceLog, Started
 from weir.checkpoint.fence_records import LogView, RestorePoint
-from weir.checkpoint.metadata import SnapshotMetadata
-from weir.checkpoint.retention import JobEnd, deletes_checkpoints
+from weir.checkpoint.history import Kept
+from weir.checkpoint.start_directive import (
+    Admission,
+    Applied,
+    Apply,
+    Outrun,
+    StartDirective,
+    StartRefused,
+    admit,
+)
 from weir.clock import Clock
-from weir.errors import Fenced, RestoreBlocked, SnapshotCorrupt, StorageError, StorageUnfit
+from weir.errors import Fenced, StorageUnfit, WeirError
 from weir.ids import CheckpointId, Epoch, JobId
+from weir.jobmanager.claimed_sources import ClaimedSources
+from weir.jobmanager.earlier_lives import EarlierLives
+from weir.jobmanager.restoring import Choice, Restore, Skipped
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 from weir.storage import Storage, join_uri, open_storage
 from weir.storage.doctor import broken_promise
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Restore:
-    """A snapshot to deploy from."""
-
-    metadata: SnapshotMetadata
-    uri: str  #: of its folder
-    #: Whether it is one of this job's own checkpoints: its files lie in the job's folder.
-    own: bool
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,36 @@ class Claim:
     #: Completed checkpoints of this job that exist, oldest first.
     completed: tuple[CheckpointId, ...]
     note: str  #: what is restored and why, for people
+    #: What the log says of ``completed``.
+    kept: Mapping[CheckpointId, Kept] = field(default_factory=dict)
+    #: Damaged ones in whose place ``restore`` is.
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def own_base(self) -> CheckpointId | None:
+        """What is restored, if it is the job's own to delete."""
+        base = None if self.restore is None else self.restore.metadata.checkpoint_id
+        return base if self.restore is not None and (self.restore.own or base in self.completed) else None
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a job's log is, as far as this process knows."""
+
+    epoch: Epoch
+    tail: int
+    #: The kind of its last record if the job ended by it: ``Stopped``, ``Finished``, ...
+    ending: str | None = None
+    #: Of a stop.
+    savepoint: Kept | None = None
 
 
 class Overtaken(Fenced):
     """While this process was about to take the job over, another one did."""
+
+
+class LostWithoutCheckpoints(WeirError):
+    """The job ran before, and checkpointing is off: what it had read and kept is gone with the process that ran it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,10 @@ class AlreadyEnded:
     """The log ends in a terminal record, and the job is only being recovered, or finished."""
 
     state: JobState
+    position: Position | None = None
+    #: Checkpoints of the job that exist, as its log says it.
+    kept: Mapping[CheckpointId, Kept] = field(default_factory=dict)
+    note: str = ""  #: for people
 
 
 class Journal(Protocol):
@@ -74,8 +105,26 @@ class Journal(Protocol):
         """URI of the job's folder; ``None``: nothing is stored."""
         ...
 
-    def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
-        """Take the job over with a new epoch. Raises ``Overtaken``, ``Fenced``, ``SnapshotError``, ``StorageError``."""
+    def claim(
+        self,
+        *,
+        recovering: bool,
+        directive: StartDirective | None = None,
+        damaged: Mapping[str, str] | None = None,
+    ) -> Claim | AlreadyEnded | StartRefused:
+        """Take the job over with a new epoch; ``directive``: of the operator, who then decides in ``recovering``'s place.
+
+        ``damaged``: paths of restore points that proved unusable, and how.
+        Raises ``Overtaken``, ``Fenced``, ``SnapshotError``, ``StorageError``.
+        """
+        ...
+
+    def admission(self, directive: StartDirective) -> Admission:
+        """What the log says to a directive now; reads only."""
+        ...
+
+    def position(self) -> Position | None:
+        """Where the log is; ``None``: there is none, or it is not this process's."""
         ...
 
     def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
@@ -94,70 +143,52 @@ class Journal(Protocol):
         """Delete completed checkpoints. Raises ``Fenced``."""
         ...
 
+    def delete_shared(self, newest: CheckpointId) -> None:
+        """Delete files that no checkpoint is made of, nor will be; ``newest``: the newest completed one. Raises ``Fenced``."""
+        ...
+
     def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
         """Delete what dead workers and processes left of numbers under ``below``, but ``keep``. Raises ``Fenced``."""
         ...
 
-    def end(self, state: JobState, reason: str, retain_on_cancel: bool, *, stopped: bool = False) -> None:
-        """Append the terminal record, then delete what goes with it; ``stopped``: with the snapshot published last.
+    def end(self, state: JobState, reason: str, *, deletes: bool, stopped: bool = False) -> None:
+        """Append the terminal record; then, if it ``deletes``, all checkpoints. ``stopped``: with the snapshot published last.
 
         Repeatable. Raises ``Fenced``, ``StorageError``.
         """
         ...
 
 
-class UnstoredJournal:
-    """A job without checkpoints. It may still start from a snapshot, and savepoints of it may be taken."""
-
-    root = None
-
-    def __init__(self, spec: JobSpec, job: JobId) -> None:
-        self._spec = spec
-        self._job = job
-
-    def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
-        restore = None
-        note = "checkpointing is off: nothing is stored"
-        if self._spec.restore_from is not None:
-            restore = _foreign(store.load(self._spec.restore_from))
-            note = f"restored from {restore.uri}; {note}"
-        next_id = CheckpointId(1 + (restore.metadata.checkpoint_id if restore else 0))
-        return Claim(Epoch(1), restore, next_id, (), note)
-
-    def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
-        if order.target is None:
-            return events.Published(order.checkpoint_id, "")
-        folder = store.savepoint_folder(order.target, self._job, order.checkpoint_id)
-        return publishing.answer_unrecorded(order, folder)
-
-    def discard(self, checkpoint: CheckpointId, target: str | None) -> None:
-        if target is not None:
-            store.discard(store.savepoint_folder(target, self._job, checkpoint), "", Epoch(1))
-
-    def check_owned(self) -> None:
-        pass
-
-    def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
-        pass
-
-    def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
-        pass
-
-    def end(self, state: JobState, reason: str, retain_on_cancel: bool, *, stopped: bool = False) -> None:
-        pass
-
-
 class StoredJournal:
     """A job's folder below a checkpoint root."""
 
-    def __init__(self, spec: JobSpec, job: JobId, root: str, run: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        spec: JobSpec,
+        job: JobId,
+        root: str,
+        run: str,
+        clock: Clock,
+        *,
+        resumes: bool = True,
+        claims: bool = False,
+    ) -> None:
+        """``resumes``: whether checkpoints are taken, so that a process that is gone can be followed by another.
+
+        ``claims``: whether a snapshot that is named to start from becomes the job's own.
+        """
         self._spec = spec
         self._job = job
         self._run = run
+        self._resumes = resumes
+        self._claims = claims
+        self._clock = clock
+        self._sources = ClaimedSources()
         self._checkpoints = open_storage(root)
         self._folder: Storage = store.job_folder(self._checkpoints, job)
-        writer = f"{socket.gethostname()}-{secrets.token_hex(8)}"
+        self._writer = writer = f"{socket.gethostname()}-{secrets.token_hex(8)}"
         self._fence = FenceLog(self._folder, writer, clock)
+        self._earlier = EarlierLives(self._checkpoints, spec, job, writer, clock)
         #: The terminal record and the log's tail before it, so that ``end`` can be repeated.
         self._ending: tuple[records.Record, int] | None = None
 
@@ -165,46 +196,130 @@ class StoredJournal:
     def root(self) -> str | None:
         return self._folder.uri
 
-    def claim(self, *, recovering: bool) -> Claim | AlreadyEnded:
-        if not recovering:  # else the process before this one asked, and a job that is down should not wait
-            _refuse_unfit(self._checkpoints)
+    def claim(
+        self,
+        *,
+        recovering: bool,
+        directive: StartDirective | None = None,
+        damaged: Mapping[str, str] | None = None,
+    ) -> Claim | AlreadyEnded | StartRefused:
         view = self._fence.read()
+        if directive is not None:
+            admission = self._admission(view, directive)
+            if isinstance(admission, Outrun | StartRefused):
+                return self._not_admitted(admission)
+            recovering = isinstance(admission, Applied)
+            directive = None if recovering else directive
+        if not recovering and (directive is None or not view.entries):
+            # Else the process before this one asked, and a job that is down should not wait.
+            _refuse_unfit(self._checkpoints)
         ended = view.ended
-        # A job that finished never runs again under its id, whoever asks: all its output is there.
-        if ended is not None and (recovering or isinstance(ended, records.Finished)):
-            self._finish_deletion(ended)
-            return AlreadyEnded(_ENDED[type(ended)])
+        # A job that finished never runs again under its id but by an operator's order: all its output is there.
+        if ended is not None and (recovering or (directive is None and isinstance(ended, records.Finished))):
+            self._finish_deletion(ended, view)
+            return self._ended(view, ended)
+        if recovering and not self._resumes:
+            raise LostWithoutCheckpoints(
+                f"the JobManager of run {self._run} was lost, and checkpointing is off: a restart would lose state; set "
+                "spec.checkpoints.interval, or start anew by upgrade.restartNonce with upgrade.mode Stateless"
+            )
         crashpoints.hit("jobmanager.claim.before-name")
         store.mark_name(self._checkpoints, self._spec.namespace, self._spec.name, self._job)
         crashpoints.hit("jobmanager.claim.after-name")
-        choice = _Choice(self._spec, self._folder)
-        # Whoever froze about here and finds that the log went on is not the one to run the job, let alone
-        # to run it again after it finished.
+        choice = Choice(self._spec, self._folder, directive, self._earlier.take_over, damaged)
         try:
-            started = self._fence.start(self._run, choice.base_of, view.tail)
-        except Fenced as error:
-            if isinstance(ended, records.Superseded):
-                raise
-            raise Overtaken(str(error)) from error
+            started = self._start(choice, view, directive)
+        except _Unexpected as error:
+            return self._not_admitted(error.admission)
         crashpoints.hit("jobmanager.claim.after-start")
         restore, note = choice.restore, choice.note
         existing = store.existing_checkpoints(self._folder)
         base = restore.metadata.checkpoint_id if restore else CheckpointId(0)
         highest = max(started.view.highest_checkpoint, base, *existing, 0)
-        recorded = recovery.completed_oldest_first(started.view)
-        completed = tuple(number for number in recorded if number in existing)
-        return Claim(started.entry.epoch, restore, CheckpointId(highest + 1), completed, note)
+        line = LogView((*started.view.entries, started.entry))
+        recorded = recovery.completed_oldest_first(line)
+        self._sources = ClaimedSources.existing(recovery.claimed(line), {*existing, *recorded})
+        completed = (*self._sources.points, *(number for number in recorded if number in existing))
+        next_id = CheckpointId(highest + 1)
+        known = self._recorded(started.view)
+        if restore is not None and restore.uri == join_uri(self._folder.uri, paths.checkpoint_folder(base)):
+            # After many starts in a row its own record lies before what was read of the log.
+            known.setdefault(base, Kept(restore.uri, restore.metadata.triggered_ms, restore.metadata.size))
+        kept = {number: self._sources.kept(number) for number in self._sources.points}
+        kept |= {number: known[number] for number in completed if number in known}
+        return Claim(started.entry.epoch, restore, next_id, completed, note, kept, choice.skipped)
 
-    def _finish_deletion(self, ended: records.Record) -> None:
+    def _ended(self, view: LogView, ended: records.Record) -> AlreadyEnded:
+        last = self._fence.own or view.last
+        assert last is not None, "it ended"
+        recorded_at, existing = self._recorded(view), store.existing_checkpoints(self._folder)
+        kept = {number: recorded_at[number] for number in existing if number in recorded_at}
+        reason = f": {ended.reason}" if isinstance(ended, records.Failed) else ""
+        note = f"had ended before this JobManager started, by {type(ended).__name__}{reason}"
+        return AlreadyEnded(_ENDED[type(ended)], _position(last, ended), kept, note)
+
+    def _recorded(self, view: LogView) -> dict[CheckpointId, Kept]:
+        return {
+            entry.record.point.checkpoint_id: Kept(
+                join_uri(self._folder.uri, entry.record.point.path), entry.written_ms
+            )
+            for entry in view.entries
+            if isinstance(entry.record, records.Checkpoint) and "://" not in entry.record.point.path
+        }
+
+    def position(self) -> Position | None:
+        own = self._fence.own
+        return None if own is None else _position(own, own.record)
+
+    def _start(self, choice: Choice, view: LogView, directive: StartDirective | None) -> Started:
+        """Append this process's start. Raises ``_Unexpected`` when the log went on in a way that the directive forbids."""
+        claims = functools.partial(_claims, choice, self._claims)
+        if directive is not None:
+            return self._fence.start(self._run, self._admitting(choice, directive), claims=claims)
+        # Whoever froze about here and finds that the log went on is not the one to run the job, let alone
+        # to run it again after it finished.
+        try:
+            return self._fence.start(self._run, choice.base_of, view.tail, claims=claims)
+        except Fenced as error:
+            if isinstance(view.ended, records.Superseded):
+                raise
+            raise Overtaken(str(error)) from error
+
+    def admission(self, directive: StartDirective) -> Admission:
+        return self._admission(self._fence.read(), directive)
+
+    def _admission(self, view: LogView, directive: StartDirective) -> Admission:
+        return admit(view.tail, self._fence.last_start(view), directive)
+
+    def _admitting(
+        self, choice: Choice, directive: StartDirective
+    ) -> Callable[[LogView], RestorePoint | None]:
+        def base_of(view: LogView) -> RestorePoint | None:
+            admission = self._admission(view, directive)
+            if not isinstance(admission, Apply):
+                raise _Unexpected(admission)
+            return choice.base_of(view)
+
+        return base_of
+
+    def _not_admitted(self, admission: Admission) -> StartRefused:
+        if isinstance(admission, StartRefused):
+            return admission
+        # ``Applied`` here: a process of the same run came first, while this one was on its way.
+        run = admission.run if isinstance(admission, Outrun) else self._run
+        raise Overtaken(f"{self._folder.uri}: run {run} has the job, this process is of run {self._run}")
+
+    def _finish_deletion(self, ended: records.Record, view: LogView) -> None:
         """A process died between its terminal record and the deletion that the record allows."""
-        deleted = isinstance(ended, records.Finished | records.Cancelled) and ended.deleted
-        left = store.existing_checkpoints(self._folder) if deleted else []
-        if left:
+        deleted = isinstance(ended, records.Finished | records.Cancelled | records.Failed) and ended.deleted
+        taken = store.existing_checkpoints(self._folder)
+        self._sources = ClaimedSources.existing(recovery.claimed(view) if deleted else (), taken)
+        if deleted and (self._sources.points or store.holds_checkpoints(self._folder)):
             # Only the newest epoch deletes, so there must be one; the log then ends as it did.
             self._fence.start(self._run, _Still(ended).base_of, clears=True)
             crashpoints.hit("jobmanager.end.before-clearing")
             self._fence.append(ended, self._fence.tail)
-            store.delete_checkpoints(self._fence, self._folder, left)
+            self._clear()
 
     def publish(self, order: events.Publish) -> events.Published | events.PublishFailed:
         savepoint = None
@@ -226,16 +341,20 @@ class StoredJournal:
             store.discard(store.savepoint_folder(target, self._job, checkpoint), "", self._fence.epoch)
 
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
-        store.delete_checkpoints(self._fence, self._folder, checkpoints)
+        sources = self._sources.points
+        own = [number for number in checkpoints if number not in sources]
+        store.delete_checkpoints(self._fence, self._folder, own)
+        self._delete_sources(number for number in checkpoints if number in sources)
+
+    def delete_shared(self, newest: CheckpointId) -> None:
+        store.delete_shared(self._fence, self._folder, newest)
 
     def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
         found = store.sweep(self._fence, self._folder, keep, below)
         if found.foreign:
             log.warning("unknown files in the job's folder are left alone", files=found.foreign[:10])
 
-    def end(self, state: JobState, reason: str, retain_on_cancel: bool, *, stopped: bool = False) -> None:
-        ending = JobEnd.STOPPED if stopped else _JOB_END[state]
-        deletes = deletes_checkpoints(ending, retain_on_cancel=retain_on_cancel)
+    def end(self, state: JobState, reason: str, *, deletes: bool, stopped: bool = False) -> None:
         crashpoints.hit("jobmanager.end.before-record")
         if self._ending is None:
             record = self._stopped_with() if stopped else _terminal(state, reason, deletes)
@@ -243,8 +362,17 @@ class StoredJournal:
         self._fence.append(*self._ending)
         crashpoints.hit("jobmanager.end.after-record")
         if deletes:
-            store.delete_checkpoints(self._fence, self._folder, store.existing_checkpoints(self._folder))
+            self._clear()
         crashpoints.hit("jobmanager.end.after-delete")
+
+    def _clear(self) -> None:
+        store.clear(self._fence, self._folder)
+        self._delete_sources(self._sources.points)
+
+    def _delete_sources(self, numbers: Iterable[CheckpointId]) -> None:
+        for number in numbers:
+            self._fence.check_owned()
+            self._sources.delete(number, self._job, self._writer, self._clock)
 
     def _stopped_with(self) -> records.Stopped:
         """Nothing was published after the savepoint, so it is the last that this process recorded."""
@@ -263,6 +391,20 @@ def _refuse_unfit(checkpoints: Storage) -> None:
         )
 
 
+def _claims(choice: Choice, claims: bool, view: LogView, base: RestorePoint) -> bool:
+    """Whether a start's base becomes, or is already, the job's own though it lies elsewhere."""
+    named = choice.restore is not None and choice.restore.named
+    return "://" in base.path and ((claims and named) or base in recovery.claimed(view))
+
+
+class _Unexpected(Exception):
+    """The log does not admit the directive any more."""
+
+    def __init__(self, admission: Admission) -> None:
+        super().__init__()
+        self.admission = admission
+
+
 class _Still:
     """Lets a start happen only while the log ends in a certain record."""
 
@@ -276,130 +418,15 @@ class _Still:
         return None
 
 
-class _Choice:
-    """What a start restores: the answer to the fence, and what was loaded for it."""
-
-    def __init__(self, spec: JobSpec, folder: Storage) -> None:
-        self._spec = spec
-        self._folder = folder
-        self.restore: Restore | None = None
-        self.note = ""
-
-    def base_of(self, view: LogView) -> RestorePoint | None:
-        """Derive the base from the log; an empty log starts from the snapshot that was asked for, or with nothing."""
-        self.restore = None
-        if not view.entries:
-            return self._first_start()
-        damaged: dict[str, str] = {}
-        while True:
-            try:
-                decision = recovery.decide(view, damaged.keys())
-            except RestoreBlocked:
-                raise self._blocked(view, damaged) from None
-            if isinstance(decision, recovery.NoState):
-                self.note = f"starts without state: {decision.why}"
-                return None
-            try:
-                self._load(decision.point)
-            except SnapshotCorrupt as error:
-                log.warning("restore point is damaged", path=decision.point.path, reason=str(error))
-                damaged[decision.point.path] = str(error)
-                continue
-            self.note = f"restores {decision.point.path}: {decision.why}"
-            return decision.point
-
-    def _blocked(self, view: LogView, damaged: Mapping[str, str]) -> RestoreBlocked:
-        """Why nothing may be restored: what is damaged and how, and which of the others are still there."""
-        unusable = set(damaged)
-        for candidate in recovery.candidates(view):
-            try:
-                self._load(candidate.point)
-            except SnapshotCorrupt:
-                unusable.add(candidate.point.path)
-        try:
-            recovery.decide(view, unusable)
-        except RestoreBlocked as error:
-            return RestoreBlocked("\n".join([*damaged.values(), str(error)]))
-        raise AssertionError("a point that is safe to restore was passed over")
-
-    def _first_start(self) -> RestorePoint | None:
-        if self._spec.restore_from is None:
-            self.note = "starts without state: the job is new"
-            return None
-        snapshot = store.load(self._spec.restore_from)
-        store.check_files(snapshot)
-        self.restore = _foreign(snapshot)
-        self.note = f"starts from {snapshot.uri}"
-        return store.restore_point(snapshot)
-
-    def _load(self, point: RestorePoint) -> None:
-        snapshot = store.load_point(self._folder, point)
-        store.check_files(snapshot)
-        own = "://" not in point.path
-        self.restore = Restore(snapshot.metadata, snapshot.uri, own=True) if own else _foreign(snapshot)
+def _position(last: records.Entry, ended: records.Record) -> Position:
+    """``ended``: the last record, but for starts that only cleared up after it."""
+    ending = type(ended).__name__ if isinstance(ended, records.TERMINAL) else None
+    savepoint = None
+    if isinstance(ended, records.Stopped):
+        savepoint = Kept(ended.savepoint.path, last.written_ms)
+    return Position(last.epoch, last.seq, ending, savepoint)
 
 
-def _foreign(snapshot: store.LoadedSnapshot) -> Restore:
-    return Restore(snapshot.metadata, snapshot.uri, own=False)
-
-
-def choose_job(spec: JobSpec, root: str, policy: str) -> tuple[JobId | None, str]:
-    """The job that goes on when ``spec`` is started under its name, or ``None`` for a new one; and why.
-
-    The newest job of that name goes on unless it finished, was taken over, or a snapshot to start from is named.
-    ``policy`` ``Fresh`` starts anew, ``Refuse`` raises ``RestoreBlocked``.
-    """
-    checkpoints = open_storage(root)
-    found = store.jobs_of_name(checkpoints, spec.namespace, spec.name)
-    if not found:
-        return None, ""
-    if spec.restore_from is not None:
-        return (
-            None,
-            f"state of job {found[-1]} under this name is not used: a snapshot to start from was named",
-        )
-    for job in reversed(found):
-        ended = _end_of(checkpoints, job)
-        if isinstance(ended, records.Superseded):
-            continue
-        if isinstance(ended, records.Finished):
-            return None, f"job {job} of this name finished before; this is a new run"
-        if policy == "Refuse":
-            raise RestoreBlocked(
-                f"there is state of job {job} under the name {spec.name!r} in {root}, and restore.policy is Refuse; "
-                "use Resume to go on with it, Fresh to leave it aside, or another name"
-            )
-        if policy == "Fresh":
-            return None, f"state of job {job} under this name is left aside: restore.policy is Fresh"
-        return job, f"goes on with job {job}, found under this name"
-    return None, ""
-
-
-def _end_of(checkpoints: Storage, job: JobId) -> records.Record | None:
-    try:
-        return FenceLog(store.job_folder(checkpoints, job), "reader", _NoClock()).read().ended
-    except StorageError:
-        raise
-    except SnapshotCorrupt as error:
-        log.warning("log of an earlier job is damaged", job=job, reason=str(error))
-        return None
-
-
-class _NoClock:
-    """For a log that is only read."""
-
-    def wall_ms(self) -> int:
-        raise NotImplementedError
-
-    def monotonic(self) -> float:
-        raise NotImplementedError
-
-
-_JOB_END = {
-    JobState.FINISHED: JobEnd.FINISHED,
-    JobState.CANCELED: JobEnd.CANCELLED,
-    JobState.FAILED: JobEnd.FAILED,
-}
 _ENDED = {
     records.Stopped: JobState.FINISHED,
     records.Finished: JobState.FINISHED,
@@ -414,4 +441,4 @@ def _terminal(state: JobState, reason: str, deleted: bool) -> records.Record:
         return records.Finished(deleted=deleted)
     if state is JobState.CANCELED:
         return records.Cancelled(deleted=deleted)
-    return records.Failed(reason=reason)
+    return records.Failed(reason=reason, deleted=deleted)

@@ -22,11 +22,12 @@ from weir.config import JobOptions, environment_layer, file_layer, merged
 from weir.errors import ConfigError, WeirError
 from weir.jobmanager.dispatcher import Dispatcher, DispatcherOptions
 from weir.jobmanager.rest.exchange import Cluster
+from weir.jobmanager.rest.listening import is_loopback
 from weir.jobmanager.rest.starting import Rest, RestOptions
-from weir.rpc import lifeline
-from weir.rpc.logs import log_to_stderr
+from weir.rpc import lifeline, logs
 from weir.rpc.requests import Submit
 from weir.rpc.server import ControlServer
+from weir.rpc.tls import TlsFolder
 
 log = structlog.get_logger()
 
@@ -43,13 +44,16 @@ class JobManagerOptions:
     host: str = "127.0.0.1"
     port: int = 6123
     job_file: str | None = None
+    #: A job to start with.
+    submit: Submit | None = None
     run: str = "local"
     rest: RestOptions | None = None  #: ``None``: no REST
+    #: Folder with the run's certificates; ``None``: callers are not asked who they are.
+    tls_dir: str | None = None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse ``arguments`` and serve; the exit code."""
-    lifeline.follow_parent()
     parser = argparse.ArgumentParser(prog="weir.jobmanager")
     parser.add_argument("--host", default=JobManagerOptions.host)
     parser.add_argument("--port", type=int, default=JobManagerOptions.port, help="0 takes a free one")
@@ -59,8 +63,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rest-fd", type=int, default=None, help="a listening socket for REST")
     parser.add_argument("--rest-token-file", default=None)
     parsed = parser.parse_args(arguments)
-    log_to_stderr()
-    options = JobManagerOptions(parsed.host, parsed.port, parsed.job, parsed.run, _rest_options(parsed))
+    return run(
+        JobManagerOptions(
+            host=parsed.host,
+            port=parsed.port,
+            job_file=parsed.job,
+            run=parsed.run,
+            rest=_rest_options(parsed.rest, parsed.rest_fd, parsed.rest_token_file),
+        )
+    )
+
+
+def run(options: JobManagerOptions) -> int:
+    """Serve until told to end; the exit code."""
+    lifeline.follow_parent()
+    logs.log_to_stderr()
     try:
         return asyncio.run(serve(options))
     except WeirError as error:
@@ -68,11 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _rest_options(parsed: argparse.Namespace) -> RestOptions | None:
-    if parsed.rest is None and parsed.rest_fd is None:
+def _rest_options(address: str | None, fd: int | None, token_file: str | None) -> RestOptions | None:
+    if address is None and fd is None:
         return None
-    address = None if parsed.rest == DEFAULT_REST else parsed.rest
-    return RestOptions(address, parsed.rest_fd, parsed.rest_token_file)
+    return RestOptions(None if address == DEFAULT_REST else address, fd, token_file)
 
 
 async def serve(options: JobManagerOptions) -> int:
@@ -80,21 +96,29 @@ async def serve(options: JobManagerOptions) -> int:
     layers = (file_layer(os.environ), environment_layer(os.environ))
     process = JobOptions.from_settings(merged(layers)).process
     rest = None if options.rest is None else Rest(options.rest)
+    tls = None if options.tls_dir is None else TlsFolder(options.tls_dir)
+    certificates = tuple if tls is None else tls.slots
     dispatcher = Dispatcher(
-        DispatcherOptions(process.heartbeat_interval, process.heartbeat_timeout, options.run), SystemClock()
+        DispatcherOptions(process.heartbeat_interval, process.heartbeat_timeout, options.run, certificates),
+        SystemClock(),
     )
-    server = await ControlServer.start(dispatcher, options.host, options.port)
+    server = await ControlServer.start(dispatcher, options.host, options.port, tls)
     if rest is not None and options.rest is not None and options.rest.fd is None:
         sys.stderr.write(f"weir: REST at http://{rest.address}\n")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, dispatcher.ending.set)
     watching = asyncio.ensure_future(dispatcher.sessions.watch())
-    answering = None if rest is None else asyncio.ensure_future(rest.serve(Cluster(dispatcher, layers)))
+    answering = (
+        None if rest is None else asyncio.ensure_future(rest.serve(Cluster(dispatcher, layers, logs.OWN)))
+    )
     try:
         log.info("jobmanager listens", address=server.address)
-        if options.job_file is not None:
-            await dispatcher.submit(_read_job(options.job_file))
+        if tls is None and not is_loopback(options.host):
+            log.warning("whoever reaches this address may call; --tls-dir asks who it is", host=options.host)
+        submit = options.submit if options.job_file is None else _read_job(options.job_file)
+        if submit is not None:
+            await dispatcher.submit(submit)
         await dispatcher.ending.wait()
     finally:
         watching.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -37,12 +38,17 @@ class Operation:
     path: str | None = None
     #: Why it failed.
     failure: str | None = None
+    #: Wall time.
+    began_ms: int = 0
+    ended_ms: int = 0
 
 
 class Operations:
     """The operations of one job."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall_ms: Callable[[], int] = lambda: 0) -> None:
+        """``wall_ms``: the clock, where somebody asks for times."""
+        self._wall_ms = wall_ms
         self._known: dict[tuple[OperationKind, str], Operation] = {}
         #: Ended, and nobody asked since.
         self._untold: set[tuple[OperationKind, str]] = set()
@@ -53,7 +59,7 @@ class Operations:
         known = self._known.get((kind, trigger))
         if known is not None:
             return known, False
-        made = self._known[kind, trigger] = Operation(kind, trigger)
+        made = self._known[kind, trigger] = Operation(kind, trigger, began_ms=self._wall_ms())
         self._forget()
         return made, True
 
@@ -66,7 +72,14 @@ class Operations:
         failure: str | None = None,
     ) -> None:
         """It ended, well or with ``failure``."""
-        ended = replace(operation, done=True, checkpoint=checkpoint, path=path, failure=failure)
+        ended = replace(
+            operation,
+            done=True,
+            checkpoint=checkpoint,
+            path=path,
+            failure=failure,
+            ended_ms=self._wall_ms(),
+        )
         # Last in the order of forgetting: who waits for it asks soon after this.
         self._known.pop((operation.kind, operation.trigger), None)
         self._known[operation.kind, operation.trigger] = ended
@@ -77,6 +90,10 @@ class Operations:
     def untold(self) -> bool:
         """Whether something ended of which nobody asked since."""
         return bool(self._untold)
+
+    def known(self) -> tuple[Operation, ...]:
+        """All that are remembered; those that ended last come last. Nobody counts as told by this."""
+        return tuple(self._known.values())
 
     def get(self, kind: OperationKind, trigger: str) -> Operation | None:
         """How it fares; ``None``: never heard of, or forgotten."""

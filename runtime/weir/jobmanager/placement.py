@@ -13,10 +13,10 @@ from weir import crashpoints
 from weir.ids import JobId, SubtaskId, TaskManagerId, WorkerId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager.job_services import JobServices
-from weir.jobmanager.journal import Restore
 from weir.jobmanager.planning import PlannedJob
 from weir.jobmanager.region_events import DeployRegion
 from weir.jobmanager.rescaling import stays_on
+from weir.jobmanager.restoring import Restore
 from weir.jobmanager.scheduler import deployments
 from weir.jobmanager.slot_matching import match
 from weir.jobmanager.task_table import TaskTable

@@ -32,6 +32,7 @@ from weir.ids import SubtaskId
 from weir.jobmanager.regions import Region, regions_of
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, JobSpec
+from weir.state.backend import check_available
 
 log = structlog.get_logger()
 
@@ -97,6 +98,7 @@ def planned(spec: JobSpec, graph: LogicalGraph) -> PlannedJob:
         settings = merge_settings(_defaults(spec), graph.settings, spec.overrides, spec.places)
         options = JobOptions.from_settings(settings)
         check_guarantees(graph, options.checkpoints)
+        check_available(options.state_backend.type)
         plan = plan_with(graph, options.pipeline)
     except UserError as error:
         raise _refused(error) from error
@@ -120,7 +122,8 @@ async def _load(spec: JobSpec, timeout: float) -> graph_codec.LoadAnswer:
         talking = asyncio.ensure_future(asyncio.to_thread(_talk, process, answers, codec.encode(spec)))
         ending = asyncio.ensure_future(asyncio.to_thread(process.wait))
         try:
-            await asyncio.wait_for(asyncio.shield(ending), timeout)
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(ending)
         except TimeoutError as error:
             message = (
                 f"{spec.entrypoint}: loading the job did not end within {timeout:g} s (job.load-timeout); its code hangs "

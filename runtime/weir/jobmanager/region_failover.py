@@ -18,7 +18,7 @@ from weir.ids import AttemptId, SubtaskId, WorkerId
 from weir.jobmanager import job_events as ev
 from weir.jobmanager import region_events
 from weir.jobmanager.job_events import Instruction
-from weir.jobmanager.job_phases import FAILURE_GRACE, RANK, EndGoal, Goal, Moment, Phase
+from weir.jobmanager.job_phases import FAILURE_GRACE, RANK, EndGoal, Goal, Moment, Phase, RestartGoal
 from weir.jobmanager.regions import Region
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
@@ -90,7 +90,7 @@ class RegionFailover(ABC):
         """The region of ``worker`` fails, or everything."""
         goal = self._goal_after(failure, moment)
         region = self._region_of(worker)
-        if region is None or isinstance(goal, EndGoal):
+        if region is None or not isinstance(goal, RestartGoal):
             return self._take_down(goal, FAILURE_GRACE)
         self.last_attempt = AttemptId(self.last_attempt + 1)
         self.recovery = Recovery(region, self.last_attempt, failure, goal.delay)

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from weir.checkpoint.metadata import OperatorState, SnapshotMetadata
+from weir.checkpoint.metadata import OperatorState, SnapshotKind, SnapshotMetadata
 from weir.checkpoint.restorability import compare, refusal
 from weir.errors import SnapshotMismatch
-from weir.graph.physical import PhysicalVertex
+from weir.graph.logical import Partitioning
+from weir.graph.physical import PhysicalPlan, PhysicalVertex
 from weir.ids import OperatorId, SubtaskId, WorkerId
-from weir.jobmanager.journal import Restore
 from weir.jobmanager.planning import PlannedJob
+from weir.jobmanager.restoring import Restore
 from weir.jobmanager.slot_matching import match
 from weir.keygroups import key_group_range
 from weir.rpc.messages import (
@@ -27,7 +28,7 @@ from weir.rpc.messages import (
     SubtaskRef,
     TaskDeployment,
 )
-from weir.state.rescale import assign_keyed, assign_operator
+from weir.state.rescale import Receivers, assign_in_flight, assign_keyed, assign_operator
 from weir.state.snapshot import OperatorSubtaskState, StateHandle
 
 
@@ -51,7 +52,9 @@ def deployments(
     tasks: dict[WorkerId, list[TaskDeployment]] = defaultdict(list)
     for vertex in job.plan.vertices:
         for index in range(vertex.parallelism):
-            tasks[placed[SubtaskId(vertex.id, index)]].append(_task(vertex, index, states))
+            keyed_only = _keyed_only(job.plan, vertex)
+            task = _task(vertex, index, states, keyed_only=keyed_only)
+            tasks[placed[SubtaskId(vertex.id, index)]].append(task)
     return {
         worker: Deploy(
             execution=execution,
@@ -61,7 +64,7 @@ def deployments(
             tasks=tuple(given),
             placement=placement,
             checkpoint_root=root,
-            restore_root=None if restore is None or restore.own else restore.uri,
+            restore_root=None if restore is None or restore.own else _root(restore),
         )
         for worker, given in tasks.items()
     }
@@ -84,10 +87,22 @@ def _restorable(job: PlannedJob, restore: Restore | None) -> dict[OperatorId, Op
         return {}
     check_restorable(job, restore.metadata, restore.uri or "the snapshot")
     operators = {operator.operator_id: operator for operator in restore.metadata.operators}
-    if restore.own:
+    if restore.own or _shares(restore.metadata):
         return operators
     prefix = f"chk-{restore.metadata.checkpoint_id}/"
     return {key: _relative(operator, prefix) for key, operator in operators.items()}
+
+
+def _shares(metadata: SnapshotMetadata) -> bool:
+    """Whether it is made of files beside its own folder."""
+    return metadata.kind is SnapshotKind.CHECKPOINT and any(
+        state.shared for operator in metadata.operators for state in operator.subtasks
+    )
+
+
+def _root(restore: Restore) -> str:
+    """Where the files of another job's snapshot are named from."""
+    return restore.uri.rpartition("/")[0] if _shares(restore.metadata) else restore.uri
 
 
 def _relative(operator: OperatorState, prefix: str) -> OperatorState:
@@ -99,31 +114,62 @@ def _relative(operator: OperatorState, prefix: str) -> OperatorState:
         return structs.replace(handle, path=handle.path.removeprefix(prefix))
 
     subtasks = tuple(
-        structs.replace(subtask, keyed=named(subtask.keyed), operator=named(subtask.operator))
+        structs.replace(
+            subtask,
+            keyed=named(subtask.keyed),
+            operator=named(subtask.operator),
+            in_flight=named(subtask.in_flight),
+        )
         for subtask in operator.subtasks
     )
     return structs.replace(operator, subtasks=subtasks)
 
 
-def _task(vertex: PhysicalVertex, index: int, states: Mapping[OperatorId, OperatorState]) -> TaskDeployment:
+def _task(
+    vertex: PhysicalVertex,
+    index: int,
+    states: Mapping[OperatorId, OperatorState],
+    *,
+    keyed_only: bool = False,
+) -> TaskDeployment:
+    """``keyed_only``: whether all rows come to the vertex by key."""
     restored = tuple(
-        _restored(states[operator.operator_id], vertex, index)
+        _restored(
+            states[operator.operator_id],
+            vertex,
+            index,
+            keyed_only=keyed_only and operator.upstream is None,
+        )
         for operator in vertex.operators
         if operator.operator_id in states
     )
     return TaskDeployment(vertex=vertex.id, index=index, restored=restored)
 
 
-def _restored(operator: OperatorState, vertex: PhysicalVertex, index: int) -> RestoredOperator:
+def _keyed_only(plan: PhysicalPlan, vertex: PhysicalVertex) -> bool:
+    return all(edge.partitioning is Partitioning.HASH for edge in plan.edges if edge.target == vertex.id)
+
+
+def _restored(
+    operator: OperatorState, vertex: PhysicalVertex, index: int, *, keyed_only: bool
+) -> RestoredOperator:
     by_index = {state.subtask: state for state in operator.subtasks}
     split_only = all(state.split_only for state in operator.subtasks)
     files = assign_operator(operator.parallelism, vertex.parallelism, index, split_only)
     keyed = _keyed_subtasks(operator, vertex, index)
+    receivers = Receivers(operator.parallelism, operator.max_parallelism)
+    now = Receivers(vertex.parallelism, vertex.max_parallelism)
+    on_their_way = {
+        old
+        for old in assign_in_flight(receivers, now, index, keyed_only=keyed_only)
+        if old in by_index and by_index[old].in_flight is not None
+    }
     states = []
-    for old in sorted({*files.old_subtasks, *keyed}):
+    for old in sorted({*files.old_subtasks, *keyed, *on_their_way}):
         state = by_index.get(old)
         if state is not None:
-            states.append(_parts(state, keyed=old in keyed, operator=old in files.old_subtasks))
+            parts = _parts(state, keyed=old in keyed, operator=old in files.old_subtasks)
+            states.append(parts if old in on_their_way else structs.replace(parts, in_flight=None))
     return RestoredOperator(
         operator_id=operator.operator_id,
         old_parallelism=operator.parallelism,

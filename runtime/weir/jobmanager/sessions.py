@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -24,10 +25,13 @@ from weir.rpc.messages import (
     FromWorkerMessage,
     Goodbye,
     JobManagerHeartbeat,
+    LogText,
+    ReadLog,
     Register,
     Registered,
     ReleaseWorker,
     SampleStacks,
+    SessionDown,
     SessionUp,
     StackSamples,
     TaskManagerHeartbeat,
@@ -43,8 +47,8 @@ log = structlog.get_logger()
 
 #: Seconds for a supervisor to register after it connected.
 REGISTER_TIMEOUT: Final = 10.0
-#: Seconds for a worker to answer with its stacks.
-SAMPLE_PATIENCE: Final = 5.0
+#: Seconds for a worker to answer with its stacks, and for a TaskManager to tell what it logged.
+PATIENCE: Final = 5.0
 #: Lost TaskManagers stay in the status for this many seconds, for whoever replaces them.
 REMEMBER_LOST: Final = 600.0
 
@@ -56,8 +60,8 @@ class SessionListener(Protocol):
         """A worker can take a deployment."""
         ...
 
-    def worker_lost(self, worker: WorkerId, failure: Failure) -> None:
-        """A worker does not exist any more."""
+    def workers_lost(self, failures: Mapping[WorkerId, Failure]) -> None:
+        """These workers do not exist any more; those that go together come in one call."""
         ...
 
     def worker_said(self, worker: WorkerId, message: FromWorkerMessage) -> None:
@@ -74,6 +78,7 @@ class _Session:
         self.id = secrets.token_hex(8)
         self.heard = now
         self.workers: dict[WorkerId, WorkerInfo] = {}
+        self.authorities: tuple[str, ...] = ()
         self.over = asyncio.Event()
 
 
@@ -90,8 +95,8 @@ class Sessions:
         self._lost: dict[TaskManagerId, tuple[Register, float]] = {}
         self._by_worker: dict[WorkerId, _Session] = {}
         self._closing = False
-        #: By trigger: who waits for a worker's stacks.
-        self._asked: dict[str, asyncio.Future[StackSamples]] = {}
+        #: By trigger: who waits for a worker's stacks, or for a log.
+        self._asked: dict[str, asyncio.Future[StackSamples | LogText]] = {}
 
     # ---- what the job side uses -------------------------------------------------------------------------------
 
@@ -107,18 +112,34 @@ class Sessions:
         if session is None:
             return None
         question = SampleStacks(trigger=secrets.token_hex(8), samples=samples, interval=interval)
-        self._asked[question.trigger] = asyncio.get_running_loop().create_future()
-        session.link.send_nowait(ToWorker(worker=worker, payload=codec.encode(question)))
+        wrapped = ToWorker(worker=worker, payload=codec.encode(question))
+        answer = await self._ask(session, question.trigger, wrapped, samples * interval + PATIENCE)
+        return answer if isinstance(answer, StackSamples) else None
+
+    async def read_log(self, task_manager: TaskManagerId, *, text: bool) -> LogText | None:
+        """What a TaskManager logged, or only how much; ``None``: it is lost, or does not answer in time."""
+        session = self._sessions.get(task_manager)
+        if session is None:
+            return None
+        question = ReadLog(trigger=secrets.token_hex(8), text=text)
+        answer = await self._ask(session, question.trigger, question, PATIENCE)
+        return answer if isinstance(answer, LogText) else None
+
+    async def _ask(
+        self, session: _Session, trigger: str, question: SessionDown, patience: float
+    ) -> StackSamples | LogText | None:
+        self._asked[trigger] = asyncio.get_running_loop().create_future()
+        session.link.send_nowait(question)
         try:
-            patience = samples * interval + SAMPLE_PATIENCE
-            return await asyncio.wait_for(self._asked[question.trigger], patience)
+            async with asyncio.timeout(patience):
+                return await self._asked[trigger]
         except TimeoutError:
             return None
         finally:
-            self._asked.pop(question.trigger, None)
+            self._asked.pop(trigger, None)
 
     def release(self, worker: WorkerId) -> None:
-        """End a worker process; ``worker_lost`` follows."""
+        """End a worker process; ``workers_lost`` follows."""
         session = self._by_worker.get(worker)
         if session is not None:
             session.link.send_nowait(ReleaseWorker(worker=worker))
@@ -137,6 +158,7 @@ class Sessions:
                 lost=False,
                 silent_ms=round((now - session.heard) * 1000),
                 workers=tuple(session.workers.values()),
+                authorities=session.authorities,
             )
             for session in self._sessions.values()
         ]
@@ -159,7 +181,8 @@ class Sessions:
     async def serve(self, link: TaskManagerLink) -> None:
         """Hold one supervisor's session until it ends."""
         try:
-            register = await asyncio.wait_for(link.receive(), REGISTER_TIMEOUT)
+            async with asyncio.timeout(REGISTER_TIMEOUT):
+                register = await link.receive()
         except codec.ProtocolError as error:
             self._refuse(link, _foreign(error))
             return
@@ -227,13 +250,16 @@ class Sessions:
             return  # whatever a dead session still says
         if isinstance(message, TaskManagerHeartbeat):
             session.heard = self._clock.monotonic()
+            session.authorities = message.authorities
             session.link.send_nowait(JobManagerHeartbeat(sequence=message.sequence))
         elif isinstance(message, WorkerStarted):
             session.workers[message.info.worker] = message.info
             self._by_worker[message.info.worker] = session
             self._listener.worker_started(session.register.task_manager, message.info)
         elif isinstance(message, WorkerLost):
-            self._forget(session, message.worker, message.failure)
+            self._forget(session, {message.worker: message.failure})
+        elif isinstance(message, LogText):
+            self._answered(message)
         elif isinstance(message, FromWorker) and message.worker in session.workers:
             said = codec.decode_of_worker(message.payload)
             if isinstance(said, StackSamples):
@@ -241,15 +267,17 @@ class Sessions:
             else:
                 self._listener.worker_said(message.worker, said)
 
-    def _answered(self, samples: StackSamples) -> None:
-        waiting = self._asked.pop(samples.trigger, None)
+    def _answered(self, answer: StackSamples | LogText) -> None:
+        waiting = self._asked.pop(answer.trigger, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result(samples)
+            waiting.set_result(answer)
 
-    def _forget(self, session: _Session, worker: WorkerId, failure: Failure) -> None:
-        if session.workers.pop(worker, None) is not None:
-            del self._by_worker[worker]
-            self._listener.worker_lost(worker, failure)
+    def _forget(self, session: _Session, failures: Mapping[WorkerId, Failure]) -> None:
+        lost = {worker: failure for worker, failure in failures.items() if worker in session.workers}
+        for worker in lost:
+            del session.workers[worker], self._by_worker[worker]
+        if lost:
+            self._listener.workers_lost(lost)
 
     def _close(self, session: _Session, why: str) -> None:
         """The session is dead: nothing of it is heard any more, its workers are lost."""
@@ -261,11 +289,13 @@ class Sessions:
             del self._sessions[name]
         if not self._closing:
             log.warning("taskmanager lost", taskmanager=name, reason=why)
-        for worker in list(session.workers):
-            failure = Failure(
-                kind=FailureKind.WORKER_LOST, message=f"TaskManager {name} is lost: {why}", worker=worker
-            )
-            self._forget(session, worker, failure)
+        message = f"TaskManager {name} is lost: {why}"
+        # All at once: who hears of one may ask for slots, and must not be given another one of this TaskManager.
+        failures = {
+            worker: Failure(kind=FailureKind.WORKER_LOST, message=message, worker=worker)
+            for worker in session.workers
+        }
+        self._forget(session, failures)
 
     # ---- liveness ---------------------------------------------------------------------------------------------------
 
@@ -300,7 +330,13 @@ def _foreign(error: codec.ProtocolError) -> Goodbye:
 
 
 def _status(
-    register: Register, *, free: int, lost: bool, silent_ms: int, workers: tuple[WorkerInfo, ...] = ()
+    register: Register,
+    *,
+    free: int,
+    lost: bool,
+    silent_ms: int,
+    workers: tuple[WorkerInfo, ...] = (),
+    authorities: tuple[str, ...] = (),
 ) -> TaskManagerStatus:
     return TaskManagerStatus(
         id=register.task_manager,
@@ -309,5 +345,7 @@ def _status(
         free=free,
         lost=lost,
         silent_ms=silent_ms,
+        host=register.host,
         workers=workers,
+        authorities=authorities,
     )

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from weir import crashpoints
 from weir.checkpoint import events
-from weir.checkpoint.metadata import SnapshotKind
+from weir.checkpoint.metadata import Owner, SnapshotKind
 from weir.clock import Clock
 from weir.config.options import PARALLELISM, SAVEPOINT_DIRECTORY
 from weir.errors import ConfigError, WeirError, WrongState
@@ -94,7 +94,7 @@ class Steering:
         free_slots: Callable[[], int],
     ) -> None:
         """``replan`` loads and plans a specification; ``free_slots`` are those that no job holds."""
-        self.operations = Operations()
+        self.operations = Operations(clock.wall_ms)
         self.rescales = RescaleHistory()
         #: Slots that a rescale waits for.
         self.slots_wanted = 0
@@ -109,15 +109,25 @@ class Steering:
 
     # ---- what people ask ------------------------------------------------------------------------------------
 
-    def checkpoint(self, trigger: str | None = None) -> Operation:
-        """Take a checkpoint now."""
+    def checkpoint(self, trigger: str | None = None, *, full: bool = False) -> Operation:
+        """Take a checkpoint now; ``full``: one that is no increment."""
         operation, new = self.operations.begin(OperationKind.CHECKPOINT, trigger)
         if new:
-            self._request(operation, events.TriggerRequested(operation.trigger))
+            self._request(operation, events.TriggerRequested(operation.trigger, whole=full))
         return self._now(operation)
 
-    def savepoint(self, target: str | None = None, trigger: str | None = None) -> Operation:
-        """Take a savepoint in a new folder below ``target``, or below the configured folder."""
+    def savepoint(
+        self,
+        target: str | None = None,
+        trigger: str | None = None,
+        owner: Owner = Owner.USER,
+        *,
+        native: bool = False,
+    ) -> Operation:
+        """Take a savepoint in a new folder below ``target``, or below the configured folder.
+
+        ``native``: in the files of its backend, which no other backend reads.
+        """
         known = self.operations.get(OperationKind.SAVEPOINT, trigger or "")
         if known is not None:
             return known
@@ -125,13 +135,19 @@ class Steering:
         folder = self._target(target)
         operation, _ = self.operations.begin(OperationKind.SAVEPOINT, trigger)
         self._spawn(
-            self._take_savepoint(operation, folder),
+            self._take_savepoint(operation, folder, owner, native),
             lambda failure: self.operations.finish(operation, failure=failure),
         )
         return operation
 
     def stop(
-        self, target: str | None = None, *, drain: bool = False, trigger: str | None = None
+        self,
+        target: str | None = None,
+        *,
+        drain: bool = False,
+        trigger: str | None = None,
+        owner: Owner = Owner.USER,
+        native: bool = False,
     ) -> Operation:
         """Stop with a savepoint, as one step: nothing is emitted after it. When it fails, the job goes on.
 
@@ -145,8 +161,9 @@ class Steering:
             raise WrongState(self._stopping_already())
         folder = self._target(target)
         operation, _ = self.operations.begin(OperationKind.SAVEPOINT, trigger)
+        kind = SnapshotKind.SAVEPOINT
         order = events.TriggerRequested(
-            f"stop-{operation.trigger}", SnapshotKind.SAVEPOINT, folder, final=True, drain=drain
+            f"stop-{operation.trigger}", kind, folder, owner, final=True, drain=drain, whole=native
         )
         stop = self._stop = _Stop(operation, order)
         self._spawn(self._begin_stop(stop, folder), lambda failure: self._end_stop(stop, failure))
@@ -222,10 +239,12 @@ class Steering:
         else:
             self._job.checkpointing.request(order, answered)
 
-    async def _take_savepoint(self, operation: Operation, folder: str) -> None:
+    async def _take_savepoint(self, operation: Operation, folder: str, owner: Owner, native: bool) -> None:
         await self._blocking(_check_writable, folder, operation.trigger)
         crashpoints.hit("jobmanager.savepoint.before-trigger")
-        order = events.TriggerRequested(f"savepoint-{operation.trigger}", SnapshotKind.SAVEPOINT, folder)
+        order = events.TriggerRequested(
+            f"savepoint-{operation.trigger}", SnapshotKind.SAVEPOINT, folder, owner, whole=native
+        )
         self._request(operation, order)
 
     def _target(self, given: str | None) -> str:

@@ -128,7 +128,8 @@ class Keeper:
             if self.fault is not None:
                 raise self.fault
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ready.wait(), ASK_INTERVAL)
+                async with asyncio.timeout(ASK_INTERVAL):
+                    await self._ready.wait()
 
     def forget(self, job: JobId) -> None:
         """The job is settled: a new JobManager need not know it."""

@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weir.clock import Clock, SystemClock
+from weir.keygroups import key_group_range
 from weir.records import RowBatch, StreamElement, StreamStatus, Watermark
+from weir.state.backend import HEAP, KeyedPlace, StateBackend
+from weir.state.native import KeyedState
+from weir.state.registration import KeyedSnapshot
 
 #: Rows after which an operator hands on what it has: keeps a batch in the L2 cache (performance rule 2).
 MAX_BATCH_ROWS = 2000
@@ -38,12 +42,22 @@ class OperatorContext:
     #: ``file:line`` where the user made it; for messages.
     location: str = ""
     clock: Clock = field(default_factory=SystemClock)
+    #: Makes its keyed state.
+    backend: StateBackend = HEAP
     #: Thread-safe: asks for the subtask to be looked at again soon.
     wake: Callable[[], None] = lambda: None
     #: ``run_async(work, done)``: ``work()`` on an I/O thread, then ``done(result, error)`` on the data thread.
     run_async: Callable[[Callable[[], Any], Callable[[Any, BaseException | None], None]], None] = (
         lambda work, done: done(work(), None)
     )
+
+    @property
+    def keyed_place(self) -> KeyedPlace:
+        """Whose keyed state its is."""
+        groups = key_group_range(self.max_parallelism, self.parallelism, self.subtask_index)
+        return KeyedPlace(
+            self.label, self.operator_id, self.subtask_index, self.max_parallelism, groups, self.clock
+        )
 
     @property
     def label(self) -> str:
@@ -56,7 +70,7 @@ class RestoredState:
     """State of an operator from a snapshot, already read and verified."""
 
     #: Keyed blobs of all old subtasks whose key groups overlap the new subtask's.
-    keyed: tuple[bytes, ...] = ()
+    keyed: tuple[KeyedState, ...] = ()
     #: Operator-state blobs in the order of the old subtasks (only the own one if ``own_only``).
     operator: tuple[bytes, ...] = ()
     own_only: bool = False
@@ -70,12 +84,17 @@ class RestoredState:
 class OperatorSnapshot:
     """The synchronous part's result; ``finish`` is the slow half, run off the data thread before the upload."""
 
-    keyed: bytes | None = None
+    keyed: KeyedSnapshot | None = None
     operator: bytes | None = None
     #: The operator state holds only evenly dealt lists.
     split_only: bool = True
     has_commits: bool = False
     finish: Callable[[], None] | None = None
+
+    def release(self) -> None:
+        """It was written, or will not be."""
+        if self.keyed is not None:
+            self.keyed.release()
 
 
 class Operator(ABC):
@@ -84,6 +103,10 @@ class Operator(ABC):
     context: OperatorContext
     #: For metrics, since it was opened.
     timers_fired = 0
+    #: Rows that came after all of their windows were gone, for metrics.
+    late_rows = 0
+    #: Whether :meth:`tend` has work at times; known once it is open.
+    tends = False
 
     def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
         """Get ready; ``restored`` is ``None`` on a fresh start. User functions are opened in here."""
@@ -123,9 +146,17 @@ class Operator(ABC):
     def notify_complete(self, checkpoint_id: int) -> None:
         """Checkpoint ``checkpoint_id`` is complete for ever. Notices may be lost, so n stands for all <= n."""
 
+    def tend(self) -> bool:
+        """A slice of work besides the rows, between two elements; whether there is more of it."""
+        return False
+
     def pending_commits(self) -> int:
         """Commits handed over but not acknowledged by the outside yet; the job's end waits for them."""
         return 0
+
+    def origin(self) -> str:
+        """Where the rows that are being emitted were read; for messages of failures."""
+        return ""
 
     def close(self) -> None:
         """Release resources; called once, also after a failure when the process lives."""

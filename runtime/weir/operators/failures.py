@@ -70,16 +70,19 @@ def user_trace(error: BaseException) -> str:
     return redacted("".join([head, *traceback.format_list(frames), *ending]))
 
 
-def operator_failure(error: BaseException, operator: str, location: str = "") -> OperatorFailure:
+def operator_failure(
+    error: BaseException, operator: str, location: str = "", origin: str = ""
+) -> OperatorFailure:
     """Wrap what a user function of ``operator`` raised.
 
     ``location``: where the user made the operator; it stands in when no frame is the user's (a builtin as function).
+    ``origin``: where its rows were read, if they come straight from a source.
     """
     if isinstance(error, OperatorFailure):
         return error
     place = error.place if isinstance(error, WrongUse) else user_location(error.__traceback__)
     where = f"{place or location}: " if place or location else ""
-    subject = _subject(error.__traceback__)
+    subject = _subject(error.__traceback__) + (f", {origin}" if origin else "")
     message = f"{where}{type(error).__name__}: {redacted(str(error))} (in operator {operator}{subject})"
     failure = OperatorFailure(message, operator, user_trace(error))
     failure.__cause__ = error

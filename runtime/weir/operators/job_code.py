@@ -22,6 +22,8 @@ class EdgeCode:
     key_selector: Callable[[Any], Any] | None = None
     #: ``partitioner(key, number of channels) -> channel`` on custom-partitioned edges.
     partitioner: Callable[[Any, int], int] | None = None
+    #: The columns of the key where batches of columns are partitioned.
+    key_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from weir.functions import (
     TimeDomain,
     callable_of,
 )
-from weir.keygroups import key_group_range
 from weir.operators.base import (
     MAX_BATCH_ROWS,
     Operator,
@@ -35,9 +34,11 @@ from weir.operators.user_function import (
 )
 from weir.records import RowBatch, StreamElement, Watermark
 from weir.state.descriptors import ReducingStateDescriptor
+from weir.state.heap import NO_KEY
 from weir.state.isolation import IMMUTABLE, all_immutable, isolated
-from weir.state.keyed import NO_KEY, KeyedStateStore
+from weir.state.layered import ABSENT
 from weir.state.operator_state import OperatorStateStore
+from weir.state.registration import KeyedStates
 from weir.state.timers import TimerQueue
 
 
@@ -67,15 +68,16 @@ class ProcessOperator(UserFunctionOperator):
 class KeyedBase(Operator):
     """State, timers and context of an operator on a keyed stream."""
 
+    _store: KeyedStates
+
     def __init__(self, function: Any) -> None:
         self._function = function
 
     def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
         super().open(context, restored)
-        groups = key_group_range(context.max_parallelism, context.parallelism, context.subtask_index)
         self._operator_state = OperatorStateStore(context.label)
         self._ctx = ElementContext(None, self._operator_state)
-        self._store = KeyedStateStore(self._ctx, context.max_parallelism, groups, context.label)
+        self._store = context.backend.open(self._ctx, context.keyed_place)
         self._timers = KeyedTimers(
             self._ctx, context.clock, self._store.event_timers, self._store.processing_timers
         )
@@ -83,6 +85,7 @@ class KeyedBase(Operator):
         if restored is not None:
             self._restore(restored)
         self._register()
+        self.tends = self._store.tends
         self._ctx.key = NO_KEY
 
     def _restore(self, restored: RestoredState) -> None:
@@ -96,7 +99,7 @@ class KeyedBase(Operator):
                 own_only=restored.own_only,
             )
         if restored.watermark is not None:
-            self._timers.watermark = restored.watermark
+            self._timers.watermark = self._store.time.watermark = restored.watermark
 
     def _register(self) -> None:
         """Open the user's function, which registers its states."""
@@ -106,7 +109,7 @@ class KeyedBase(Operator):
 
     def snapshot(self, checkpoint_id: int) -> OperatorSnapshot:
         return OperatorSnapshot(
-            keyed=self._store.snapshot(),
+            keyed=self._store.begin_snapshot(),
             operator=self._operator_state.snapshot(),
             split_only=self._operator_state.split_only,
         )
@@ -116,7 +119,7 @@ class KeyedBase(Operator):
 
     def on_watermark(self, watermark: Watermark) -> Iterator[StreamElement]:
         # The clock moves first: a timer that fires sees the watermark that fired it, as in Flink.
-        self._timers.watermark = watermark.timestamp
+        self._timers.watermark = self._store.time.watermark = watermark.timestamp
         yield from self._fire(self._store.event_timers, watermark.timestamp, TimeDomain.EVENT_TIME)
         yield watermark
 
@@ -137,8 +140,14 @@ class KeyedBase(Operator):
     def _fire_bucket(self, timestamp: int, keys: list[Any]) -> Iterator[StreamElement]:
         yield from ()
 
+    def tend(self) -> bool:
+        return self._store.tend()
+
     def close(self) -> None:
-        close_function(self._function)
+        try:
+            close_function(self._function)
+        finally:
+            self._store.close()
 
 
 class TimedOperator(KeyedBase):
@@ -191,41 +200,39 @@ class ReduceOperator(KeyedBase):
         self._reduce = callable_of(self._function, "reduce", ReduceFunction)
         descriptor = ReducingStateDescriptor("_reduced", self._reduce)
         self._store.get_state(descriptor)
-        self._table = self._store.table_of(descriptor)
+        self._descriptor = descriptor
         runtime.opened()
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         assert batch.keys is not None
         out: list[Any] = []
         append = out.append
-        table = self._table
+        table = self._store.values_of(self._descriptor, batch.keys)
         get = table.get
         reduce = self._reduce
-        if _of_immutable_rows(batch.values):
+        if of_immutable_rows(batch.values):
             for key, value in zip(batch.keys, batch.values, strict=True):
-                reduced = get(key, _ABSENT)
-                reduced = value if reduced is _ABSENT else reduce(reduced, value)
+                reduced = get(key, ABSENT)
+                reduced = value if reduced is ABSENT else reduce(reduced, value)
                 table[key] = reduced
                 append(reduced)
         else:
             # The function may change what it keeps of either; neither the row nor what was emitted may follow.
             for key, value in zip(batch.keys, map(isolated, batch.values), strict=True):
-                reduced = get(key, _ABSENT)
-                reduced = value if reduced is _ABSENT else reduce(reduced, value)
+                reduced = get(key, ABSENT)
+                reduced = value if reduced is ABSENT else reduce(reduced, value)
                 table[key] = reduced
                 append(isolated(reduced))
+        self._store.note_written(self._descriptor, batch.keys)
         yield RowBatch(out, batch.timestamps)
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:
         return {"record": frame["value"], "key": frame["key"]} if "key" in frame else {}
 
 
-def _of_immutable_rows(values: list[Any]) -> bool:
+def of_immutable_rows(values: list[Any]) -> bool:
     """Whether a function can change nothing within these rows; of tuples, which streams have of one shape, a sample is asked."""
     kinds = set(map(type, values))
     if kinds == {tuple}:
         return all_immutable([values[0], values[len(values) // 2], values[-1]])
     return kinds <= IMMUTABLE
-
-
-_ABSENT = object()

@@ -17,7 +17,7 @@ from weir.connectors.sink import Committer, Sink, Writer, WriterContext
 from weir.errors import WeirError
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.failures import operator_failure
-from weir.records import RowBatch, StreamElement
+from weir.records import StreamElement
 from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
@@ -26,10 +26,11 @@ _PENDING = ListStateDescriptor(reserved.COMMITTABLES, bytes)
 
 
 class SinkOperator(Operator):
-    """Writes rows; emits none."""
+    """Writes rows or columns; emits none."""
 
     def __init__(self, sink: Sink[Any, Any]) -> None:
         self._sink = sink
+        self._columnar = sink.columnar
 
     def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
         super().open(context, restored)
@@ -80,8 +81,8 @@ class SinkOperator(Operator):
             self._committer.commit(restored_pending)
             crashpoints.hit("worker.sink.after-restored-commit")
 
-    def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
-        self._writer.write(batch.values, batch.timestamps)
+    def process(self, batch: Any, input_index: int) -> Iterator[StreamElement]:
+        self._writer.write(batch.data if self._columnar else batch.values, batch.timestamps)
         return iter(())
 
     def snapshot(self, checkpoint_id: int) -> OperatorSnapshot:

@@ -10,16 +10,27 @@ from typing import Any
 
 import msgspec
 
-from weir.connectors.source import Fetched, ReaderContext, Source
+from weir.connectors.source import Fetched, Pending, ReaderContext, Source
 from weir.operators.base import MAX_BATCH_ROWS, Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.watermarks import BatchStamper
-from weir.records import MAX_TIMESTAMP, MIN_TIMESTAMP, RowBatch, StreamElement, StreamStatus, Watermark
+from weir.records import (
+    MAX_TIMESTAMP,
+    MIN_TIMESTAMP,
+    Batch,
+    ColumnBatch,
+    RowBatch,
+    StreamElement,
+    StreamStatus,
+    Watermark,
+)
 from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
 
 #: Rows of one fetch: within the L2 cache together with what the chain makes of them.
 FETCH_ROWS = 1000
+#: The same for columns: enough for a call on a column to cost nothing beside its work, and groups fit 16 bits.
+FETCH_COLUMN_ROWS = 32768
 _SPLITS = ListStateDescriptor(reserved.SPLITS, bytes)
 
 
@@ -29,6 +40,8 @@ class SourceOperator(Operator):
     def __init__(self, source: Source[Any, Any], strategy: Any = None) -> None:
         self._source = source
         self._strategy = strategy
+        #: The split whose rows are on their way through the chain; asked also when another operator cannot be opened.
+        self._emitting: str | None = None
 
     def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
         super().open(context, restored)
@@ -38,6 +51,7 @@ class SourceOperator(Operator):
         self._reader = self._source.create_reader(
             ReaderContext(context.subtask_index, context.parallelism, context.wake, self._monotonic)
         )
+        self._most = FETCH_COLUMN_ROWS if self._source.columnar else FETCH_ROWS
         self._stampers: dict[str, BatchStamper] = {}
         self._sent = MIN_TIMESTAMP
         self._idle = False
@@ -91,30 +105,54 @@ class SourceOperator(Operator):
         """Everything assigned is read, and nothing more will come."""
         return self._no_more and self._reader.is_idle()
 
+    def pending(self) -> Pending:
+        """What is left of the splits that are here, as far as the reader knows."""
+        return self._reader.pending()
+
+    def origin(self) -> str:
+        split_id = self._emitting
+        if split_id is None:
+            return ""
+        try:
+            found = [split for split in self._reader.snapshot() if split.split_id == split_id]
+        except Exception:  # noqa: BLE001  a broken reader must not hide the failure
+            found = []
+        position = getattr(found[0], "position", None) if found else None
+        return f"split {split_id!r}" + ("" if position is None else f" before position {position}")
+
     def next_fetch_at(self) -> float | None:
         """Monotonic seconds before which polling is pointless."""
         return self._reader.next_fetch_at()
 
     def poll(self) -> Iterator[StreamElement] | None:
         """One fetch as stream elements; ``None`` when nothing is there now."""
-        fetched = self._reader.fetch(FETCH_ROWS)
+        fetched = self._reader.fetch(self._most)
         if fetched is None:
             return None
-        return self._emit(fetched) if fetched.values else self._advance()
+        return self._emit(fetched) if len(fetched.values) else self._advance()
 
     def _emit(self, fetched: Fetched) -> Iterator[StreamElement]:
-        timestamps = fetched.timestamps
-        stamper = self._stamper_of(fetched.split_id)
-        if stamper is not None:
-            timestamps = stamper.stamp(fetched.values, timestamps)
-            stamper.active_at = self._active_at = self._monotonic()
-        if timestamps:
-            self.emit_lag_ms = self.context.clock.wall_ms() - timestamps[-1]
+        batch = self._stamped(fetched)
+        if batch.timestamps is not None and len(batch):
+            self.emit_lag_ms = self.context.clock.wall_ms() - int(batch.timestamps[-1])
         if self._idle:
             self._idle = False
             yield StreamStatus(idle=False)
-        yield RowBatch(fetched.values, timestamps)
+        self._emitting = fetched.split_id
+        yield batch
+        self._emitting = None
         yield from self._advance()
+
+    def _stamped(self, fetched: Fetched) -> Batch:
+        timestamps = fetched.timestamps
+        stamper = self._stamper_of(fetched.split_id)
+        if stamper is not None:
+            if self._source.columnar:
+                stamper.note(timestamps)
+            else:
+                timestamps = stamper.stamp(fetched.values, timestamps)
+            stamper.active_at = self._active_at = self._monotonic()
+        return (ColumnBatch if self._source.columnar else RowBatch)(fetched.values, timestamps)
 
     def _advance(self) -> Iterator[StreamElement]:
         """Ended splits no longer hold the watermark back; the smallest of the others is it."""

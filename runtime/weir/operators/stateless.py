@@ -12,7 +12,6 @@ from itertools import chain, compress, islice
 from typing import Any
 
 from weir.functions import FilterFunction, FlatMapFunction, Function, MapFunction, callable_of
-from weir.keygroups import key_group_range
 from weir.operators.base import (
     MAX_BATCH_ROWS,
     Operator,
@@ -28,9 +27,10 @@ from weir.operators.user_function import (
     open_function,
     stopped_early,
 )
-from weir.records import RowBatch, StreamElement
-from weir.state.keyed import NO_KEY, KeyCell, KeyedStateStore
+from weir.records import RowBatch, StreamElement, Watermark
+from weir.state.heap import NO_KEY, KeyCell
 from weir.state.operator_state import OperatorStateStore
+from weir.state.registration import KeyedStates
 
 
 class UserFunctionOperator(Operator):
@@ -39,7 +39,7 @@ class UserFunctionOperator(Operator):
     #: Whether the function may keep state by key on a keyed stream.
     by_key = False
     _cell: KeyCell | None = None
-    _store: KeyedStateStore | None = None
+    _store: KeyedStates | None = None
 
     def __init__(self, function: Any) -> None:
         self._function = function
@@ -60,23 +60,37 @@ class UserFunctionOperator(Operator):
             runtime = StreamingRuntimeContext(context, self._store, self._operator_state)
             open_function(self._function, runtime)
             runtime.opened()
+            self.tends = self._store is not None and self._store.tends
+
+    def on_watermark(self, watermark: Watermark) -> Iterator[StreamElement]:
+        if self._store is not None:
+            self._store.time.watermark = watermark.timestamp
+        yield watermark
 
     def _keep_keys(self, context: OperatorContext, restored: RestoredState | None) -> None:
-        groups = key_group_range(context.max_parallelism, context.parallelism, context.subtask_index)
         self._cell = KeyCell()
-        self._store = KeyedStateStore(self._cell, context.max_parallelism, groups, context.label)
+        self._store = context.backend.open(self._cell, context.keyed_place)
         if restored is not None and restored.keyed:
             self._store.restore(restored.keyed)
+        if restored is not None and restored.watermark is not None:
+            self._store.time.watermark = restored.watermark
 
     def snapshot(self, checkpoint_id: int) -> OperatorSnapshot:
         return OperatorSnapshot(
-            keyed=None if self._store is None else self._store.snapshot(),
+            keyed=None if self._store is None else self._store.begin_snapshot(),
             operator=self._operator_state.snapshot(),
             split_only=self._operator_state.split_only,
         )
 
+    def tend(self) -> bool:
+        return self._store is not None and self._store.tend()
+
     def close(self) -> None:
-        close_function(self._function)
+        try:
+            close_function(self._function)
+        finally:
+            if self._store is not None:
+                self._store.close()
 
 
 class RowWiseOperator(UserFunctionOperator):

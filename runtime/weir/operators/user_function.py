@@ -17,8 +17,8 @@ from weir.state.descriptors import (
     ReducingStateDescriptor,
     ValueStateDescriptor,
 )
-from weir.state.keyed import KeyedStateStore
 from weir.state.operator_state import OperatorStateStore
+from weir.state.registration import KeyedStates
 
 
 class WrongUse(UserCodeError):
@@ -34,7 +34,7 @@ class StreamingRuntimeContext(RuntimeContext):
     """The runtime context of one operator of one subtask."""
 
     def __init__(
-        self, context: OperatorContext, keyed: KeyedStateStore | None, operator_state: OperatorStateStore
+        self, context: OperatorContext, keyed: KeyedStates | None, operator_state: OperatorStateStore
     ) -> None:
         self._context = context
         self._keyed = keyed

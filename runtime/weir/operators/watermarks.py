@@ -43,6 +43,11 @@ class BatchStamper:
             self._generator.on_batch(timestamps)
         return timestamps
 
+    def note(self, timestamps: Any) -> None:
+        """Take a column of event times into account: its extremes, which is what generators look at."""
+        if timestamps is not None and len(timestamps):
+            self._generator.on_batch([int(timestamps.min()), int(timestamps.max())])
+
     def watermark(self) -> int:
         """The watermark after all batches so far."""
         return self._generator.watermark()

@@ -39,6 +39,7 @@ from weir.rpc.requests import (
     Suspend,
     TriggerSavepoint,
 )
+from weir.rpc.tls import JOBMANAGER, TlsFolder
 
 _ANSWER = msgspec.msgpack.Decoder(Answer)
 _A = TypeVar("_A")
@@ -186,11 +187,15 @@ class _ClientLink(wire.StreamLink[SessionDown, SessionUp]):
             raise links.SessionEnded("the connection to the JobManager broke") from error
 
 
-async def connect_session(address: str, timeout: float) -> links.JobManagerLink:
+async def connect_session(address: str, timeout: float, tls: TlsFolder | None = None) -> links.JobManagerLink:
     """Open a session's stream to the JobManager at ``address``. Raises ``Unreachable`` after ``timeout`` seconds."""
-    channel = grpc.aio.insecure_channel(address, options=wire.OPTIONS)
     try:
-        await asyncio.wait_for(channel.channel_ready(), timeout)
+        channel = wire.dial(address, JOBMANAGER, tls)
+    except errors.ConfigError as error:
+        raise Unreachable(str(error)) from error
+    try:
+        async with asyncio.timeout(timeout):
+            await channel.channel_ready()
     except TimeoutError as error:
         await channel.close()
         raise Unreachable(f"no JobManager at {address} within {timeout:g} s") from error

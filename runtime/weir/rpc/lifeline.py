@@ -20,7 +20,12 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment for a child of its own, with ``extra`` and the child's lifeline."""
-    return {**os.environ, **extra, PARENT: str(os.getpid())}
+    return {**inherited(), **extra, PARENT: str(os.getpid())}
+
+
+def inherited() -> dict[str, str]:
+    """A copy of this process's environment; another thread may take a variable away meanwhile."""
+    return {name: value for name in list(os.environ) if (value := os.environ.get(name)) is not None}
 
 
 def follow_parent() -> None:

@@ -36,6 +36,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     worker: WorkerId | None = None
     #: Whether a restart can help (a config error or a missing module cannot be cured by one).
     restartable: bool = True
+    #: Whether it met a damaged file of the snapshot that was restored: another attempt needs another snapshot.
+    damaged: bool = False
     #: Names the failure wherever it is shown; see ``fingerprint``. "": it was not recorded yet.
     fingerprint: str = ""
 
@@ -128,6 +130,8 @@ class TriggerCheckpoint(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     stop: bool = False
     #: With ``stop``: all input ends at once, before the barrier.
     drain: bool = False
+    #: The backend's own files, all stored for this snapshot: a native savepoint, or a checkpoint that is no increment.
+    whole: bool = False
 
 
 class NotifyComplete(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -200,6 +204,17 @@ class SnapshotStats(msgspec.Struct, frozen=True, kw_only=True):
     alignment_ms: float = 0.0
     start_delay_ms: float = 0.0
     bytes: int = 0
+    unaligned: bool = False  #: barriers overtook rows
+    processed: int = 0  #: of rows, between the first barrier and the last
+    persisted: int = 0  #: of what barriers overtook
+
+
+class ChannelCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of rows on each channel before the barrier, by the channel's number, since the deployment."""
+
+    sent: dict[int, int] = {}
+    #: Processed, or stored as on their way.
+    received: dict[int, int] = {}
 
 
 class CheckpointAck(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -212,6 +227,7 @@ class CheckpointAck(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     states: dict[OperatorId, OperatorSubtaskState]
     finished: bool
     stats: SnapshotStats
+    counts: ChannelCounts = ChannelCounts()
 
 
 class CheckpointDeclined(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -244,6 +260,9 @@ class TaskGauges(msgspec.Struct, frozen=True, kw_only=True):
     late_dropped: int = 0  #: rows that came after their window was gone
     #: Sources: how old the newest row was when it was emitted, by its own timestamp.
     emit_lag_ms: int | None = None
+    #: Sources: what they have not fetched yet of the splits that they have; ``None``: they do not know.
+    pending_records: int | None = None
+    pending_bytes: int | None = None
     #: Of the worker that it shares with others: calls that wait, and how long one waited lately.
     mailbox_size: int = 0
     mailbox_latency_ms: float = 0.0
@@ -284,6 +303,7 @@ class StackSample(msgspec.Struct, frozen=True, array_like=True):
     vertex: str  #: name of the vertex that ran; "": it waited for something to do
     frames: tuple[str, ...]  #: ``function (file:line)``, outermost first
     count: int
+    kind: str = "engine"  #: whose work it was: user, state, serialisation, network, engine
 
 
 class StackSamples(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -291,8 +311,7 @@ class StackSamples(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     trigger: str
     samples: tuple[StackSample, ...]
-    #: By name: the stack of each thread at the last sample.
-    threads: dict[str, str]
+    threads: dict[str, str]  #: by name: the stack of each thread at the last sample
 
 
 class TasksCancelled(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -342,12 +361,15 @@ class Register(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     slots: int
     version: str
     pid: int
+    host: str = ""  #: in a cluster the pod's name
 
 
 class TaskManagerHeartbeat(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Sent each heartbeat interval by the supervisor, for itself and its workers."""
 
     sequence: int
+    #: Whose certificates it takes (``CertificateSlot.authority``); its workers have the same folder.
+    authorities: tuple[str, ...] = ()
 
 
 class WorkerStarted(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -371,7 +393,16 @@ class FromWorker(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     payload: bytes  #: an encoded ``FromWorkerMessage``
 
 
-SessionUp = Register | TaskManagerHeartbeat | WorkerStarted | WorkerLost | FromWorker
+class LogText(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Answers ``ReadLog``."""
+
+    trigger: str
+    size: int  #: bytes
+    modified_ms: int  #: wall time of the last line
+    text: bytes = b""
+
+
+SessionUp = Register | TaskManagerHeartbeat | WorkerStarted | WorkerLost | FromWorker | LogText
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -402,6 +433,13 @@ class ReleaseWorker(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     worker: WorkerId
 
 
+class ReadLog(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What did this TaskManager and its workers log? Answered by ``LogText``."""
+
+    trigger: str
+    text: bool  #: false: only how much there is
+
+
 class Goodbye(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The session is over: end (refused version, cluster shutdown)."""
 
@@ -409,4 +447,4 @@ class Goodbye(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     shutdown: bool = False  #: end the TaskManager process too
 
 
-SessionDown = Registered | JobManagerHeartbeat | ToWorker | ReleaseWorker | Goodbye
+SessionDown = Registered | JobManagerHeartbeat | ToWorker | ReleaseWorker | ReadLog | Goodbye

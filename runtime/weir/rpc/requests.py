@@ -10,6 +10,7 @@ import enum
 
 import msgspec
 
+from weir.checkpoint.start_directive import StartDirective
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, TaskManagerId, VertexId, WorkerId
 from weir.rpc.messages import Failure, JobSpec, TaskGauges, WorkerInfo
 
@@ -159,6 +160,15 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.failures[-1].failure if self.failures else None
 
 
+class CertificateSlot(msgspec.Struct, frozen=True, kw_only=True):
+    """Certificates of one authority, as they lie in the folder of ``--tls-dir``."""
+
+    name: str  #: of the slot's folder
+    authority: str  #: sixteen hex digits that another issue does not share
+    not_before_ms: int  #: when its certificate is presented
+    not_after_ms: int  #: when nobody takes it any more
+
+
 class TaskManagerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One TaskManager that is registered, or was."""
 
@@ -168,7 +178,10 @@ class TaskManagerStatus(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     lost: bool  #: no heartbeat in time: whoever started it should end and replace it
     silent_ms: int = 0  #: since its last heartbeat
+    host: str = ""  #: in a cluster the pod's name
     workers: tuple[WorkerInfo, ...] = ()
+    #: Whose certificates it takes, as its last heartbeat said.
+    authorities: tuple[str, ...] = ()
 
 
 # ---- calls ---------------------------------------------------------------------------------------------------
@@ -186,6 +199,10 @@ class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     token: str = ""
     #: ``Resume``, ``Refuse`` or ``Fresh``: what to do with state that an earlier life of the name left.
     restore_policy: str = "Resume"
+    #: How an operator wants it to begin; ``None``: no operator has to do with it.
+    directive: StartDirective | None = None
+    #: It is planned, and begins when the operator activates it.
+    standby: bool = False
 
 
 class Submitted(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -18,6 +18,7 @@ from weir.errors import AddressInUse, WeirError
 from weir.rpc import codec, links, wire
 from weir.rpc.messages import SessionDown, SessionUp
 from weir.rpc.requests import Answer, Refused, Request
+from weir.rpc.tls import TlsFolder
 
 log = structlog.get_logger()
 
@@ -47,11 +48,13 @@ class ControlServer:
     @property
     def address(self) -> str:
         """``host:port`` to reach it."""
-        return f"{self.host}:{self.port}"
+        return wire.authority(self.host, self.port)
 
     @classmethod
-    async def start(cls, service: ControlService, host: str, port: int) -> ControlServer:
-        """Listen on ``host``; port 0 takes a free one. Raises ``AddressInUse``."""
+    async def start(
+        cls, service: ControlService, host: str, port: int, tls: TlsFolder | None = None
+    ) -> ControlServer:
+        """Listen on ``host``; port 0 takes a free one. With ``tls`` callers must be of the same run. Raises ``AddressInUse``."""
         # Asked of the system first: gRPC's library may abort the whole process on its way back from a port it cannot have.
         try:
             async with await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port):
@@ -61,7 +64,7 @@ class ControlServer:
         server = grpc.aio.server(options=wire.OPTIONS)
         server.add_generic_rpc_handlers((_handlers(service),))
         try:
-            bound = server.add_insecure_port(f"{host}:{port}")
+            bound = wire.listen(server, host, port, tls)
         except RuntimeError as error:
             raise _in_use(host, port) from error
         await server.start()

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
+import grpc
+import grpc.aio
 import msgspec
 
 from weir.rpc import codec
 from weir.rpc.links import SessionEnded
+from weir.rpc.tls import TlsFolder
 
 SERVICE: Final = "weir.JobManager"
 SESSION: Final = "Session"
@@ -38,6 +41,27 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
+
+
+def authority(host: str, port: int) -> str:
+    """``host:port`` as gRPC takes it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen(server: grpc.aio.Server, host: str, port: int, tls: TlsFolder | None) -> int:
+    """Let ``server`` listen; the port. Raises ``RuntimeError`` as gRPC does."""
+    if tls is None:
+        return int(server.add_insecure_port(authority(host, port)))
+    return int(server.add_secure_port(authority(host, port), tls.server()))
+
+
+def dial(address: str, role: str, tls: TlsFolder | None) -> grpc.aio.Channel:
+    """A channel to a process of ``role``. Raises ``ConfigError`` where there is no certificate to show."""
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    credentials, options = tls.channel(role)
+    return grpc.aio.secure_channel(address, credentials, options=(*OPTIONS, *options))
+
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out", bound=msgspec.Struct)

@@ -3,7 +3,7 @@
 Used by the state room for snapshots. Only workers decode: nothing here is called by the control plane.
 """
 
-from weir.serde.base import Description, Serializer
+from weir.serde.base import Description, Serializer, encode_each
 from weir.serde.compatibility import check_compatible
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.keys import KeySerializer
@@ -19,6 +19,7 @@ __all__ = [
     "Serializer",
     "TypedSerializer",
     "check_compatible",
+    "encode_each",
     "serializer_for",
     "serializer_from_description",
 ]

@@ -7,6 +7,7 @@ from what a descriptor says; ``compatibility`` compares descriptions when a snap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 #: A description is stored in snapshots: strings, lists and dicts only, readable without user code.
@@ -38,3 +39,11 @@ class Serializer(Protocol):
     def describe(self) -> Description:
         """What a later program compares itself with; at least ``serializer`` and ``version``."""
         ...
+
+
+def encode_each(serializer: Serializer, values: list[Any]) -> list[bytes]:
+    """Each value as a column of its own; serializers that can check all of them at once have a method for it."""
+    together: Callable[[list[Any]], list[bytes]] | None = getattr(serializer, "encode_each", None)
+    if together is not None:
+        return together(values)
+    return [serializer.encode([value]) for value in values]

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from weir.errors import SerializationError
+from weir.serde import numpy_scalars
 from weir.serde.base import Description
 from weir.serde.naming import type_name
 
@@ -26,6 +27,8 @@ _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _STR: Final = frozenset({str})
 
 _PLAIN: Final = b"\x00"  #: scalars, lists of scalars, string-keyed dicts of scalars
+#: A column of one such value: the frame, then msgpack's array of one.
+_ONE_PLAIN: Final = _PLAIN + b"\x91"
 _TUPLES: Final = b"\x01"  #: tuples of scalars
 _TAGGED: Final = b"\x02"  #: anything else, with tags
 
@@ -38,7 +41,8 @@ _Packer: TypeAlias = "Callable[[Any], Any]"
 
 class DynamicSerializer:
     """Exact for None, bool, int of any size, float, str, bytes, bytearray, complex, tuple, list, set,
-    frozenset, dict with any hashable keys, datetime, date, time, timedelta, Decimal and UUID, nested at will.
+    frozenset, dict with any hashable keys, datetime, date, time, timedelta, Decimal, UUID and numpy's scalars, nested
+    at will.
     """
 
     __slots__ = ()
@@ -58,6 +62,15 @@ class DynamicSerializer:
         except RecursionError:
             raise SerializationError("a value is nested too deeply, or contains itself") from None
 
+    def encode_each(self, values: list[Any]) -> list[bytes]:
+        """``[encode([value]) for value in values]``, quicker for scalars."""
+        if set(map(type, values)) <= _SCALARS:
+            try:
+                return [_ONE_PLAIN + _encode_msgpack(value) for value in values]
+            except (OverflowError, UnicodeEncodeError):
+                pass
+        return [self.encode([value]) for value in values]
+
     def decode(self, data: bytes) -> list[Any]:
         """Raises ``SerializationError`` on bytes that no ``encode`` wrote."""
         frame, body = data[:1], memoryview(data)[1:]
@@ -69,7 +82,7 @@ class DynamicSerializer:
             if frame == _TAGGED:
                 values: list[Any] = _decode_tagged(body)
                 return values
-        except (msgspec.DecodeError, ValueError, TypeError, KeyError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, KeyError, OverflowError) as error:
             raise SerializationError(
                 f"the bytes are not what the dynamic serializer writes: {error}"
             ) from error
@@ -109,9 +122,12 @@ def _pack(value: Any) -> Any:
     """What msgpack is given for ``value``."""
     packer = _PACKERS.get(type(value))
     if packer is None:
+        name = numpy_scalars.scalar_name(type(value))
+        if name is not None:
+            return _ext(_NUMPY, [name, numpy_scalars.lowered(value)])
         raise SerializationError(
             f"{value!r:.80} is of type {type_name(type(value))}, which needs to be declared: give the descriptor the "
-            "type (dataclass, NamedTuple, TypedDict, msgspec.Struct, Enum), convert the value to builtin types, or "
+            "type (dataclass, NamedTuple, TypedDict, msgspec.Struct, pydantic model, Enum), convert the value to builtin types, or "
             "pass PickleSerializer() as the type"
         )
     return packer(value)
@@ -186,6 +202,7 @@ def _packs_items(code: int) -> _Packer:
 #: Tags are part of the format: they are never given another meaning.
 _TUPLE, _SET, _FROZENSET, _DICT, _BIG_INT, _SURROGATES, _BYTEARRAY = range(1, 8)
 _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _COMPLEX = range(8, 15)
+_NUMPY: Final = 15
 
 _PACKERS: Final[dict[type, _Packer]] = {
     type(None): _pack_itself,
@@ -231,6 +248,11 @@ def _unpack_time(data: memoryview) -> time:
     return time(hour, minute, second, micros, _unpack_timezone(zone), fold=fold)
 
 
+def _unpack_numpy(data: memoryview) -> Any:
+    name, packed = _decode_tagged(data)
+    return numpy_scalars.raised(numpy_scalars.scalar_type(name), packed)
+
+
 def _unpack_dict(data: memoryview) -> dict[Any, Any]:
     keys, items = _decode_tagged(data)
     return dict(zip(keys, items, strict=True))
@@ -251,6 +273,7 @@ _UNPACKERS: Final[dict[int, Callable[[memoryview], Any]]] = {
     _DECIMAL: lambda data: Decimal(_decode_tagged(data)),
     _UUID: lambda data: UUID(bytes=bytes(data)),
     _COMPLEX: lambda data: complex(*_decode_tagged(data)),
+    _NUMPY: _unpack_numpy,
 }
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import inspect
 
 from weir.errors import SerializationError
-from weir.serde import records, shapes
+from weir.serde import models, numpy_scalars, records, shapes
 from weir.serde.naming import type_name
 from weir.serde.records import RecordShape
 from weir.serde.shapes import Shape
@@ -101,6 +101,8 @@ class Inspection:
         if cls is complex:
             self.dynamic_only = True
             return shapes.ScalarShape("complex", complex)
+        if isinstance(cls, type) and (name := numpy_scalars.scalar_name(cls)):
+            return shapes.ScalarShape(name, cls)
         self.has_classes = True
         match info:
             case inspect.EnumType():
@@ -113,6 +115,8 @@ class Inspection:
                 return self._record(info, "array" if info.array_like else "struct")
             case inspect.TypedDictType():
                 return self._record(info, "typed-dict")
+        if models.is_model(cls):
+            return self._model(cls)
         raise SerializationError(
             f"type {type_name(self._type)} cannot be declared: {type_name(cls or type(info))} has no typed form; {_REMEDY}"
         )
@@ -134,5 +138,13 @@ class Inspection:
                 record.required.append(field.name)
         return record
 
+    def _model(self, cls: Any) -> Shape:
+        known = self._records.get(id(cls))
+        if known is None:
+            known = self._records[id(cls)] = models.ModelShape(cls)
+            for field in inspect.type_info(models.fields_of(cls)).fields:  # type: ignore[attr-defined]  # a TypedDict has them
+                known.fields[field.name] = self._shape(field.type)
+        return known
 
-_REMEDY: Final = "leave the type out for builtin values, declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, Enum or builtin type, or pass PickleSerializer()"
+
+_REMEDY: Final = "leave the type out for builtin values, declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, pydantic model, Enum or builtin type, or pass PickleSerializer()"

@@ -50,22 +50,47 @@ class KeySerializer:
 
     def decode(self, data: bytes) -> list[Any]:
         """Raises ``SerializationError`` when a class was renamed, moved, or has other fields."""
-        if data[:1] == _BUILTIN:
-            return self._dynamic.decode(data[1:])
-        if data[:1] != _CLASSES:
-            raise SerializationError(
-                f"no form of keys begins with {data[:1]!r}; was it written by a newer Weir?"
-            )
-        start = 1 + _LENGTH.size
-        end = start + int(_LENGTH.unpack_from(data, 1)[0])
-        classes = [_found(*entry) for entry in self._dynamic.decode(data[start:end])]
-        return [_raised(value, classes) for value in self._dynamic.decode(data[end:])]
+        table, values = _split(data)
+        if table is None:
+            return values
+        classes = [_found(*entry) for entry in table]
+        return [_raised(value, classes) for value in values]
 
     def describe(self) -> Description:
         return {"serializer": self.name, "version": self.version}
 
     def __repr__(self) -> str:
         return "KeySerializer()"
+
+
+def told_keys(data: bytes) -> list[Any]:
+    """Keys without their classes, which are not looked for: an instance is told as text. For people."""
+    table, values = _split(data)
+    return values if table is None else [_told(value, table) for value in values]
+
+
+def _split(data: bytes) -> tuple[list[Any] | None, list[Any]]:
+    """The table of classes, if there is one, and the values."""
+    dynamic = DynamicSerializer()
+    if data[:1] == _BUILTIN:
+        return None, dynamic.decode(data[1:])
+    if data[:1] != _CLASSES:
+        raise SerializationError(f"no form of keys begins with {data[:1]!r}; was it written by a newer Weir?")
+    start = 1 + _LENGTH.size
+    end = start + int(_LENGTH.unpack_from(data, 1)[0])
+    return dynamic.decode(data[start:end]), dynamic.decode(data[end:])
+
+
+def _told(value: Any, table: list[Any]) -> Any:
+    if type(value) is tuple:
+        return tuple(_told(item, table) for item in value)
+    if type(value) is not list:
+        return value
+    _, qualname, fields = table[value[0]]
+    if not fields:  # an Enum is written by its member's name
+        return f"{qualname}.{value[1]}"
+    items = [_told(item, table) for item in value[1:]]
+    return f"{qualname}({', '.join(f'{name}={item!r}' for name, item in zip(fields, items, strict=True))})"
 
 
 class _Class(NamedTuple):

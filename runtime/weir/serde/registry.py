@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from weir.errors import SerializationError
+from weir.serde import numpy_scalars
 from weir.serde.base import Description, Serializer
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.naming import render
@@ -66,6 +67,8 @@ def _rebuilt(node: Any) -> Any:
     if isinstance(node, str):
         if node in _NAMED:
             return _NAMED[node]
+        if node.startswith(numpy_scalars.PREFIX):
+            return numpy_scalars.scalar_type(node)
         raise SerializationError(f"type {node!r} is unknown; was it written by a newer Weir?")
     if len(node) != 1 or "ref" in node or "literal" in node:
         raise SerializationError(f"{render(node)} is a type of the job's own code and can only be read there")

@@ -3,7 +3,7 @@
 Every column is checked before it is written, so that a value that would come back different is refused at
 the checkpoint, with its path, and not found out at a restore. Builtin types that the typed form cannot keep
 (ints beyond 64 bits, other time zones than UTC) go through the dynamic form; in user classes they are refused.
-Dataclasses, Structs and NamedTuples may gain fields with defaults and lose fields.
+Dataclasses, Structs, NamedTuples and pydantic models may gain fields with defaults and lose fields.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from weir.errors import SerializationError
+from weir.serde import models, numpy_scalars
 from weir.serde.base import Description
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.inspection import Inspection
@@ -22,7 +23,22 @@ from weir.serde.shapes import NotExact
 _TYPED: Final = b"\x00"
 _DYNAMIC: Final = b"\x01"
 
-_encode: Final = msgspec.msgpack.Encoder().encode
+#: A column of one value: the frame, then msgpack's array of one.
+_ONE_TYPED: Final = _TYPED + b"\x91"
+
+
+def _lowered(value: Any) -> Any:
+    """Values of types that msgspec does not know; the shape has seen that they are among these."""
+    return models.lowered(value) if models.is_model(type(value)) else numpy_scalars.lowered(value)
+
+
+def _raised(cls: Any, packed: Any) -> Any:
+    if models.is_model(cls):
+        return models.raised(cls, packed, _raised)
+    return numpy_scalars.raised(cls, packed)
+
+
+_encode: Final = msgspec.msgpack.Encoder(enc_hook=_lowered).encode
 
 
 class TypedSerializer:
@@ -42,7 +58,7 @@ class TypedSerializer:
         #: None: only the dynamic form can read this type back.
         self._decoder: msgspec.msgpack.Decoder[list[Any]] | None = None
         if not self._inspection.dynamic_only:
-            self._decoder = msgspec.msgpack.Decoder(list[type_])
+            self._decoder = msgspec.msgpack.Decoder(list[type_], dec_hook=_raised)
 
     def encode(self, values: list[Any]) -> bytes:
         """Raises ``SerializationError`` naming path and both types of the first value that does not fit."""
@@ -68,6 +84,16 @@ class TypedSerializer:
             self._check_readable(data)
         return _TYPED + data
 
+    def encode_each(self, values: list[Any]) -> list[bytes]:
+        """``[encode([value]) for value in values]``, with one check of them all."""
+        if self._decoder is not None and not self._inspection.constrained:
+            try:
+                self._inspection.shape.check(values, "value")
+                return [_ONE_TYPED + _encode(value) for value in values]
+            except (SerializationError, OverflowError, UnicodeEncodeError, RecursionError, TypeError):
+                pass  # some of them are: each for itself then
+        return [self.encode([value]) for value in values]
+
     def decode(self, data: bytes) -> list[Any]:
         """Raises ``SerializationError`` when the bytes do not fit the type."""
         frame, body = data[:1], memoryview(data)[1:]
@@ -79,7 +105,7 @@ class TypedSerializer:
             )
         try:
             return self._decoder.decode(body)
-        except (msgspec.DecodeError, ValueError, TypeError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
             raise SerializationError(
                 f"what was written does not fit the declared type {type_name(self.type)}: {error}"
             ) from error

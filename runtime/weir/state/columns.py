@@ -7,7 +7,7 @@ keys and all values. The keyed store and its restored sections add the column of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Protocol
 
@@ -90,19 +90,20 @@ class MapCodec:
         return [dict(islice(entries, count)) for count in _decode_counts(columns[0])]
 
 
-def codec_for(descriptor: StateDescriptor) -> Codec:
-    """The codec of a descriptor's kind, with its serializers."""
+def codec_for(descriptor: StateDescriptor, values: Serializer | None = None) -> Codec:
+    """The codec of a descriptor's kind, with its serializers, or with another one for its values."""
+    values = values or descriptor.serializer()
     if descriptor.kind is StateKind.LIST:
-        return ListCodec(descriptor.serializer())
+        return ListCodec(values)
     if descriptor.kind is StateKind.MAP:
-        return MapCodec(descriptor.serializer("key"), descriptor.serializer())
-    return FlatCodec(descriptor.serializer())
+        return MapCodec(descriptor.serializer("key"), values)
+    return FlatCodec(values)
 
 
 def chunked(kind: StateKind, table: dict[Any, Any]) -> Iterator[tuple[list[Any], list[Any]]]:
     """The table as lists of keys and values, each small enough for one chunk."""
     if kind is StateKind.LIST or kind is StateKind.MAP:
-        yield from _by_weight(table)
+        yield from _by_weight(table.items())
         return
     keys, values = iter(table), iter(table.values())
     while chunk := list(islice(keys, CHUNK_ENTRIES)):
@@ -114,11 +115,23 @@ def chunked(kind: StateKind, table: dict[Any, Any]) -> Iterator[tuple[list[Any],
             yield chunk, column
 
 
-def _by_weight(table: dict[Any, Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+def chunked_entries(
+    kind: StateKind, entries: Iterable[tuple[Any, Any]]
+) -> Iterator[tuple[list[Any], list[Any]]]:
+    """As :func:`chunked`, of keys and values that come one by one; none of them is absent."""
+    if kind is StateKind.LIST or kind is StateKind.MAP:
+        yield from _by_weight(entries)
+        return
+    left = iter(entries)
+    while part := list(islice(left, CHUNK_ENTRIES)):
+        yield [key for key, _ in part], [value for _, value in part]
+
+
+def _by_weight(entries: Iterable[tuple[Any, Any]]) -> Iterator[tuple[list[Any], list[Any]]]:
     keys: list[Any] = []
     values: list[Any] = []
     weight = 0
-    for key, value in table.items():
+    for key, value in entries:
         if keys and weight + len(value) > CHUNK_ENTRIES:
             yield keys, values
             keys, values, weight = [], [], 0

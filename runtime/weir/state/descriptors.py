@@ -11,8 +11,11 @@ import enum
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
-from weir.errors import StateAccessError
+import msgspec
+
+from weir.errors import SerializationError, StateAccessError
 from weir.serde import Description, Serializer, serializer_for
+from weir.state.ttl_config import StateTtlConfig
 
 if TYPE_CHECKING:
     # With a default, an undeclared type is Any and needs no annotation; at run time typing is enough.
@@ -34,6 +37,40 @@ else:
     IN_contra, OUT_co = TypeVar("IN_contra", contravariant=True), TypeVar("OUT_co", covariant=True)
 
 _MAX_NAME_LENGTH = 255
+
+_encode_stamps = msgspec.msgpack.Encoder().encode
+_Columns = tuple[list[int], bytes]
+_decode_columns = msgspec.msgpack.Decoder(_Columns).decode
+
+
+class Stamped:
+    """Serializer of pairs of a stamp (milliseconds) and a value: of state with a time to live."""
+
+    __slots__ = ("values",)
+    name = "stamped"
+    version = 1
+
+    def __init__(self, values: Serializer) -> None:
+        self.values = values
+
+    def encode(self, values: list[Any]) -> bytes:
+        """Raises ``SerializationError`` as the values' own serializer does."""
+        data = self.values.encode([value for _, value in values])
+        return _encode_stamps(([stamp for stamp, _ in values], data))
+
+    def decode(self, data: bytes) -> list[Any]:
+        """Raises ``SerializationError``."""
+        try:
+            stamps, below = _decode_columns(data)
+        except msgspec.DecodeError as error:
+            raise SerializationError(f"the bytes are no stamped values: {error}") from error
+        return list(zip(stamps, self.values.decode(below), strict=True))
+
+    def describe(self) -> Description:
+        return {"serializer": self.name, "version": self.version, "values": self.values.describe()}
+
+    def __repr__(self) -> str:
+        return f"{self.values!r} with a time to live"
 
 
 class StateKind(enum.StrEnum):
@@ -70,7 +107,7 @@ ReduceLike: TypeAlias = "Callable[[T, T], T] | Reducer[T]"
 class StateDescriptor:
     """Name, kind and serializers of one piece of state; equal when all of them are."""
 
-    __slots__ = ("_serializers", "name")
+    __slots__ = ("_serializers", "name", "ttl")
 
     kind: StateKind
 
@@ -78,24 +115,44 @@ class StateDescriptor:
         self.name = _checked_name(name)
         #: By role: ``value``; for maps ``key`` and ``value``.
         self._serializers = serializers
+        #: How long values live; ``None``: for ever.
+        self.ttl: StateTtlConfig | None = None
+
+    def enable_time_to_live(self, ttl_config: StateTtlConfig) -> None:
+        """Let each value, list element or map entry live as long as ``ttl_config`` says."""
+        self.ttl = ttl_config
 
     def get_name(self) -> str:
         """The name, unique within one operator."""
         return self.name
 
     def serializer(self, role: str = "value") -> Serializer:
-        """The serializer of values, list elements or accumulators; of a map's keys for ``"key"``."""
+        """The serializer of what is kept: values, list elements or accumulators, with stamps if they expire; or of a map's keys."""
+        return self._stamped(role) if role == "value" and self.ttl is not None else self._serializers[role]
+
+    def other_serializer(self) -> Serializer:
+        """That of values with stamps if they do not expire, without if they do."""
+        return self._stamped("value") if self.ttl is None else self._serializers["value"]
+
+    def declared(self, role: str = "value") -> Serializer:
+        """The serializer of what the user gives."""
         return self._serializers[role]
+
+    def _stamped(self, role: str) -> Serializer:
+        return Stamped(self._serializers[role])
 
     def signature(self) -> Description:
         """Kind and types as data, for comparing and for snapshots."""
-        return {"kind": str(self.kind)} | {role: s.describe() for role, s in self._serializers.items()}
+        return {"kind": str(self.kind)} | {
+            role: self.serializer(role).describe() for role in self._serializers
+        }
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, StateDescriptor)
             and self.name == other.name
             and self.signature() == other.signature()
+            and self.ttl == other.ttl
         )
 
     def __hash__(self) -> int:

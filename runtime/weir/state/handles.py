@@ -91,15 +91,15 @@ class MapState(State, Generic[K, V]):
 
     @abstractmethod
     def keys(self) -> Iterable[K]:
-        """A copy, in order of insertion; the map may be changed while iterating."""
+        """A copy, in no order that all backends keep; the map may be changed while iterating."""
 
     @abstractmethod
     def values(self) -> Iterable[V]:
-        """A copy, in order of insertion."""
+        """A copy, in the order of ``keys``."""
 
     @abstractmethod
     def items(self) -> Iterable[tuple[K, V]]:
-        """A copy, in order of insertion."""
+        """A copy, in the order of ``keys``."""
 
     @abstractmethod
     def is_empty(self) -> bool: ...

@@ -55,6 +55,14 @@ class KeyCell:
         self.key: Any = NO_KEY
 
 
+def without_key(name: str, operator: str) -> NoKeyError:
+    """The error for a use of this state while no record is processed."""
+    return NoKeyError(
+        f"state {name!r} of operator {operator} was used without a key; use it only while an "
+        "element or a timer of a keyed stream is processed (after key_by), not in open() or close()"
+    )
+
+
 class _Heap:
     """What all handles share: the cell, the table, and names for messages."""
 
@@ -69,10 +77,7 @@ class _Heap:
         self._operator = operator
 
     def _no_key(self) -> NoReturn:
-        raise NoKeyError(
-            f"state {self._name!r} of operator {self._operator} was used without a key; use it only while an "
-            "element or a timer of a keyed stream is processed (after key_by), not in open() or close()"
-        ) from None
+        raise without_key(self._name, self._operator) from None
 
     def clear(self) -> None:
         try:

@@ -124,6 +124,11 @@ class OperatorStateStore:
 
     def _register(self, descriptor: StateDescriptor, mode: OperatorStateMode) -> Any:
         name = descriptor.name
+        if descriptor.ttl is not None:
+            raise StateAccessError(
+                f"operator state {name!r} of operator {self._operator} has a time to live, which is for state by key "
+                "only; remove it, or keep the state after key_by"
+            )
         known = self._registered.get(name)
         if known is None:
             handle: State = (

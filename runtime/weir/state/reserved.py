@@ -19,3 +19,10 @@ COMMITTABLES: Final = "_committables"
 #: Kinds of the sections that hold timers.
 EVENT_TIMERS: Final = "event-timers"
 PROCESSING_TIMERS: Final = "processing-timers"
+
+#: Keyed state of windows: folded values and rows by window, their states by name, and what merges.
+WINDOW_VALUES: Final = "_window_values"
+WINDOW_ELEMENTS: Final = "_window_elements"
+WINDOW_STATES: Final = "_window_states"
+WINDOW_TIMERS: Final = "_window_timers"
+WINDOW_MERGES: Final = "_window_merges"

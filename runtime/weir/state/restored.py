@@ -8,6 +8,7 @@ every entry still belongs to exactly one subtask.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from itertools import chain, compress
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch
 from weir.serde import Description, Serializer, check_compatible
 from weir.state import statefile
 from weir.state.columns import Codec
+from weir.state.descriptors import Stamped
 from weir.state.statefile import Chunk, Section
 
 #: Keys of these types hash alike in all programs; others go through the user's classes.
@@ -46,15 +48,25 @@ class RestoredSections:
             raise SnapshotCorrupt(
                 f"expected a file of keyed state, got {header.content} state of {header.operator!r}"
             )
-        self._check_header(header)
+        self.check_header(header)
+        self.add_sections(sections)
+
+    def add_sections(self, sections: Iterable[Section]) -> None:
+        """Take sections of a file whose header was checked."""
         self._carried = None
         for section in sections:
             self._sections.setdefault((section.header.kind, section.header.name), []).append(section)
 
     def take(
-        self, kind: str, name: str, signature: Description, codec: Codec
+        self,
+        kind: str,
+        name: str,
+        signature: Description,
+        codec: Codec | Callable[[Description | None], Codec],
     ) -> list[tuple[list[Any], list[Any]]]:
         """Decode and forget one state: lists of keys and values that this subtask owns.
+
+        ``codec`` may depend on the description with which the values were written.
 
         Raises ``SnapshotMismatch`` when the state was written as another kind or type.
         """
@@ -68,7 +80,11 @@ class RestoredSections:
         self._carried = None
         for section in sections:
             self._check_types(section, signature)
-        return [self._decode(name, chunk, codec) for section in sections for chunk in section.chunks]
+        found = []
+        for section in sections:
+            reader = codec(section.header.signature.get("value")) if callable(codec) else codec
+            found += [self._decode(name, chunk, reader) for chunk in section.chunks]
+        return found
 
     def carried(self) -> list[Section]:
         """The sections that nobody took, reduced to chunks with entries of this subtask."""
@@ -84,7 +100,8 @@ class RestoredSections:
         """Names of the states that nobody took, for messages."""
         return [name for _, name in self._sections if name]
 
-    def _check_header(self, header: statefile.FileHeader) -> None:
+    def check_header(self, header: statefile.FileHeader) -> None:
+        """Raises ``SnapshotMismatch`` for another max parallelism or hash version."""
         if header.max_parallelism != self._max_parallelism:
             raise SnapshotMismatch(
                 f"the snapshot of operator {self._operator} has max parallelism {header.max_parallelism}, the job "
@@ -103,7 +120,9 @@ class RestoredSections:
         for role, new in signature.items():
             if role != "kind":
                 check_compatible(
-                    header.signature.get(role), new, f"{what[role]} of operator {self._operator}"
+                    _bare(header.signature.get(role)),
+                    _bare(new),
+                    f"{what[role]} of operator {self._operator}",
                 )
 
     def _decode(self, name: str, chunk: Chunk, codec: Codec) -> tuple[list[Any], list[Any]]:
@@ -156,3 +175,10 @@ class RestoredSections:
                         f"hashes to {group}; the fields or names of {type(key).__name__} that make the key have changed"
                     )
         return [first <= group <= last and group in mine for group in groups]
+
+
+def _bare(description: Any) -> Any:
+    """The description of values without that of their stamps: a time to live may come and go."""
+    if isinstance(description, dict) and description.get("serializer") == Stamped.name:
+        return description["values"]
+    return description

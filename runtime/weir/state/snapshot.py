@@ -64,9 +64,14 @@ class OperatorSubtaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defau
 
     subtask: int
     keyed: StateHandle | None = None
+    #: Files of the backend that ``keyed`` is made of, besides its own; other checkpoints may name them, too.
+    #: ``None``: a state file that every backend reads.
+    shared: tuple[StateHandle, ...] | None = None
     #: First and last key group that ``keyed`` covers, both inclusive.
     key_groups: tuple[int, int] | None = None
     operator: StateHandle | None = None
+    #: What an unaligned barrier overtook at the inputs of the chain that this operator heads.
+    in_flight: StateHandle | None = None
     #: ``operator`` holds only even-split lists (no union or broadcast state).
     split_only: bool = True
     #: The subtask had reached the end of its input: restored, it does nothing more.
@@ -78,10 +83,16 @@ class OperatorSubtaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defau
 
     @property
     def handles(self) -> tuple[StateHandle, ...]:
-        """The handles that are set."""
+        """Those of state files."""
         return tuple(handle for handle in (self.keyed, self.operator) if handle is not None)
+
+    @property
+    def files(self) -> tuple[StateHandle, ...]:
+        """All handles."""
+        overtaken = () if self.in_flight is None else (self.in_flight,)
+        return (*self.handles, *overtaken, *(self.shared or ()))
 
     @property
     def size(self) -> int:
         """Bytes of state, inline or not."""
-        return sum(handle.size for handle in self.handles)
+        return sum(handle.size for handle in self.files)

@@ -7,7 +7,7 @@ fires whole buckets with :meth:`TimerQueue.pop_due`. The keyed store writes the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Any
@@ -49,6 +49,15 @@ class TimerQueue:
             )
         self._buckets[timestamp] = {key: None}
         heappush(self._heap, timestamp)
+
+    def register_all(self, keys: Iterable[Any], timestamp: int) -> None:
+        """One timer at ``timestamp`` for each of ``keys``, for operators that know them by the batch."""
+        bucket = self._buckets.get(timestamp)
+        if bucket is not None:
+            bucket.update(dict.fromkeys(keys))
+        elif found := dict.fromkeys(keys):
+            self._buckets[timestamp] = found
+            heappush(self._heap, timestamp)
 
     def delete(self, key: Any, timestamp: int) -> None:
         """Remove a timer; an unknown one is a no-op."""

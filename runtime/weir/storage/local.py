@@ -1,8 +1,7 @@
 """A local (or mounted) folder as a storage.
 
-Every object is written to a temporary file beside its target, synced, then moved (``write``) or hard-linked
-(``create_if_absent``) into place, and the folder is synced: so a reader or a crash sees a whole object or none,
-and among racing creators exactly one wins. Folders appear with their first object and go with their last.
+Every object is written to a file without a name, synced, then hard-linked into place (``new_file``), and the folder is
+synced: so a reader or a crash sees a whole object or none, and among racing creators exactly one wins. Folders appear with their first object and go with their last.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +16,7 @@ from pathlib import Path
 from weir.errors import ObjectExists, ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
 from weir.storage.base import ObjectInfo
 from weir.storage.names import check_name, check_prefix
-
-#: What a half-written object is called; listings skip it.
-TEMP_PREFIX = ".weir-tmp-"
+from weir.storage.new_file import TEMP_PREFIX, written
 
 _DENIED = {
     errno.EACCES: "permission denied",
@@ -76,25 +72,17 @@ class LocalStorage:
 
     def write(self, name: str, data: bytes) -> None:
         path = self._path(name)
-        with _mapped("write", path):
-            temp = self._write_temp(path, data)
-            try:
-                os.replace(temp, path)
-            except BaseException:
-                _unlink_quietly(temp)
-                raise
+        with _mapped("write", path), written(path, data, _make_folder) as file:
+            file.replace(path)
             _sync_folder(path.parent)
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         path = self._path(name)
-        with _mapped("create", path):
-            temp = self._write_temp(path, data)
+        with _mapped("create", path), written(path, data, _make_folder) as file:
             try:
-                os.link(temp, path)
+                file.create(path)
             except OSError as error:
                 _raise_link_error(path, error)
-            finally:
-                _unlink_quietly(temp)
             _sync_folder(path.parent)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -130,26 +118,6 @@ class LocalStorage:
 
     def _path(self, name: str) -> Path:
         return self._root / check_name(name)
-
-    def _write_temp(self, target: Path, data: bytes) -> Path:
-        temp = target.with_name(f"{TEMP_PREFIX}{os.getpid()}-{secrets.token_hex(8)}")
-        for left in reversed(range(_FOLDER_RACES)):
-            _make_folder(target.parent)
-            try:
-                descriptor = os.open(temp, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
-                break
-            except FileNotFoundError:
-                if not left:
-                    raise
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            _unlink_quietly(temp)
-            raise
-        return temp
 
     def _prune(self, folder: Path) -> None:
         """Remove folders that became empty, up to (never including) the root."""
@@ -223,11 +191,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _unlink_quietly(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
 
 
 def _raise_link_error(path: Path, error: OSError) -> None:

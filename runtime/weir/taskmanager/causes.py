@@ -9,9 +9,11 @@ from weir.errors import (
     FailureKind,
     GraphError,
     JobLoadError,
+    LocalDiskError,
     SnapshotCorrupt,
     SnapshotMismatch,
     StateAccessError,
+    StateDamaged,
     StorageError,
     UserError,
     WeirError,
@@ -42,14 +44,19 @@ def failure_of(error: BaseException, worker: WorkerId, subtask: int | None) -> F
         traceback=error.trace if isinstance(error, OperatorFailure) else _trace(error),
         worker=worker,
         restartable=not isinstance(cause, _PERMANENT),
+        damaged=isinstance(cause, SnapshotCorrupt),
     )
 
 
 def _kind(error: BaseException, cause: BaseException) -> FailureKind:
     if isinstance(cause, PeerLost):
         return FailureKind.WORKER_LOST
-    if isinstance(cause, StorageError):
+    if isinstance(cause, (StorageError, SnapshotCorrupt)):
         return FailureKind.STORAGE
+    if isinstance(cause, LocalDiskError):
+        return FailureKind.DISK
+    if isinstance(cause, StateDamaged):
+        return FailureKind.CORRUPTION
     if isinstance(cause, (UserError, SystemExit, KeyboardInterrupt)):
         return FailureKind.USER
     if user_location(cause.__traceback__) is not None:

@@ -13,7 +13,7 @@ from weir.errors import WeirError
 from weir.graph.physical import PhysicalVertex
 from weir.operators.base import Operator
 from weir.operators.failures import OperatorFailure, operator_failure
-from weir.records import EndOfInput, RowBatch, StreamElement, StreamStatus, Watermark
+from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
 from weir.taskmanager.fanout import shares
 from weir.taskmanager.outputs import EdgeOutput
 
@@ -53,6 +53,10 @@ class Chain:
         """One element into the head."""
         return self._push(0, element, input_index)
 
+    def run_at(self, position: int, element: StreamElement) -> Iterator[None]:
+        """One element into an operator inside the chain."""
+        return self._push(position, element, 0)
+
     def emit_from(self, position: int, elements: Iterator[StreamElement]) -> Iterator[None]:
         """What an operator gives outside of ``run`` (timers, source rows, end of input)."""
         self.running = position
@@ -75,8 +79,8 @@ class Chain:
 
     def _push(self, position: int, element: StreamElement, input_index: int) -> Iterator[None]:
         operator = self.operators[position]
-        if isinstance(element, RowBatch):
-            self.rows_in[position] += len(element.values)
+        if isinstance(element, BATCHES):
+            self.rows_in[position] += len(element)
             elements = self._guarded(position, operator, element, input_index)
         elif isinstance(element, Watermark):
             elements = operator.on_watermark(element)
@@ -100,11 +104,11 @@ class Chain:
             raise failure from error
 
     def _emit(self, position: int, element: StreamElement) -> Iterator[None]:
-        if isinstance(element, RowBatch):
+        if isinstance(element, BATCHES):
             outputs, children = self._consumers[position].get(element.tag, _NOBODY)
             copies = iter(shares(element, len(outputs) + len(children)))
             for output in outputs:
-                output.rows_out += len(element.values)
+                output.rows_out += len(element)
                 output.send(next(copies))
             if outputs:
                 yield
@@ -124,4 +128,5 @@ class Chain:
 
     def failure(self, error: BaseException, position: int) -> OperatorFailure:
         """What the operator at ``position`` raised, as a message to people."""
-        return operator_failure(error, self.labels[position], self._locations[position])
+        origin = self.operators[0].origin()
+        return operator_failure(error, self.labels[position], self._locations[position], origin)

@@ -7,14 +7,14 @@ nothing but keep their order. A sender never waits: its task is not run while a 
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable
-from itertools import islice
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from weir.records import RowBatch, StreamElement
+from weir.records import Batch, ColumnBatch, RowBatch, StreamElement
+from weir.state.sizes import deep_size
 from weir.taskmanager import wire
+from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
 from weir.taskmanager.row_codec import RowDecoder, RowEncoder
 
 #: Bytes that may be on their way or queued in one channel.
@@ -26,6 +26,10 @@ GATHER_BYTES = 64 * 1024
 
 class Upstream(Protocol):
     """The way back from a receiving end to its sender."""
+
+    def charge(self, amount: int) -> None:
+        """Something that was never sent takes its share of the window, until it is given back."""
+        ...
 
     def give_back(self, amount: int) -> None:
         """Return credit."""
@@ -40,6 +44,7 @@ class InputChannel:
     """Receiving end: elements in order, still encoded if they came from another process."""
 
     __slots__ = (
+        "_columns",
         "_decoder",
         "backlog",
         "blocked",
@@ -49,7 +54,9 @@ class InputChannel:
         "index",
         "input_index",
         "queue",
+        "number",
         "queued_bytes",
+        "restored_bytes",
         "upstream",
     )
 
@@ -62,6 +69,10 @@ class InputChannel:
         self.queued_bytes = 0
         #: What was taken, as credit counts it.
         self.bytes_in = 0
+        #: What it began with after a restore, which nobody sent since.
+        self.restored_bytes = 0
+        #: In the deployment; ``None``: rows on it are not counted.
+        self.number: int | None = None
         self.blocked = False
         #: Elements at the head of the queue that were held back and go before those of other channels.
         self.backlog = 0
@@ -69,6 +80,7 @@ class InputChannel:
         #: Called when the queue was empty and is not any more.
         self.gate: Callable[[InputChannel], None] = lambda _: None
         self._decoder = RowDecoder()
+        self._columns = ColumnDecoder()
 
     def put(self, kind: int, item: Any, cost: int) -> None:
         """Append; only from the data thread."""
@@ -89,7 +101,9 @@ class InputChannel:
         if kind == 0:
             element: StreamElement = item
             return element
-        return self._decoder.decode(item) if kind == wire.Kind.ROWS else wire.decode_control(kind, item)
+        if kind == wire.Kind.ROWS:
+            return self._decoder.decode(item)
+        return self._columns.decode(item) if kind == wire.Kind.COLUMNS else wire.decode_control(kind, item)
 
 
 class CreditGate:
@@ -106,11 +120,16 @@ class OutputChannel(Protocol):
 
     bytes_out: int  #: of rows, as credit counts them: encoded, or estimated where they go by reference
 
+    @property
+    def number(self) -> int | None:
+        """In the deployment; ``None``: rows on it are not counted."""
+        ...
+
     def used(self) -> int:
         """Bytes of the window that are under way or queued at the receiver."""
         ...
 
-    def send_rows(self, batch: RowBatch) -> None: ...
+    def send_rows(self, batch: Batch) -> None: ...
 
     def send_control(self, element: StreamElement) -> None: ...
 
@@ -132,7 +151,7 @@ class LocalChannel:
         self.bytes_out = 0
         target.upstream = self
 
-    def send_rows(self, batch: RowBatch) -> None:
+    def send_rows(self, batch: Batch) -> None:
         cost = estimated_bytes(batch)
         self.bytes_out += cost
         before = self._credit
@@ -151,11 +170,22 @@ class LocalChannel:
         """Bytes that the receiver has not taken."""
         return WINDOW_BYTES - self._credit
 
+    def charge(self, amount: int) -> None:
+        before = self._credit
+        self._credit = before - amount
+        if before > 0 >= self._credit:
+            self._credit_gate.exhausted += 1
+
     def give_back(self, amount: int) -> None:
         before = self._credit
         self._credit = before + amount
         if before <= 0 < self._credit:
             self._credit_gate.exhausted -= 1
+
+    @property
+    def number(self) -> int | None:
+        """The receiving end's."""
+        return self._target.number
 
     def on_request(self, handler: Callable[[], None]) -> None:
         """Where requests for splits go."""
@@ -170,6 +200,7 @@ class RemoteChannel:
     """Sending end of a channel to another worker; ``send`` hands frames to the connection, never blocking."""
 
     __slots__ = (
+        "_columns",
         "_credit",
         "_credit_gate",
         "_encoder",
@@ -187,6 +218,7 @@ class RemoteChannel:
         self.number = number
         self._send = send
         self._encoder = RowEncoder()
+        self._columns = ColumnEncoder()
         # Nothing may be sent before the receiver granted its window.
         self._credit = 0
         self._credit_gate = credit_gate
@@ -198,7 +230,12 @@ class RemoteChannel:
         self.bytes_out = 0
         self.on_split_request: Callable[[], None] | None = None
 
-    def send_rows(self, batch: RowBatch) -> None:
+    def send_rows(self, batch: Batch) -> None:
+        if isinstance(batch, ColumnBatch):
+            if self._rows:
+                self._send_gathered()
+            self._send_payload(wire.Kind.COLUMNS, self._columns.encode(batch))
+            return
         if not self._rows:
             if self._credit >= WINDOW_BYTES or len(batch.values) >= GATHER_ROWS:
                 self._send_batch(batch)
@@ -241,14 +278,16 @@ class RemoteChannel:
         self._send_batch(batch)
 
     def _send_batch(self, batch: RowBatch) -> None:
-        payload = self._encoder.encode(batch)
+        self._send_payload(wire.Kind.ROWS, self._encoder.encode(batch))
+
+    def _send_payload(self, kind: wire.Kind, payload: bytes) -> None:
         size = len(payload)
         self.bytes_out += size
         before = self._credit
         self._credit = before - size
         if before > 0 >= self._credit:
             self._credit_gate.exhausted += 1
-        self._send(wire.frame(self.number, wire.Kind.ROWS, payload))
+        self._send(wire.frame(self.number, kind, payload))
 
     def used(self) -> int:
         """Bytes that the receiver has not taken; all of the window before it was granted."""
@@ -265,45 +304,13 @@ class RemoteChannel:
             self._send_gathered()
 
 
-def estimated_bytes(batch: RowBatch) -> int:
-    """Cost of a batch that is not encoded: its length times the size of its largest sampled row."""
+def estimated_bytes(batch: Batch) -> int:
+    """Cost of a batch that is not encoded: of rows, their number times the size of the largest sampled one."""
+    if isinstance(batch, ColumnBatch):
+        return batch.nbytes
     values = batch.values
     count = len(values)
     if not count:
         return 0
-    largest = max(_row_bytes(values[0]), _row_bytes(values[count // 2]), _row_bytes(values[-1]))
+    largest = max(deep_size(values[0]), deep_size(values[count // 2]), deep_size(values[-1]))
     return count * largest
-
-
-#: Their size is all that ``getsizeof`` says.
-_FLAT = frozenset({int, float, bool, str, bytes, type(None)})
-#: Items of a long container that are looked at, and how deep.
-_SAMPLE = 16
-_DEPTH = 4
-
-
-def _row_bytes(row: Any, depth: int = _DEPTH) -> int:
-    """What a row holds, also inside objects; of long containers by a sample."""
-    kind = row.__class__
-    if kind in _FLAT:
-        return sys.getsizeof(row)
-    if isinstance(row, (tuple, list)):
-        if len(row) <= _SAMPLE and _FLAT.issuperset(map(type, row)):
-            return sys.getsizeof(row) + sum(map(sys.getsizeof, row))
-        return sys.getsizeof(row) + _parts_bytes(row, len(row), depth)
-    size = sys.getsizeof(row, 64)
-    if isinstance(row, dict):
-        return size + _parts_bytes(row.keys(), len(row), depth) + _parts_bytes(row.values(), len(row), depth)
-    if isinstance(row, (set, frozenset)):
-        return size + _parts_bytes(row, len(row), depth)
-    names: Any = getattr(kind, "__struct_fields__", None) or getattr(kind, "__slots__", ())
-    parts = [getattr(row, name, None) for name in ((names,) if isinstance(names, str) else names)]
-    parts.extend(getattr(row, "__dict__", {}).values())
-    return size + _parts_bytes(parts, len(parts), depth)
-
-
-def _parts_bytes(parts: Iterable[Any], count: int, depth: int) -> int:
-    if depth == 0 or not count:
-        return 0
-    sizes = [_row_bytes(part, depth - 1) for part in islice(parts, _SAMPLE)]
-    return sum(sizes) * count // len(sizes)

@@ -14,9 +14,10 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import grpc.aio
 
+from weir.errors import ConfigError
 from weir.ids import AttemptId, Epoch, WorkerId
-from weir.rpc import messages
-from weir.rpc.wire import OPTIONS
+from weir.rpc import messages, wire
+from weir.rpc.tls import TASKMANAGER, TlsFolder
 from weir.taskmanager.network import Endpoints, PeerLink
 from weir.taskmanager.wire import FrameReader
 
@@ -70,8 +71,9 @@ class Outbox:
 class DataPlane:
     """Both directions of one worker."""
 
-    def __init__(self, worker: WorkerId, post: Post, on_lost: OnLost) -> None:
+    def __init__(self, worker: WorkerId, post: Post, on_lost: OnLost, tls: TlsFolder | None = None) -> None:
         """``post`` runs a call on the data thread; ``on_lost`` hears of a broken stream (I/O thread)."""
+        self._tls = tls
         self._worker = worker
         self._post = post
         self._on_lost = on_lost
@@ -80,17 +82,17 @@ class DataPlane:
         self._waiting: list[Outbox] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str) -> str:
-        """Listen on a free port of ``host``; the address that peers use."""
+    async def start(self, host: str, advertise: str) -> str:
+        """Listen on a free port of ``host``; the address that peers use, at ``advertise``."""
         self._loop = asyncio.get_running_loop()
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._server = grpc.aio.server(options=wire.OPTIONS)
         handler = grpc.method_handlers_generic_handler(
             SERVICE, {METHOD: grpc.stream_stream_rpc_method_handler(self._serve)}
         )
         self._server.add_generic_rpc_handlers((handler,))
-        port = self._server.add_insecure_port(f"{host}:0")
+        port = wire.listen(self._server, host, 0, self._tls)
         await self._server.start()
-        return f"{host}:{port}"
+        return wire.authority(advertise, port)
 
     async def stop(self) -> None:
         """Close everything at once."""
@@ -141,7 +143,12 @@ class DataPlane:
             ("worker", self._worker),
             ("receiver", peer),
         )
-        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        try:
+            channel = wire.dial(address, TASKMANAGER, self._tls)
+        except ConfigError as error:
+            self._on_lost(execution, f"worker {peer} at {address} cannot be reached: {error}")
+            return
+        async with channel:
             call = channel.stream_stream(f"/{SERVICE}/{METHOD}")(metadata=metadata)
             pump = asyncio.create_task(self._pump(call, outbox))
             try:

@@ -6,34 +6,57 @@ data thread, before the first step, in a worker that serves only this deployment
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from weir.config import JobOptions
 from weir.errors import JobLoadError
 from weir.graph.difference import first_difference
 from weir.graph.logical import Partitioning
-from weir.graph.partitioning import channels_of
+from weir.graph.partitioning import channels_of, is_overtaken
 from weir.graph.physical import EdgeKind, PhysicalEdge, PhysicalPlan, PhysicalVertex, VertexKind
 from weir.graph.plan import plan_with
-from weir.ids import VertexId, WorkerId
+from weir.ids import OperatorId, VertexId, WorkerId
 from weir.operators.base import OperatorContext, RestoredState
 from weir.operators.job_code import EdgeCode, JobCode
 from weir.rpc import messages
+from weir.state.backend import HEAP, StateBackend
+from weir.taskmanager import in_flight
 from weir.taskmanager.alignment import Alignment, AtLeastOnce, ExactlyOnce
 from weir.taskmanager.chain import Chain
 from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import TaskEnvironment
+from weir.taskmanager.in_flight import ChannelName, EdgeName
 from weir.taskmanager.loop import AnyTask
 from weir.taskmanager.network import ChannelNumbers, Endpoints, Network
 from weir.taskmanager.outputs import EdgeOutput, make_output
+from weir.taskmanager.overtaking import OvertakableChannel, OvertakingReader, OvertakingTask
 from weir.taskmanager.reader import ReaderTask
+from weir.taskmanager.redistribution import (
+    Receiver,
+    ReceivingEdge,
+    redistribute,
+    redistribute_chained,
+)
 from weir.taskmanager.task import Task, TaskIdentity
+from weir.taskmanager.unaligned import Unaligned
 
-#: Reads the blobs of one restored operator.
-ReadState = Callable[[messages.RestoredOperator], RestoredState]
 _Subtask = tuple[VertexId, int]
+
+
+class StateReader(Protocol):
+    """Reads what handles point at."""
+
+    def read(self, restored: messages.RestoredOperator) -> RestoredState:
+        """The blobs of one operator."""
+        ...
+
+    def read_in_flight(self, restored: messages.RestoredOperator) -> list[tuple[int, bytes]]:
+        """What was on its way to it, by old subtask."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,8 @@ class Prepared:
 
     tasks: list[AnyTask]
     contexts: list[list[OperatorContext]]
+    #: What each subtask receives, by edge.
+    edges: Mapping[_Subtask, Mapping[EdgeName, ReceivingEdge]]
     endpoints: Endpoints
 
 
@@ -67,7 +92,9 @@ class Builder:
         worker: WorkerId,
         env: TaskEnvironment,
         network: Network,
+        backend: StateBackend = HEAP,
     ) -> None:
+        self._backend = backend
         self._deploy = deploy
         self._plan: PhysicalPlan = deploy.plan
         self._code = code
@@ -80,6 +107,7 @@ class Builder:
         self._locations = {node.id: node.location for node in code.graph.nodes}
         self._endpoints = Endpoints()
         self._inputs: dict[_Subtask, list[InputChannel]] = {}
+        self._edges: dict[_Subtask, dict[EdgeName, ReceivingEdge]] = {}
         #: Input ends whose sender is in this worker, by channel number.
         self._local: dict[int, InputChannel] = {}
 
@@ -98,26 +126,47 @@ class Builder:
             contexts.append(
                 [self._context(vertex, index, position) for position in range(len(vertex.operators))]
             )
-        return Prepared(tasks, contexts, self._endpoints)
+        return Prepared(tasks, contexts, self._edges, self._endpoints)
 
     def _input_channels(self, subtask: _Subtask) -> list[InputChannel]:
         channels: list[InputChannel] = []
         vertex, index = subtask
+        edges = self._edges[subtask] = {}
+        alike: Counter[tuple[str, str | None, int]] = Counter()
         for position, edge in enumerate(self._plan.edges):
             if edge.target != vertex:
                 continue
-            for source in range(self._plan.vertex(edge.source).parallelism):
+            sender_vertex = self._plan.vertex(edge.source)
+            kind = (
+                sender_vertex.operators[edge.source_operator].operator_id,
+                edge.side_tag,
+                edge.input_index,
+            )
+            name = EdgeName(*kind, alike[kind])
+            alike[kind] += 1
+            numbers: list[int] = []
+            edges[name] = ReceivingEdge(edge.partitioning, self._code.edges.get(edge.id, EdgeCode()), numbers)
+            for source in range(sender_vertex.parallelism):
                 if index not in self._targets(edge, source):
                     continue
-                channel = InputChannel(len(channels), edge.input_index)
+                channel = self._input_channel(
+                    len(channels), edge, ChannelName(name, source, sender_vertex.parallelism)
+                )
+                numbers.append(channel.index)
                 channels.append(channel)
-                number = self._numbers.number(position, source, index)
+                number = channel.number = self._numbers.number(position, source, index)
                 sender = self._where[(edge.source, source)].worker
                 if sender == self._worker:
                     self._local[number] = channel
                 else:
                     self._endpoints.add_input(number, channel, sender)
         return channels
+
+    def _input_channel(self, index: int, edge: PhysicalEdge, name: ChannelName) -> InputChannel:
+        overtaken = self._options.checkpoints.unaligned and edge.kind is EdgeKind.DATA
+        if overtaken and is_overtaken(edge.partitioning):
+            return OvertakableChannel(index, edge.input_index, name)
+        return InputChannel(index, edge.input_index)
 
     def _targets(self, edge: PhysicalEdge, source: int) -> list[int]:
         targets = self._plan.vertex(edge.target).parallelism
@@ -136,8 +185,17 @@ class Builder:
         operators = [self._code.factories[op.node]() for op in vertex.operators]
         chain = Chain(vertex, operators, self._outputs(vertex, index, credit), self._locations)
         channels = self._inputs[(vertex.id, index)]
-        kind = ReaderTask if vertex.kind is VertexKind.READER else Task
-        return kind(identity, chain, channels, self._alignment(len(channels)), credit, self._env)
+        checkpoints = self._options.checkpoints
+        if vertex.kind is VertexKind.READER:
+            reader = OvertakingReader if checkpoints.unaligned else ReaderTask
+            return reader(identity, chain, channels, self._alignment(len(channels)), credit, self._env)
+        overtakable = frozenset(one.index for one in channels if isinstance(one, OvertakableChannel))
+        if not overtakable:
+            return Task(identity, chain, channels, self._alignment(len(channels)), credit, self._env)
+        unaligned = Unaligned(len(channels), overtakable=overtakable)
+        return OvertakingTask(
+            identity, chain, channels, unaligned, credit, self._env, timeout=checkpoints.aligned_timeout
+        )
 
     def _alignment(self, channels: int) -> Alignment:
         if self._options.checkpoints.exactly_once:
@@ -202,13 +260,14 @@ class Builder:
             ),
             location=self._locations[operator.node],
             clock=self._env.clock,
+            backend=self._backend,
             wake=self._env.wake,
             run_async=self._env.run_async,
         )
 
 
-def open_tasks(prepared: Prepared, deploy: messages.Deploy, read_state: ReadState) -> None:
-    """Read state and open every task, downstream first. Raises what storage or user code raised."""
+def open_tasks(prepared: Prepared, deploy: messages.Deploy, state: StateReader) -> None:
+    """Read state and open every task, downstream first, with what was on its way. Raises what storage or user code raised."""
     restored = {
         (task.vertex, task.index): {operator.operator_id: operator for operator in task.restored}
         for task in deploy.tasks
@@ -218,5 +277,34 @@ def open_tasks(prepared: Prepared, deploy: messages.Deploy, read_state: ReadStat
         states: list[RestoredState | None] = []
         for operator in task.identity.vertex.operators:
             found = mine.get(operator.operator_id)
-            states.append(None if found is None else read_state(found))
+            states.append(None if found is None else state.read(found))
         task.open(contexts, states)
+        if isinstance(task, Task):
+            edges = prepared.edges[(task.identity.vertex.id, task.identity.index)]
+            _restore_in_flight(task, mine, edges, state)
+
+
+def _restore_in_flight(
+    task: Task,
+    restored: Mapping[OperatorId, messages.RestoredOperator],
+    edges: Mapping[EdgeName, ReceivingEdge],
+    state: StateReader,
+) -> None:
+    """Give a subtask what was on its way to it. Raises ``SnapshotMismatch`` when rows would be lost."""
+    vertex = task.identity.vertex
+    for position, operator in enumerate(vertex.operators):
+        old = restored.get(operator.operator_id)
+        found = (
+            [] if old is None else [(old, in_flight.decode(data)) for old, data in state.read_in_flight(old)]
+        )
+        if not found:
+            continue
+        receiver = Receiver(
+            f"'{operator.name}'", task.identity.index, vertex.parallelism, vertex.max_parallelism
+        )
+        if operator.upstream is None:
+            task.restore_in_flight(redistribute(found, receiver, edges))
+        else:
+            source = vertex.operators[operator.upstream].operator_id
+            rows = redistribute_chained(found, receiver, source, operator.side_tag)
+            task.restore_chained(position, rows)

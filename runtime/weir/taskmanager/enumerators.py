@@ -23,7 +23,8 @@ from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
 from weir.taskmanager.channels import LocalChannel, RemoteChannel
 from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
-from weir.taskmanager.task import TaskIdentity, snapshot_bytes
+from weir.taskmanager.snapshot_stats import snapshot_bytes
+from weir.taskmanager.task import TaskIdentity
 
 _STATE = ListStateDescriptor(reserved.ENUMERATOR, bytes)
 #: Number of readers, then the indexes of those that were told that nothing more comes.

@@ -5,7 +5,7 @@ each give their own; nothing below this line knows threads, sockets or storage.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from weir.clock import Clock
@@ -17,6 +17,10 @@ from weir.state.snapshot import OperatorSubtaskState
 
 #: ``run(work, done)``: ``work()`` off the data thread, then ``done(result, error)`` on it.
 RunAsync = Callable[[Callable[[], Any], Callable[[Any, "BaseException | None"], None]], None]
+
+
+def _nothing() -> bytes | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class SnapshotRequest:
     finished: bool
     watermark: int
     savepoint: str = ""  #: URI of a savepoint's folder
+    #: Bytes before the barrier, by channel.
+    sent: dict[int, int] = field(default_factory=dict)
+    whole: bool = False  #: see ``Barrier``
+    #: Makes the bytes of what an unaligned barrier overtook; they may be none.
+    in_flight: Callable[[], bytes | None] = _nothing
 
 
 class TaskEnvironment(Protocol):

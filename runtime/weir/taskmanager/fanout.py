@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import pickle
 
-from weir.records import RowBatch
+from weir.records import Batch, ColumnBatch, RowBatch
 from weir.state.isolation import all_immutable
 
 
@@ -23,8 +23,8 @@ def independent(batch: RowBatch) -> RowBatch:
     return RowBatch(values, batch.timestamps, batch.keys, batch.tag)
 
 
-def shares(batch: RowBatch, consumers: int) -> list[RowBatch]:
+def shares(batch: Batch, consumers: int) -> list[Batch]:
     """One batch for each of ``consumers``; none sees what another does to its rows."""
-    if consumers <= 1 or all_immutable(batch.values):
+    if consumers <= 1 or isinstance(batch, ColumnBatch) or all_immutable(batch.values):
         return [batch] * consumers
-    return [independent(batch) for _ in range(consumers - 1)] + [batch]
+    return [*(independent(batch) for _ in range(consumers - 1)), batch]

@@ -61,6 +61,33 @@ class InputGate:
             if channel.queue:
                 self._ready.appendleft(channel)
 
+    def put_back(self, channel: InputChannel, element: StreamElement) -> None:
+        """The rest of what was just taken: it goes next. Its credit was given back."""
+        if channel.queue:
+            self._ready.remove(channel)
+        channel.queue.appendleft((0, element, 0))
+        channel.backlog += 1
+        self._ready.appendleft(channel)
+
+    def remove(self, channel: InputChannel, position: int) -> None:
+        """Take a control element out of the queue."""
+        del channel.queue[position]
+        if position < channel.backlog:
+            channel.backlog -= 1
+        if not channel.queue and not channel.blocked:
+            self._ready.remove(channel)
+
+    def restore(self, channel: InputChannel, elements: Iterable[tuple[StreamElement, int]]) -> None:
+        """What was on its way when the checkpoint was taken, with its costs: before all that comes, on any channel."""
+        total = 0
+        for element, cost in elements:
+            channel.put(0, element, cost)
+            total += cost
+        channel.backlog = len(channel.queue)
+        channel.restored_bytes += total
+        if total and channel.upstream is not None:
+            channel.upstream.charge(total)
+
     def bytes_in(self) -> int:
         """Bytes taken from all channels."""
         return sum(channel.bytes_in for channel in self.channels)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from weir.connectors.source import Pending
 from weir.operators.source import SourceOperator
 from weir.records import MIN_TIMESTAMP
 from weir.rpc.messages import TaskGauges
@@ -17,6 +18,7 @@ def gauges(chain: Chain, gate: InputGate, watermark: int) -> TaskGauges:
     """``watermark``: of the subtask's input; a chain without outputs lets it through as it is."""
     head = chain.operators[0]
     sent = [output.watermark for output in chain.outputs]
+    pending = head.pending() if isinstance(head, SourceOperator) else Pending()
     last = max(sent, default=watermark)
     return TaskGauges(
         input_used=_share([channel.queued_bytes for channel in gate.channels]),
@@ -24,6 +26,9 @@ def gauges(chain: Chain, gate: InputGate, watermark: int) -> TaskGauges:
         window_bytes=WINDOW_BYTES,
         output_watermark=None if last == MIN_TIMESTAMP else last,
         timers_fired=sum(operator.timers_fired for operator in chain.operators),
+        late_dropped=sum(operator.late_rows for operator in chain.operators),
+        pending_records=pending.records,
+        pending_bytes=pending.bytes,
         emit_lag_ms=head.emit_lag_ms if isinstance(head, SourceOperator) else None,
     )
 

@@ -56,11 +56,13 @@ class Network(Protocol):
 class RemoteUpstream:
     """The way back of one channel from another worker; credit is gathered until ``flush``."""
 
-    __slots__ = ("_dirty", "_number", "_pending", "_requested", "link")
+    __slots__ = ("_charged", "_dirty", "_number", "_pending", "_requested", "link")
 
     def __init__(self, number: int, dirty: list[RemoteUpstream]) -> None:
         self._number = number
         self._pending = 0
+        #: Of the window that will be granted.
+        self._charged = 0
         self._dirty = dirty
         #: Splits were asked for before the enumerator's stream was there.
         self._requested = False
@@ -69,10 +71,15 @@ class RemoteUpstream:
     def connected(self, link: PeerLink) -> None:
         """The sender is there: grant it the window, and what was gathered."""
         self.link = link
-        link.send([wire.credit_frame(self._number, WINDOW_BYTES)])
+        link.send([wire.credit_frame(self._number, WINDOW_BYTES - self._charged + self._pending)])
+        self._pending = 0
         if self._requested:
             self._requested = False
             self.request_splits()
+
+    def charge(self, amount: int) -> None:
+        """Before the sender is there."""
+        self._charged += amount
 
     def give_back(self, amount: int) -> None:
         if not self._pending:
@@ -115,7 +122,7 @@ class Endpoints:
 
     def from_sender(self, number: int, kind: int, payload: bytes) -> None:
         """A frame that goes downstream."""
-        cost = len(payload) if kind == wire.Kind.ROWS else 0
+        cost = len(payload) if kind in wire.CARRY_ROWS else 0
         self.inputs[number].put(kind, payload, cost)
 
     def from_receiver(self, number: int, kind: int, payload: bytes) -> None:

@@ -16,7 +16,7 @@ from weir.keygroups import KeyRouter
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.operators.job_code import EdgeCode
 from weir.operators.user_function import WrongUse, stopped_early
-from weir.records import MIN_TIMESTAMP, RowBatch, StreamElement, Watermark
+from weir.records import MIN_TIMESTAMP, Batch, ColumnBatch, RowBatch, StreamElement, Watermark
 from weir.taskmanager.channels import LocalChannel, OutputChannel
 from weir.taskmanager.fanout import shares
 
@@ -30,8 +30,8 @@ class EdgeOutput(ABC):
         self.watermark = MIN_TIMESTAMP
 
     @abstractmethod
-    def send(self, batch: RowBatch) -> None:
-        """Spread a batch of rows."""
+    def send(self, batch: Any) -> None:
+        """Spread a batch; an edge carries rows or columns, always the same."""
 
     def control(self, element: StreamElement) -> None:
         """Control elements go to every channel."""
@@ -49,19 +49,23 @@ class EdgeOutput(ABC):
 class SingleOutput(EdgeOutput):
     """One channel: forward, global, or only one target."""
 
-    def send(self, batch: RowBatch) -> None:
+    def send(self, batch: Batch) -> None:
         self.channels[0].send_rows(batch)
 
 
 class RoundRobinOutput(EdgeOutput):
-    """Row by row in turn (rebalance, rescale), or from a random start (shuffle)."""
+    """Row by row in turn (rebalance, rescale), or from a random start (shuffle); columns batch by batch."""
 
     def __init__(self, channels: Sequence[OutputChannel], *, shuffle: bool, start: int) -> None:
         super().__init__(channels)
         self._shuffle = shuffle
         self._next = start % len(channels)
 
-    def send(self, batch: RowBatch) -> None:
+    def send(self, batch: Batch) -> None:
+        if isinstance(batch, ColumnBatch):
+            self.channels[self._next].send_rows(batch)
+            self._next = (self._next + 1) % len(self.channels)
+            return
         channels, count, rows = self.channels, len(self.channels), len(batch.values)
         start = random.randrange(count) if self._shuffle else self._next
         stamps = batch.timestamps
@@ -74,7 +78,7 @@ class RoundRobinOutput(EdgeOutput):
 class BroadcastOutput(EdgeOutput):
     """Every row to every channel."""
 
-    def send(self, batch: RowBatch) -> None:
+    def send(self, batch: Batch) -> None:
         by_reference = [channel for channel in self.channels if isinstance(channel, LocalChannel)]
         encoded = [channel for channel in self.channels if not isinstance(channel, LocalChannel)]
         # Remote channels may gather rows for a while, but nobody changes theirs: one copy serves all of them.
@@ -213,6 +217,10 @@ def make_output(
 ) -> EdgeOutput:
     """The output for an edge; ``label`` names its target in messages, ``location`` is where the user made that."""
     if partitioning is Partitioning.HASH:
+        if code.key_columns:
+            from weir.taskmanager.column_outputs import ColumnHashOutput
+
+            return ColumnHashOutput(channels, code.key_columns, label, location, max_parallelism)
         if code.key_selector is None:
             raise UserCodeError(f"the keyed edge to {label} has no key selector")
         return HashOutput(channels, code.key_selector, label, location, max_parallelism)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from weir.errors import UserError
 from weir.operators.base import OperatorContext, RestoredState
 from weir.operators.source import SourceOperator
-from weir.records import EndOfInput, SplitsAssigned, StreamElement, Watermark
+from weir.records import BATCHES, EndOfInput, SplitsAssigned, StreamElement, Watermark
 from weir.taskmanager.channels import InputChannel
 from weir.taskmanager.task import Task
 
@@ -66,7 +66,7 @@ class ReaderTask(Task):
             if isinstance(element, Watermark):
                 self._watermarks.current = element.timestamp
             else:
-                self.chain.rows_in[0] += len(getattr(element, "values", ()))
+                self.chain.rows_in[0] += len(element) if isinstance(element, BATCHES) else 0
             yield element
 
     def _handle(self, channel: InputChannel, element: StreamElement) -> None:

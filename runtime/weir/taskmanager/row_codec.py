@@ -132,9 +132,14 @@ class RowDecoder:
 
     __slots__ = ("_numbered",)
 
-    def __init__(self) -> None:
+    def __init__(self, numbered: list[str] | None = None) -> None:
+        """``numbered``: what another decoder of the channel had learned."""
         #: Text keys by their number.
-        self._numbered: list[str] = []
+        self._numbered: list[str] = numbered or []
+
+    def numbered(self) -> list[str]:
+        """What it has learned, for another one that goes on from here."""
+        return list(self._numbered)
 
     def decode(self, payload: bytes) -> RowBatch:
         """The batch of a ROWS payload; every payload of the channel must pass here, in order."""

@@ -20,6 +20,7 @@ from weir.operators.failures import operator_failure
 from weir.operators.job_code import JobCode
 from weir.records import Barrier
 from weir.rpc import messages
+from weir.state.backend import backend_for
 from weir.state.snapshot import OperatorSubtaskState
 from weir.storage import open_storage
 from weir.storage.base import Storage
@@ -143,16 +144,22 @@ class WorkerRuntime:
 
     def persist(self, request: SnapshotRequest) -> Mapping[OperatorId, OperatorSubtaskState]:
         assert self._writer is not None
-        return self._writer.persist(
-            request.execution,
-            request.checkpoint_id,
-            request.subtask,
-            list(request.operators),
-            key_groups=request.key_groups,
-            finished=request.finished,
-            watermark=request.watermark,
-            savepoint=request.savepoint,
-        )
+        try:
+            return self._writer.persist(
+                request.execution,
+                request.checkpoint_id,
+                request.subtask,
+                list(request.operators),
+                key_groups=request.key_groups,
+                finished=request.finished,
+                watermark=request.watermark,
+                savepoint=request.savepoint,
+                whole=request.whole,
+                in_flight=request.in_flight(),
+            )
+        finally:
+            for _, snapshot in request.operators:
+                snapshot.release()
 
     # ---- messages of the JobManager, on the data thread ----------------------------------------------------
 
@@ -166,7 +173,9 @@ class WorkerRuntime:
         if message.execution != self._execution:
             return
         if isinstance(message, messages.TriggerCheckpoint):
-            barrier = Barrier(message.checkpoint_id, message.timestamp_ms, message.savepoint, message.stop)
+            barrier = Barrier(
+                message.checkpoint_id, message.timestamp_ms, message.savepoint, message.stop, message.whole
+            )
             for task in self.loop.tasks:
                 if isinstance(task, EnumeratorTask):
                     task.trigger(barrier, drain=message.drain)
@@ -186,12 +195,15 @@ class WorkerRuntime:
             code = self._load(deploy)
             check_plan(deploy, code)
             root = _open(deploy.checkpoint_root)
-            self._writer = SnapshotWriter(root, options.state_backend.type)
-            prepared = Builder(deploy, code, self.worker, self, self.network).build()
+            self._writer = SnapshotWriter(
+                root, options.state_backend.type, incremental=options.state_backend.incremental
+            )
+            backend = backend_for(options.state_backend)
+            prepared = Builder(deploy, code, self.worker, self, self.network, backend).build()
             self._endpoints = prepared.endpoints
             self.loop.tasks = prepared.tasks
             restore = _open(deploy.restore_root) if deploy.restore_root else root
-            open_tasks(prepared, deploy, SnapshotReader(restore).read)
+            open_tasks(prepared, deploy, SnapshotReader(restore, own=deploy.restore_root is None))
             self.network.open(deploy.execution, prepared.endpoints)
         except BaseException as error:  # noqa: BLE001  whatever loading or opening raised fails the deployment
             self._on_failure(None, error)

@@ -10,12 +10,13 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import msgspec
 
 from weir.rpc.messages import SampleStacks, StackSample, StackSamples
+from weir.taskmanager.kinds_of_work import kind_of
 
 #: Samples and seconds that one question may take at most.
 MOST_SAMPLES = 400
@@ -29,7 +30,7 @@ async def sample_stacks(
 ) -> None:
     """Look as often as is asked, then answer. ``label``: the vertex that the data thread runs now, or ""."""
     data_thread = threading.main_thread().ident
-    found: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    found: Counter[tuple[str, tuple[str, ...], str]] = Counter()
     count = max(1, min(question.samples, MOST_SAMPLES))
     interval = min(question.interval, MOST_SECONDS / count)
     for number in range(count):
@@ -38,8 +39,10 @@ async def sample_stacks(
         vertex = label()
         frame = sys._current_frames().get(data_thread or 0)  # noqa: SLF001  the only way to see it
         if frame is not None:
-            found[vertex, _names(frame)] += 1
-    samples = tuple(StackSample(vertex, frames, times) for (vertex, frames), times in found.items())
+            found[vertex, _names(frame), kind_of(_files(frame))] += 1
+    samples = tuple(
+        StackSample(vertex, frames, times, kind) for (vertex, frames, kind), times in found.items()
+    )
     send(StackSamples(trigger=question.trigger, samples=samples, threads=thread_stacks()))
 
 
@@ -51,6 +54,13 @@ def thread_stacks() -> dict[str, str]:
         name = names.get(ident, f"thread {ident}")
         found[name if name not in found else f"{name} ({ident})"] = "".join(traceback.format_stack(frame))
     return found
+
+
+def _files(innermost: FrameType) -> Iterator[str]:
+    frame: FrameType | None = innermost
+    while frame is not None:
+        yield frame.f_code.co_filename
+        frame = frame.f_back
 
 
 def _names(innermost: FrameType) -> tuple[str, ...]:

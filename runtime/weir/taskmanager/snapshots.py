@@ -1,7 +1,8 @@
 """The slow half of a snapshot: bytes into storage, described by handles; and the way back at a restore.
 
 Runs on I/O threads. With the ``Memory`` backend the bytes travel inside the acknowledgement and end up in the
-metadata; with ``FileSystem`` everything above ``store.INLINE_BYTES`` is an object of its own.
+metadata; else everything above ``store.INLINE_BYTES`` is an object of its own. An incremental checkpoint stores files of the
+backend beside that, each once; a native savepoint all of them, in its own folder.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from weir.operators.base import OperatorSnapshot, RestoredState
 from weir.records import MIN_TIMESTAMP
 from weir.rpc import messages
 from weir.state.backend import check_memory_limit
-from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle
+from weir.state.native import IncrementalSnapshot, KeyedState, NativeKeyed, Reuse
+from weir.state.registration import KeyedSnapshot
+from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle, object_handle
 from weir.storage import open_storage
 from weir.storage.base import Storage
 
@@ -26,10 +29,13 @@ from weir.storage.base import Storage
 class SnapshotWriter:
     """Makes snapshots durable: checkpoints below the job's folder, a savepoint in the folder that its barrier names."""
 
-    def __init__(self, storage: Storage | None, backend: StateBackendType) -> None:
+    def __init__(
+        self, storage: Storage | None, backend: StateBackendType, *, incremental: bool = False
+    ) -> None:
         """``storage``: rooted at the job's folder; ``None``: nothing is stored, handles are inline."""
         self._storage = storage
         self._backend = backend
+        self._incremental = incremental and storage is not None
 
     def persist(
         self,
@@ -42,28 +48,49 @@ class SnapshotWriter:
         finished: bool,
         watermark: int,
         savepoint: str = "",
+        whole: bool = False,
+        in_flight: bytes | None = None,
     ) -> Mapping[OperatorId, OperatorSubtaskState]:
-        """Write everything of one subtask. Raises ``StorageError`` or ``SnapshotError``."""
+        """Write everything of one subtask; ``in_flight`` goes with the head of its chain. Raises ``StorageError``, ``SnapshotError``, ``SerializationError`` or ``LocalDiskError``."""
         folder = self._storage
         prefix = f"{paths.checkpoint_folder(CheckpointId(checkpoint_id))}/"
         if savepoint:
             folder, prefix = open_storage(savepoint), ""  # names relative to it: it may be moved
-        states = {}
+        states: dict[OperatorId, OperatorSubtaskState] = {}
         for operator, snapshot in operators:
             if snapshot.finish is not None:
                 snapshot.finish()
             name = _StateNames(folder, prefix, execution, operator, subtask)
+            reuse = _reuse(self._incremental, savepoint=bool(savepoint), whole=whole)
+            keyed, shared = self._keyed(snapshot.keyed, name, CheckpointId(checkpoint_id), reuse)
             states[operator.operator_id] = OperatorSubtaskState(
                 subtask=subtask,
-                keyed=self._store(snapshot.keyed, name, paths.StateKind.KEYED),
+                keyed=self._store(keyed, name, paths.StateKind.KEYED),
+                shared=shared,
                 key_groups=key_groups if snapshot.keyed is not None else None,
                 operator=self._store(snapshot.operator, name, paths.StateKind.OPERATOR),
+                in_flight=None if states or in_flight is None else _stored(in_flight, name),
                 split_only=snapshot.split_only,
                 finished=finished,
                 has_commits=snapshot.has_commits,
                 watermark=None if watermark == MIN_TIMESTAMP else watermark,
             )
         return states
+
+    def _keyed(
+        self,
+        snapshot: KeyedSnapshot | None,
+        name: _StateNames,
+        checkpoint: CheckpointId,
+        reuse: Reuse | None,
+    ) -> tuple[bytes | None, tuple[StateHandle, ...] | None]:
+        """The bytes of a state file, and the files that it is made of; ``reuse``: ``None`` of what every backend is to read."""
+        if snapshot is None:
+            return None, None
+        if reuse is not None and name.folder is not None and isinstance(snapshot, IncrementalSnapshot):
+            increment = snapshot.increment(lambda file, data: name.share(checkpoint, file, data), reuse)
+            return increment.data, increment.shared
+        return snapshot.encode(), None
 
     def _store(self, data: bytes | None, name: _StateNames, kind: paths.StateKind) -> StateHandle | None:
         if data is None:
@@ -74,6 +101,22 @@ class SnapshotWriter:
             check_memory_limit(name.operator.name, name.subtask, len(data))
             return inline_handle(data)
         return store.write_state(name.folder, name.path(kind), data)
+
+
+def _reuse(incremental: bool, *, savepoint: bool, whole: bool) -> Reuse | None:
+    """How a backend's own files go into a snapshot; ``None``: they do not."""
+    if savepoint:
+        return Reuse.APART if whole else None
+    if not incremental:
+        return None
+    return Reuse.ANEW if whole else Reuse.KNOWN
+
+
+def _stored(in_flight: bytes, name: _StateNames) -> StateHandle:
+    """No state backend's business: in an object of its own unless it is small."""
+    if name.folder is None:
+        return inline_handle(in_flight)
+    return store.write_state(name.folder, name.path(paths.StateKind.IN_FLIGHT), in_flight)
 
 
 @dataclass(frozen=True)
@@ -88,22 +131,35 @@ class _StateNames:
 
     def path(self, kind: paths.StateKind) -> str:
         """Relative to ``folder``."""
+        return self.prefix + self._name(kind)
+
+    def share(self, checkpoint: CheckpointId, file: str, data: bytes) -> StateHandle:
+        """Store a file that later checkpoints may be made of, too. Raises ``StorageError``."""
+        assert self.folder is not None
+        path = paths.shared_file(checkpoint, self._name(paths.StateKind.KEYED), file)
+        crashpoints.hit("worker.increment.before-upload")
+        self.folder.write(path, data)
+        crashpoints.hit("worker.increment.after-upload")
+        return object_handle(path, data)
+
+    def _name(self, kind: paths.StateKind) -> str:
         of = self.execution
-        name = paths.state_name(of.epoch, of.attempt, self.operator.operator_id, self.subtask, kind)
-        return self.prefix + name
+        return paths.state_name(of.epoch, of.attempt, self.operator.operator_id, self.subtask, kind)
 
 
 class SnapshotReader:
     """Reads what handles point at, and verifies it."""
 
-    def __init__(self, storage: Storage | None) -> None:
+    def __init__(self, storage: Storage | None, *, own: bool = True) -> None:
+        """``own``: what is read lies in the job's own folder."""
         self._storage = storage
+        self._own = own
 
     def read(self, restored: messages.RestoredOperator) -> RestoredState:
         """All blobs of one operator. Raises ``SnapshotCorrupt`` naming the object."""
         crashpoints.hit("worker.restore.before-read")
         states = restored.states
-        keyed = tuple(self._bytes(state.keyed) for state in states if state.keyed is not None)
+        keyed = tuple(self._keyed(state.keyed, state.shared) for state in states if state.keyed is not None)
         operator = tuple(self._bytes(state.operator) for state in states if state.operator is not None)
         marks = [state.watermark for state in states if state.watermark is not None]
         crashpoints.hit("worker.restore.after-read")
@@ -115,6 +171,22 @@ class SnapshotReader:
             watermark=min(marks) if marks and len(marks) == len(states) else None,
             old_parallelism=restored.old_parallelism,
         )
+
+    def read_in_flight(self, restored: messages.RestoredOperator) -> list[tuple[int, bytes]]:
+        """What was on its way to old subtasks, by their index. Raises ``SnapshotCorrupt`` naming the object."""
+        return [
+            (state.subtask, self._bytes(state.in_flight))
+            for state in restored.states
+            if state.in_flight is not None
+        ]
+
+    def _keyed(self, handle: StateHandle, shared: tuple[StateHandle, ...] | None) -> KeyedState:
+        data = self._bytes(handle)
+        return data if shared is None else NativeKeyed(data, shared, self._shared, self._own)
+
+    def _shared(self, handle: StateHandle) -> bytes:
+        crashpoints.hit("worker.restore.before-shared")
+        return self._bytes(handle)
 
     def _bytes(self, handle: StateHandle) -> bytes:
         if self._storage is not None:

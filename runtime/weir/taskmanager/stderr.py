@@ -1,4 +1,6 @@
-"""What a worker writes to stderr: passed on to our own, and its last 4 KiB kept for the message about its end."""
+"""What a worker writes to stderr: passed on to our own and to the log that REST shows, and its last 4 KiB kept for the
+message about its end.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ import os
 import queue
 import sys
 import threading
+
+from weir.rpc import logs
 
 _TAIL_BYTES = 4096
 _QUEUED = 1000
@@ -41,6 +45,7 @@ class StderrTail:
             if not data:
                 return
             self._tail = (self._tail + data)[-_TAIL_BYTES:]
+            logs.OWN.add(data)
             _forwarder.put(data)
 
     def close(self) -> None:

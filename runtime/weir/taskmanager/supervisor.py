@@ -18,7 +18,7 @@ from weir import crashpoints
 from weir.clock import Clock
 from weir.config import JobOptions
 from weir.ids import TaskManagerId, WorkerId
-from weir.rpc import codec
+from weir.rpc import codec, logs
 from weir.rpc.client import Unreachable, connect_session
 from weir.rpc.links import JobManagerLink, SessionEnded
 from weir.rpc.messages import (
@@ -27,7 +27,9 @@ from weir.rpc.messages import (
     FromWorker,
     Goodbye,
     JobManagerHeartbeat,
+    LogText,
     NotifyComplete,
+    ReadLog,
     Register,
     Registered,
     ReleaseWorker,
@@ -67,6 +69,7 @@ class TaskManagerOptions:
     slots: int
     task_manager: TaskManagerId
     worker_module: str = WORKER_MODULE
+    host: str = ""  #: its machine, for people; in a cluster the pod's name
 
 
 class Supervisor:
@@ -79,7 +82,10 @@ class Supervisor:
         pid: int,
         connect: Connect = connect_session,
         spawn: Spawn = WorkerProcess,
+        authorities: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
+        """``authorities`` says, at each heartbeat, whose certificates are taken here."""
+        self._authorities = authorities
         self._options = options
         self._clock = clock
         self._pid = pid
@@ -142,11 +148,16 @@ class Supervisor:
         options = self._options
         link.send_nowait(
             Register(
-                task_manager=options.task_manager, slots=options.slots, version=codec.release(), pid=self._pid
+                task_manager=options.task_manager,
+                slots=options.slots,
+                version=codec.release(),
+                pid=self._pid,
+                host=options.host,
             )
         )
         try:
-            answer = await asyncio.wait_for(link.receive(), CONNECT_TIMEOUT)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                answer = await link.receive()
         except TimeoutError as error:
             raise SessionEnded(f"no answer to the registration within {CONNECT_TIMEOUT:g} s") from error
         if isinstance(answer, Goodbye):
@@ -166,12 +177,15 @@ class Supervisor:
             while True:
                 left = heard + registered.heartbeat_timeout - self._clock.monotonic()
                 try:
-                    message = await asyncio.wait_for(link.receive(), max(0.0, left))
+                    async with asyncio.timeout(max(0.0, left)):
+                        message = await link.receive()
                 except TimeoutError as error:
                     silence = registered.heartbeat_timeout
                     raise SessionEnded(f"the JobManager was silent for {silence:g} s") from error
                 if isinstance(message, JobManagerHeartbeat):
                     heard = self._clock.monotonic()
+                elif isinstance(message, ReadLog):
+                    link.send_nowait(_log_text(message))
                 else:
                     self._obey(message)
         finally:
@@ -181,7 +195,7 @@ class Supervisor:
         sequence = 0
         while True:
             sequence += 1
-            link.send_nowait(TaskManagerHeartbeat(sequence=sequence))
+            link.send_nowait(TaskManagerHeartbeat(sequence=sequence, authorities=self._authorities()))
             await asyncio.sleep(interval)
 
     def _obey(self, message: ToWorker | ReleaseWorker | Goodbye | Registered) -> None:
@@ -295,6 +309,12 @@ class Supervisor:
         for process in processes:
             process.release()
         await asyncio.gather(*(process.wait_ended() for process in processes))
+
+
+def _log_text(question: ReadLog) -> LogText:
+    kept = logs.OWN
+    text = kept.read() if question.text else b""
+    return LogText(trigger=question.trigger, size=kept.size, modified_ms=kept.modified_ms, text=text)
 
 
 def _info(process: WorkerProcess, ready: WorkerReady) -> WorkerInfo:

@@ -8,16 +8,14 @@ them and commits. Hot path. ``ReaderTask`` (reader) and ``EnumeratorTask`` (enum
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from weir import crashpoints
 from weir.graph.physical import PhysicalVertex
-from weir.ids import OperatorId
 from weir.keygroups import key_group_range
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
-from weir.operators.sink import SinkOperator
 from weir.records import (
     MIN_TIMESTAMP,
     Barrier,
@@ -27,18 +25,19 @@ from weir.records import (
     Watermark,
 )
 from weir.rpc import messages
-from weir.state.snapshot import OperatorSubtaskState
+from weir.taskmanager import counting
 from weir.taskmanager.alignment import Alignment, Outcome
 from weir.taskmanager.chain import Chain
 from weir.taskmanager.channels import CreditGate, InputChannel
 from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.gauges import gauges
+from weir.taskmanager.snapshot_stats import AlignmentTime, Stats, snapshot_bytes
+from weir.taskmanager.task_commits import RETRY, TaskCommits
 from weir.taskmanager.watermarks import WatermarkMerge
 
 #: Seconds between two looks at the timers of a busy task.
 _TIMER_CHECK = 0.002
-_COMMIT_RETRY = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,15 @@ class Task:
         #: A run that was paused for lack of credit.
         self._run: Iterator[None] | None = None
         self._timers_checked = 0.0
-        self._alignment_began: float | None = None
-        self._completed = 0
-        self._with_commits: set[int] = set()
-        self._commits_checked = 0.0
+        self._aligning = AlignmentTime(env.clock, self._gate)
+        self._received = counting.Received()
+        self._commits = TaskCommits(
+            chain.operators, lambda checkpoint: self._report(messages.CommitsDone, checkpoint_id=checkpoint)
+        )
         self._waiting_since: float | None = None
         #: Operators that want to know when they could not run.
         self._pausing = [op for op in chain.operators if type(op).on_paused is not Operator.on_paused]
+        self._tends = False
 
     # ---- life --------------------------------------------------------------------------------------------
 
@@ -107,6 +108,7 @@ class Task:
         if marks:
             self._watermarks.current = max(marks)
         crashpoints.hit("worker.task.opened")
+        self._tends = any(operator.tends for operator in self.chain.operators)
         self.started = True
         self._started_at = self._env.clock.monotonic()
         self._report(messages.TaskRunning)
@@ -118,6 +120,21 @@ class Task:
         may bring rows to a subtask that had none left.
         """
         self._was_over = True
+
+    def restore_in_flight(self, given: Mapping[int, Iterable[tuple[StreamElement, int]]]) -> None:
+        """By channel: what was on its way when the checkpoint was taken, with its bytes. It is processed first."""
+        for index, elements in sorted(given.items()):
+            self._gate.restore(self._gate.channels[index], elements)
+
+    def restore_chained(self, position: int, rows: Iterable[StreamElement]) -> None:
+        """The same for an operator inside the chain, which had channels of its own at another parallelism."""
+
+        def run(then: Iterator[None] | None) -> Iterator[None]:
+            for element in rows:
+                yield from self.chain.run_at(position, element)
+            yield from then or ()
+
+        self._run = run(self._run)
 
     def close(self) -> None:
         """Close all operators; the first error is raised after all were closed."""
@@ -147,17 +164,33 @@ class Task:
             self._drive(self._run)
             return True
         if self.held:
-            if self._with_commits:
-                self._check_commits(now)
+            if self._commits.outstanding:
+                self._commits.check(now)
             return False
         if now - self._timers_checked >= _TIMER_CHECK:
             self._timers_checked = now
             if self._fire_timers():
                 return True
         worked = self._work()
-        if self._with_commits:
-            self._check_commits(now)
+        if self._tends:
+            worked |= self._tend()
+        if self._commits.outstanding:
+            self._commits.check(now)
         return worked
+
+    def _tend(self) -> bool:
+        """A slice of each operator's work besides the rows, while no run is paused in the middle of an element."""
+        if self._run is not None:
+            return False
+        more = False
+        for position, operator in enumerate(self.chain.operators):
+            if operator.tends:
+                self.chain.running = position
+                try:
+                    more |= operator.tend()
+                except Exception as error:
+                    raise self.chain.failure(error, position) from error
+        return more
 
     def _work(self) -> bool:
         found = self._gate.next()
@@ -266,32 +299,34 @@ class Task:
                 if due is not None:
                     wait = max(0.0, (due - self._env.clock.wall_ms()) / 1000)
                     deadline = now + wait if deadline is None else min(deadline, now + wait)
-        if self._with_commits and self._completed:
-            deadline = min(now + _COMMIT_RETRY, deadline or now + _COMMIT_RETRY)
+        if self._commits.due:
+            deadline = min(now + RETRY, deadline or now + RETRY)
         return deadline
 
     # ---- checkpoints -------------------------------------------------------------------------------------
 
     def _on_barrier(self, channel: InputChannel, barrier: Barrier) -> None:
         decision = self._alignment.on_barrier(channel.index, barrier.checkpoint_id)
+        if decision.outcome is not Outcome.IGNORE:
+            self._received.brought(channel, barrier.checkpoint_id)
         if decision.block:
             self._gate.block(channel)
-            if self._alignment_began is None or decision.abandoned is not None:
-                self._alignment_began = self._env.clock.monotonic()
+            if not self._aligning.began or decision.abandoned is not None:
+                self._aligning.begin()
         if decision.unblock:
             self._gate.unblock(decision.unblock)
         if decision.outcome is Outcome.COMPLETE:
-            began, self._alignment_began = self._alignment_began, None
-            aligned = 0.0 if began is None else self._env.clock.monotonic() - began
-            self._snapshot(barrier, aligned)
+            alignment, received = self._aligning.end(), self._received.of(barrier.checkpoint_id)
+            request, stats = self._take_snapshot(barrier)
+            self._persist(request, stats.aligned(alignment), received)
 
-    def _snapshot(self, barrier: Barrier, aligned: float) -> None:
-        """Send the barrier on, freeze every operator's state, and have it made durable."""
-        clock = self._env.clock
-        began = clock.monotonic()
+    def _take_snapshot(self, barrier: Barrier) -> tuple[SnapshotRequest, Stats]:
+        """Send the barrier on, and freeze every operator's state."""
+        clock, began = self._env.clock, self._env.clock.monotonic()
         start_delay = max(0, clock.wall_ms() - barrier.timestamp) if barrier.timestamp else 0
         for output in self.chain.outputs:
             output.control(barrier)
+        sent = counting.sent(channel for output in self.chain.outputs for channel in output.channels)
         crashpoints.hit("worker.task.barrier-sent")
         frozen = [
             (operator, self._freeze(position, barrier.checkpoint_id))
@@ -299,7 +334,7 @@ class Task:
         ]
         crashpoints.hit("worker.task.state-frozen")
         if any(snapshot.has_commits for _, snapshot in frozen):
-            self._with_commits.add(barrier.checkpoint_id)
+            self._commits.promise(barrier.checkpoint_id)
         request = SnapshotRequest(
             execution=self.identity.execution,
             checkpoint_id=barrier.checkpoint_id,
@@ -309,10 +344,11 @@ class Task:
             finished=(self.ended or self._was_over) and not self.drained,
             watermark=MIN_TIMESTAMP if self.drained else self._watermarks.current,
             savepoint=barrier.savepoint,
+            sent=sent,
+            whole=barrier.whole,
         )
         self.held = barrier.stop
-        sync_ms = (clock.monotonic() - began) * 1000
-        self._persist(request, sync_ms, aligned * 1000, float(start_delay))
+        return request, Stats((clock.monotonic() - began) * 1000, float(start_delay))
 
     def _freeze(self, position: int, checkpoint_id: int) -> OperatorSnapshot:
         self.chain.running = position
@@ -326,7 +362,7 @@ class Task:
         groups = key_group_range(vertex.max_parallelism, vertex.parallelism, self.identity.index)
         return (groups.start, groups.stop - 1) if groups else None
 
-    def _persist(self, request: SnapshotRequest, sync_ms: float, aligned_ms: float, delay_ms: float) -> None:
+    def _persist(self, request: SnapshotRequest, measured: Stats, received: dict[int, int]) -> None:
         env = self._env
         began = env.clock.monotonic()
 
@@ -339,19 +375,13 @@ class Task:
                 )
                 return
             crashpoints.hit("worker.task.before-ack")
-            size = snapshot_bytes(states)
             self._report(
                 messages.CheckpointAck,
                 checkpoint_id=request.checkpoint_id,
                 states=dict(states),
                 finished=request.finished,
-                stats=messages.SnapshotStats(
-                    sync_ms=sync_ms,
-                    async_ms=(env.clock.monotonic() - began) * 1000,
-                    alignment_ms=aligned_ms,
-                    start_delay_ms=delay_ms,
-                    bytes=size,
-                ),
+                stats=measured.told((env.clock.monotonic() - began) * 1000, snapshot_bytes(states)),
+                counts=messages.ChannelCounts(sent=request.sent, received=received),
             )
             crashpoints.hit("worker.task.after-ack")
 
@@ -363,31 +393,13 @@ class Task:
 
     def notify_complete(self, checkpoint_id: int) -> None:
         """The checkpoint's record exists."""
-        self._completed = max(self._completed, checkpoint_id)
-        for operator in self.chain.operators:
-            operator.notify_complete(checkpoint_id)
-        self._check_commits(self._env.clock.monotonic())
-
-    def _check_commits(self, now: float) -> None:
-        """Say once that all commits up to the last completed checkpoint are acknowledged; retry the others."""
-        due = {checkpoint for checkpoint in self._with_commits if checkpoint <= self._completed}
-        if not due:
-            return
-        if any(operator.pending_commits() for operator in self.chain.operators):
-            if now - self._commits_checked >= _COMMIT_RETRY:
-                self._commits_checked = now
-                for operator in self.chain.operators:
-                    if isinstance(operator, SinkOperator):
-                        operator.retry_commits()
-            return
-        self._with_commits -= due
-        self._report(messages.CommitsDone, checkpoint_id=max(due))
+        self._commits.completed(checkpoint_id, self._env.clock.monotonic())
 
     def abort(self, checkpoint_id: int) -> None:
         """The checkpoint will not complete."""
         unblock = self._alignment.abort(checkpoint_id)
         if unblock:
-            self._alignment_began = None
+            self._aligning.end()
             self._gate.unblock(unblock)
 
     # ---- reports -----------------------------------------------------------------------------------------
@@ -436,9 +448,3 @@ class Task:
             },
             gauges=gauges(chain, self._gate, self._watermarks.current),
         )
-
-
-def snapshot_bytes(states: Mapping[OperatorId, OperatorSubtaskState]) -> int:
-    """Bytes of all state handles of one subtask."""
-    handles = [handle for state in states.values() for handle in (state.keyed, state.operator)]
-    return sum(handle.size for handle in handles if handle is not None)

@@ -37,12 +37,16 @@ class Kind(IntEnum):
     STATUS = 4
     END = 5
     SPLITS = 6
+    COLUMNS = 7
     CREDIT = 16
     REQUEST = 17
 
 
+#: What costs credit.
+CARRY_ROWS = frozenset({int(Kind.ROWS), int(Kind.COLUMNS)})
+
 _INT64 = struct.Struct("<q")
-#: Number, time of the trigger, whether the job stops; then the URI of a savepoint's folder.
+#: Number, time of the trigger, whether the job stops (1) and the snapshot is whole (2); then the URI of a savepoint's folder.
 _BARRIER = struct.Struct("<qqB")
 _SPLITS_ENCODER = msgspec.msgpack.Encoder()
 _SPLITS_DECODER = msgspec.msgpack.Decoder(tuple[bool, list[bytes]])
@@ -53,7 +57,8 @@ def encode_control(element: StreamElement) -> tuple[Kind, bytes]:
     if isinstance(element, Watermark):
         return Kind.WATERMARK, _INT64.pack(element.timestamp)
     if isinstance(element, Barrier):
-        head = _BARRIER.pack(element.checkpoint_id, element.timestamp, element.stop)
+        flags = element.stop | element.whole << 1
+        head = _BARRIER.pack(element.checkpoint_id, element.timestamp, flags)
         return Kind.BARRIER, head + element.savepoint.encode()
     if isinstance(element, StreamStatus):
         return Kind.STATUS, b"\1" if element.idle else b"\0"
@@ -69,8 +74,9 @@ def decode_control(kind: int, payload: bytes | memoryview) -> StreamElement:
     if kind == Kind.WATERMARK:
         return Watermark(_INT64.unpack(payload)[0])
     if kind == Kind.BARRIER:
-        checkpoint_id, timestamp, stop = _BARRIER.unpack_from(payload)
-        return Barrier(checkpoint_id, timestamp, bytes(payload[_BARRIER.size :]).decode(), bool(stop))
+        checkpoint_id, timestamp, flags = _BARRIER.unpack_from(payload)
+        savepoint = bytes(payload[_BARRIER.size :]).decode()
+        return Barrier(checkpoint_id, timestamp, savepoint, bool(flags & 1), bool(flags & 2))
     if kind == Kind.STATUS:
         return StreamStatus(idle=bytes(payload) == b"\1")
     if kind == Kind.END:

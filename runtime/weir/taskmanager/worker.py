@@ -25,6 +25,7 @@ import msgspec
 from weir.clock import SystemClock
 from weir.ids import WorkerId
 from weir.rpc import codec, lifeline, messages
+from weir.rpc.tls import TlsFolder
 from weir.taskmanager.dataplane import DataPlane
 from weir.taskmanager.loop import DataLoop
 from weir.taskmanager.progress import LAYOUT, SIZE
@@ -85,7 +86,14 @@ class Control:
             self._writer.write(frame)
 
 
-async def _serve(control: Control, worker: WorkerRuntime, progress: SharedProgressWriter, host: str) -> None:
+async def _serve(
+    control: Control,
+    worker: WorkerRuntime,
+    progress: SharedProgressWriter,
+    host: str,
+    advertise: str,
+    tls_dir: str | None,
+) -> None:
     """The I/O thread: data plane up, say so, then pass on what comes from the supervisor."""
     io = asyncio.get_running_loop()
     reader = await control.open()
@@ -94,9 +102,10 @@ async def _serve(control: Control, worker: WorkerRuntime, progress: SharedProgre
         lost = functools.partial(worker.peer_lost, execution, message)
         io.call_later(LOST_PEER_GRACE, worker.loop.post, lost)
 
-    plane = DataPlane(worker.worker, worker.loop.post, on_lost)
+    tls = None if tls_dir is None else TlsFolder(tls_dir)
+    plane = DataPlane(worker.worker, worker.loop.post, on_lost, tls)
     worker.network = plane
-    address = await plane.start(host)
+    address = await plane.start(host, advertise)
     control.send(messages.WorkerReady(worker=worker.worker, pid=os.getpid(), data_address=address))
     frames = codec.FrameReader()
     sampled: set[asyncio.Task[None]] = set()
@@ -141,6 +150,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--progress-fd", type=int, required=True)
     parser.add_argument("--trace-fd", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen for rows")
+    parser.add_argument("--advertise", default=None, help="where peers reach this worker; default: --host")
+    parser.add_argument("--tls-dir", default=None, help="certificates of the run")
     options = parser.parse_args(arguments)
     faulthandler.register(signal.SIGUSR1, file=options.trace_fd, all_threads=True)
     faulthandler.enable(file=options.trace_fd, all_threads=True)
@@ -149,10 +161,10 @@ def main(arguments: list[str] | None = None) -> None:
     progress = SharedProgressWriter(options.progress_fd)
     loop = DataLoop(SystemClock(), progress)
     worker = WorkerRuntime(WorkerId(options.worker_id), loop, control.send, ThreadBackground(loop.post))
-    host = os.environ.get("WEIR_DATA_HOST", "127.0.0.1")
-    threading.Thread(
-        target=_run_io, args=(_serve(control, worker, progress, host),), name="weir-io-loop", daemon=True
-    ).start()
+    serving = _serve(
+        control, worker, progress, options.host, options.advertise or options.host, options.tls_dir
+    )
+    threading.Thread(target=_run_io, args=(serving,), name="weir-io-loop", daemon=True).start()
     loop.run()
 
 

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -58,8 +58,15 @@ class WorkerProcess:
     """A running worker process; see the module."""
 
     def __init__(
-        self, worker: WorkerId, slot: int, callbacks: WorkerCallbacks, clock: Clock, module: str
+        self,
+        worker: WorkerId,
+        slot: int,
+        callbacks: WorkerCallbacks,
+        clock: Clock,
+        module: str,
+        arguments: Sequence[str] = (),
     ) -> None:
+        """``arguments``: what the module is told besides."""
         self.worker = worker
         self.slot = slot
         self.ready: WorkerReady | None = None
@@ -78,7 +85,7 @@ class WorkerProcess:
         self._stderr = StderrTail()
         self._socket, theirs = socket.socketpair()
         try:
-            self._process = self._exec(module, theirs)
+            self._process = self._exec(module, theirs, arguments)
         except OSError:
             self._socket.close()
             self._close_descriptors()
@@ -128,7 +135,7 @@ class WorkerProcess:
         """Until ``ended`` was called."""
         await asyncio.wait({self._task})
 
-    def _exec(self, module: str, theirs: socket.socket) -> subprocess.Popen[bytes]:
+    def _exec(self, module: str, theirs: socket.socket, also: Sequence[str]) -> subprocess.Popen[bytes]:
         fds = {
             "--control-fd": theirs.fileno(),
             "--progress-fd": self._progress.fd,
@@ -137,7 +144,7 @@ class WorkerProcess:
         arguments = [text for name, fd in fds.items() for text in (name, str(fd))]
         with theirs:
             return subprocess.Popen(
-                [sys.executable, "-m", module, "--worker-id", self.worker, *arguments],
+                [sys.executable, "-m", module, "--worker-id", self.worker, *arguments, *also],
                 env=lifeline.environment(PYTHONHASHSEED="0"),
                 stdin=subprocess.DEVNULL,
                 stderr=self._stderr.write_end,

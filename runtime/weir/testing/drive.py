@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from weir.config import Duration, parse_duration
@@ -344,7 +345,7 @@ class Harness(Outputs[OUT], Generic[IN, OUT]):
             subject = Subject(subject.name, subject.make, function, subject.inputs)
         settings = self._settings
         if parallelism is not None:
-            settings = Settings(parallelism, settings.max_parallelism, settings.strict)
+            settings = replace(settings, parallelism=parallelism)
         return type(self)(subject, settings, restored=snapshot or self._taken())
 
 

@@ -30,7 +30,9 @@ class SubtaskSnapshot(msgspec.Struct, frozen=True):
         """Finish the slow half of an operator's snapshot and keep its bytes."""
         if snapshot.finish is not None:
             snapshot.finish()
-        return cls(snapshot.keyed, snapshot.operator, snapshot.split_only)
+        keyed = None if snapshot.keyed is None else snapshot.keyed.encode()
+        snapshot.release()
+        return cls(keyed, snapshot.operator, snapshot.split_only)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from weir.clock import Clock
 from weir.functions import Function
 from weir.ids import operator_id_of_uid
 from weir.operators.base import Operator, OperatorContext
+from weir.state.backend import HEAP, StateBackend
 from weir.state.descriptors import StateDescriptor
 from weir.testing.strict import Watch
 from weir.testing.watched_state import watch_function
@@ -43,6 +44,7 @@ class Settings:
     parallelism: int = 1
     max_parallelism: int = 128
     strict: bool = True
+    backend: StateBackend = HEAP
 
 
 @dataclass
@@ -83,6 +85,7 @@ def context_of(
         attempt=attempt,
         keyed=all(given.key is not None for given in subject.inputs),
         clock=clock,
+        backend=settings.backend,
         run_async=_at_once,
     )
 

@@ -109,7 +109,7 @@ class _Watched:
 
     def __init__(self, descriptor: StateDescriptor, watch: Watch) -> None:
         self._name = descriptor.name
-        self._serializer: Serializer = descriptor.serializer()
+        self._serializer: Serializer = descriptor.declared()
         self._watch = watch
 
     def _lent(self, value: T, entry: object = None) -> T:

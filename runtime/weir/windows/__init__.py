@@ -1,4 +1,7 @@
-"""Event time: watermark strategies (and, with a later release, window assigners and triggers). Data and pure rules."""
+"""Event time and windows: watermark strategies, assigners, triggers, evictors, merging. Data and pure rules.
+
+``operators.windows`` carries out what is said here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of rows in files: a folder, a glob or a file, local or ``s3://``; read once, or watched for new files.
+"""A source of rows or columns in files: a folder, a glob or a file, local or ``s3://``; read once, or watched for new files.
 
 This is the description that a job holds. ``enumerator`` finds files and cuts them into ``splits``; a ``reader``
 per subtask turns splits into rows, in the way its ``formats`` say. Nothing is opened before the job runs.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from weir.config import Duration, parse_duration, parse_size
+from weir.connectors.files.reading.column_formats import CsvColumns, JsonColumns, ParquetColumns
 from weir.connectors.files.reading.enumerator import EnumeratorState, FileEnumerator, input_files
 from weir.connectors.files.reading.formats import CsvRows, Format, JsonLines, TextLines
 from weir.connectors.files.reading.reader import FileReader
@@ -21,22 +22,26 @@ from weir.connectors.source import EnumeratorContext, ReaderContext, Source, Spl
 from weir.errors import UserError
 from weir.storage import S3Options, open_storage
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 T = TypeVar("T")
 
 OnError = Literal["fail", "skip"]
 
 
 class FileSource(Source[T, FileSplit], Generic[T]):
-    """Rows of text files; made by ``for_text_lines``, ``for_csv`` or ``for_json_lines``.
+    """Rows of files; made by ``for_text_lines``, ``for_csv`` or ``for_json_lines``, as columns by ``for_parquet``,
+    ``for_csv_columns`` or ``for_json_lines_columns``.
 
     A path is a file, a folder (all files in it and below) or a glob (``*``, ``?``, ``[a-z]``, ``**`` over folders).
     Names that begin with ``.`` or ``_`` are left out. Files are read in the order of their names; with several readers,
     each file (or part of one) is in order. Input files must not change while a job reads them: let new
     ones appear by a rename.
 
-    What all three take: ``on_error``: a row that cannot be parsed fails the job (``"fail"``) or is left out, counted and
-    logged (``"skip"``). ``split_size``: larger files are cut into parts of about this size (``"64Mi"``), for
-    several readers. ``s3``: how to reach ``s3://`` paths, completed from the ``AWS_*`` variables.
+    What all but Parquet take: ``on_error``: a row that cannot be parsed fails the job (``"fail"``) or is left out, counted and
+    logged (``"skip"``). What all take: ``split_size``: larger files are cut into parts of about this size (``"64Mi"``),
+    for several readers. ``s3``: how to reach ``s3://`` paths, completed from the ``AWS_*`` variables.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         if on_error not in ("fail", "skip"):
             raise UserError(f"FileSource got on_error={on_error!r}; use 'fail' or 'skip'")
         self._format = format_
+        self.columnar = format_.columnar
         self._on_error = on_error
         self._split_bytes = _split_bytes(split_size)
         self._s3 = s3
@@ -106,10 +112,7 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         field in double quotes may hold newlines, so a file is read by one reader, whole; ``splittable=True``
         promises that no field holds a newline (it is checked), and then large files are cut into parts.
         """
-        if len(delimiter) != 1 or delimiter in '"\r\n\x02\x03':
-            raise UserError(
-                f"for_csv got delimiter={delimiter!r}; use one character, such as ',', ';' or '\\t'"
-            )
+        _check_delimiter("for_csv", delimiter)
         names = None if fields is None else tuple(fields)
         if names is not None and (not names or len(set(names)) < len(names)):
             raise UserError(f"for_csv got fields={list(names)!r}; name each column once")
@@ -117,6 +120,73 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         if names is None and not has_header:
             raise UserError("for_csv got header=False without fields; name the columns: fields=['a', 'b']")
         return FileSource(path, CsvRows(delimiter, names, has_header, splittable), on_error, split_size, s3)
+
+    @classmethod
+    def for_parquet(
+        cls,
+        path: str | os.PathLike[str],
+        columns: Sequence[str] | None = None,
+        *,
+        timestamp_column: str | None = None,
+        split_size: str | int = "64Mi",
+        s3: S3Options | None = None,
+    ) -> FileSource[Any]:
+        """Columns of Parquet files, for ``env.from_columns``: those named, all by default; others are not read.
+
+        ``timestamp_column`` holds event times: milliseconds (int64), or Arrow timestamps. A row group is read by
+        one reader; a part of a file (``split_size``) has those that begin in it. After a restore a row group is decoded
+        again from its start, and rows that were given are left out.
+        """
+        names = None if columns is None else tuple(columns)
+        if isinstance(columns, str) or names == ():
+            raise UserError(f"for_parquet got columns={columns!r}; name the columns: columns=['a', 'b']")
+        _check_timestamps("for_parquet", timestamp_column, names)
+        return FileSource(path, ParquetColumns(names, timestamp_column), "fail", split_size, s3)
+
+    @classmethod
+    def for_csv_columns(
+        cls,
+        path: str | os.PathLike[str],
+        schema: pa.Schema,
+        delimiter: str = ",",
+        *,
+        header: bool = True,
+        splittable: bool = False,
+        timestamp_column: str | None = None,
+        on_error: OnError = "fail",
+        split_size: str | int = "64Mi",
+        s3: S3Options | None = None,
+    ) -> FileSource[Any]:
+        """Columns of CSV files, for ``env.from_columns``: those of ``schema``, by the names in each file's first line.
+
+        With ``header=False`` files have no such line, and their columns are those of the schema, in its order. Empty
+        numbers are null. Quotes stand around fields only, doubled within them (RFC 4180). ``splittable`` as for
+        ``for_csv``, ``timestamp_column`` as for ``for_parquet``.
+        """
+        _check_delimiter("for_csv_columns", delimiter)
+        _check_schema("for_csv_columns", schema)
+        _check_timestamps("for_csv_columns", timestamp_column, schema.names)
+        format_ = CsvColumns(schema, delimiter, header, timestamp_column, splittable)
+        return FileSource(path, format_, on_error, split_size, s3)
+
+    @classmethod
+    def for_json_lines_columns(
+        cls,
+        path: str | os.PathLike[str],
+        schema: pa.Schema,
+        *,
+        timestamp_column: str | None = None,
+        on_error: OnError = "fail",
+        split_size: str | int = "64Mi",
+        s3: S3Options | None = None,
+    ) -> FileSource[Any]:
+        """Columns of JSON lines, for ``env.from_columns``: the members of each object that ``schema`` names.
+
+        Members that are missing are null, others are left out. ``timestamp_column`` as for ``for_parquet``.
+        """
+        _check_schema("for_json_lines_columns", schema)
+        _check_timestamps("for_json_lines_columns", timestamp_column, schema.names)
+        return FileSource(path, JsonColumns(schema, timestamp_column), on_error, split_size, s3)
 
     def monitor_continuously(self, interval: Duration) -> FileSource[T]:
         """The same, without an end: looks for new files each ``interval`` (``"10s"``). A name is read once."""
@@ -142,7 +212,9 @@ class FileSource(Source[T, FileSplit], Generic[T]):
 
     def _enumerator(self, context: EnumeratorContext, state: EnumeratorState | None) -> FileEnumerator:
         return FileEnumerator(
-            lambda: input_files(self.path, self._s3, may_be_empty=self._interval is not None),
+            lambda: input_files(
+                self.path, self._s3, may_be_empty=self._interval is not None, binary=self._format.binary
+            ),
             self._split_bytes,
             self._format.splittable,
             context.parallelism,
@@ -153,6 +225,28 @@ class FileSource(Source[T, FileSplit], Generic[T]):
     def create_reader(self, context: ReaderContext) -> SplitReader[T, FileSplit]:
         skip = self._on_error == "skip"
         return FileReader(self._format, skip, lambda root: open_storage(root, self._s3), context.wake)
+
+
+def _check_delimiter(call: str, delimiter: str) -> None:
+    if len(delimiter) != 1 or delimiter in '"\r\n\x02\x03':
+        raise UserError(f"{call} got delimiter={delimiter!r}; use one character, such as ',', ';' or '\\t'")
+
+
+def _check_schema(call: str, schema: Any) -> None:
+    names = getattr(schema, "names", None)
+    if not isinstance(names, list) or not names or len(set(names)) < len(names):
+        raise UserError(
+            f"{call} got schema={schema!r:.200}; give a pyarrow.Schema that names each column once: "
+            "pa.schema({'a': pa.int64()})"
+        )
+
+
+def _check_timestamps(call: str, timestamp_column: str | None, columns: Sequence[str] | None) -> None:
+    if timestamp_column is not None and columns is not None and timestamp_column not in columns:
+        raise UserError(
+            f"{call} got timestamp_column={timestamp_column!r}, which is not one of the columns {', '.join(columns)}; "
+            "add it to them"
+        )
 
 
 def _split_bytes(split_size: str | int) -> int:

@@ -13,12 +13,16 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from weir.checkpoint.start_directive import StartDirective
 from weir.config import Layer, nearest
+from weir.ids import TaskManagerId
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation, Operations
 from weir.jobmanager.stacks import Stacks
 from weir.jobmanager.steering import Steering
+from weir.rpc.logs import LogTail
+from weir.rpc.messages import LogText
 
 _T = TypeVar("_T")
 
@@ -39,7 +43,9 @@ class JobControl(Protocol):
 
     def stop_nowait(self, kind: StopKind) -> None: ...
 
-    def trigger_checkpoint(self, trigger: str | None = None) -> Operation: ...
+    def activate(self, directive: StartDirective) -> None: ...
+
+    def trigger_checkpoint(self, trigger: str | None = None, *, full: bool = False) -> Operation: ...
 
 
 class SavepointDisposal(Protocol):
@@ -65,6 +71,10 @@ class Jobs(Protocol):
         """Wall time."""
         ...
 
+    async def read_log(self, task_manager: TaskManagerId, *, text: bool) -> LogText | None:
+        """What a TaskManager logged, or only how much; ``None``: it does not answer."""
+        ...
+
     def find(self, job: str) -> JobControl:
         """Raises ``UnknownJob``."""
         ...
@@ -77,6 +87,10 @@ class Cluster:
     jobs: Jobs
     #: Settings of this process, lowest layer first.
     layers: tuple[Layer, ...] = ()
+    #: What this process logged.
+    log: LogTail = field(default_factory=LogTail)
+    #: Where REST is served, ``host:port``.
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,6 +150,8 @@ def body_of(request: Request, model: type[_T]) -> _T:
         return msgspec.json.decode(request.body.strip() or b"{}", type=model)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refusal(400, f"the request's body is wrong: {error}") from error
+    except RecursionError as error:
+        raise Refusal(400, "the request's body is wrong: it is nested too deeply") from error
 
 
 def check_trigger(trigger: str | None) -> None:

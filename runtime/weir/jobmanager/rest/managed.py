@@ -21,6 +21,15 @@ class Steer(enum.Enum):
     SCALE = "set spec.job.parallelism there (kubectl scale sj/{name} --replicas=N)"
 
 
+def check_operator(job: JobFacts, request: Request) -> None:
+    """Raises ``Refusal`` (409) unless it is the job's operator that asks."""
+    if request.operator != job.spec.managed_by or not request.operator:
+        raise Refusal(
+            409,
+            f"job {job.status.name} is begun by the operator of StreamJob {job.spec.managed_by or '(none)'} only; edit that",
+        )
+
+
 def check_unmanaged(job: JobFacts, request: Request, steer: Steer) -> None:
     """Raises ``Refusal`` (409) where the job is an operator's and the request is not."""
     managed = job.spec.managed_by

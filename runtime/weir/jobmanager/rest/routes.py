@@ -10,10 +10,14 @@ from typing import Final, NamedTuple
 
 from weir.jobmanager.rest.exchange import Access, Handler
 from weir.jobmanager.rest.handlers import (
+    applications,
     checkpoints,
     cluster,
+    jars,
     jobs,
+    logs,
     processes,
+    report,
     rescales,
     steering,
     vertices,
@@ -29,6 +33,8 @@ class Route(NamedTuple):
     path: str
     handler: Handler
     access: Access = Access.TOKEN
+    #: Whether a body is read before the handler is called.
+    reads_body: bool = True
 
 
 _JOB = "/jobs/{job}"
@@ -43,18 +49,28 @@ ROUTES: Final = (
     Route("GET", "/taskmanagers/metrics", processes.task_managers_metrics),
     Route("GET", "/taskmanagers/{taskmanager}", cluster.task_manager),
     Route("GET", "/taskmanagers/{taskmanager}/metrics", processes.task_manager_metrics),
-    Route("GET", "/taskmanagers/{taskmanager}/logs", processes.task_manager_logs),
+    Route("GET", "/taskmanagers/{taskmanager}/logs", logs.of_task_manager),
+    Route("GET", "/taskmanagers/{taskmanager}/logs/{file}", logs.text_of_task_manager),
+    Route("GET", "/taskmanagers/{taskmanager}/log", logs.text_of_task_manager),
+    Route("GET", "/taskmanagers/{taskmanager}/stdout", logs.stdout),
     Route("GET", "/taskmanagers/{taskmanager}/thread-dump", processes.task_manager_threads),
     Route("GET", "/jobmanager/config", cluster.configuration),
     Route("GET", "/jobmanager/metrics", cluster.jobmanager_metrics),
-    Route("GET", "/jobmanager/logs", processes.logs),
+    Route("GET", "/jobmanager/logs", logs.of_jobmanager),
+    Route("GET", "/jobmanager/logs/{file}", logs.text_of_jobmanager),
+    Route("GET", "/jobmanager/log", logs.text_of_jobmanager),
+    Route("GET", "/jobmanager/stdout", logs.stdout),
     Route("GET", "/jobmanager/thread-dump", processes.thread_dump),
     Route("GET", "/jobs", jobs.ids),
     Route("GET", "/jobs/overview", jobs.overview),
     Route("GET", "/jobs/metrics", processes.jobs_metrics),
+    Route("GET", "/jobs/weir", report.only_job),
+    Route("GET", f"{_JOB}/weir", report.of_job),
+    Route("POST", "/activate", report.activate),
     Route("GET", _JOB, jobs.details),
     Route("PATCH", _JOB, jobs.terminate),
     Route("GET", f"{_JOB}/status", jobs.status),
+    Route("GET", f"{_JOB}/profile", jobs.profile),
     Route("GET", f"{_JOB}/plan", jobs.job_plan),
     Route("GET", f"{_JOB}/config", jobs.config),
     Route("GET", f"{_JOB}/exceptions", jobs.exceptions),
@@ -90,6 +106,18 @@ ROUTES: Final = (
     Route("GET", f"{_SUBTASK}/attempts/{{attempt}}", vertices.attempt),
     Route("POST", "/savepoint-disposal", steering.dispose),
     Route("GET", "/savepoint-disposal/{trigger}", steering.disposal),
+    Route("GET", "/applications/overview", applications.overview),
+    Route("GET", "/applications/{application}", applications.details),
+    Route("GET", "/applications/{application}/exceptions", applications.exceptions),
+    Route("GET", "/applications/{application}/jobmanager/config", applications.configuration),
+    Route("POST", "/applications/{application}/cancel", applications.cancel),
+    Route("GET", "/jars", jars.jars),
+    Route("POST", "/jars/upload", jars.upload, reads_body=False),
+    Route("GET", "/jars/{jar}/plan", jars.unknown),
+    Route("POST", "/jars/{jar}/plan", jars.unknown, reads_body=False),
+    Route("POST", "/jars/{jar}/run", jars.unknown, reads_body=False),
+    Route("POST", "/jars/{jar}/run-application", jars.unknown, reads_body=False),
+    Route("DELETE", "/jars/{jar}", jars.unknown),
     Route("GET", "/metrics", cluster.prometheus_page),
     Route("GET", "/healthz", cluster.alive, Access.PROBE),
     Route("GET", "/readyz", cluster.ready, Access.PROBE),

@@ -83,7 +83,7 @@ class _Handling:
         path = request.rel_url.raw_path
         try:
             match = gate.admit(gate.RawRequest(caller, path, {}), self._token.value())
-            body = await _body(request)
+            body = await _body(request) if match.route.reads_body else b""
         except Refusal as refusal:
             return refusal_answer(refusal)
         except ConfigError as error:

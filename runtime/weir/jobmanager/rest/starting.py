@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -53,7 +53,9 @@ class Rest:
         """Answer requests from now on; those that came earlier waited."""
         try:
             server = await asyncio.to_thread(importlib.import_module, "weir.jobmanager.rest.server")
-            self._server = await server.RestServer.start(cluster, self._socket, self._token)
+            self._server = await server.RestServer.start(
+                replace(cluster, address=self.address), self._socket, self._token
+            )
         except Exception:
             # Jobs go on: they are worth more than the view of them.
             log.exception("REST cannot be served", address=self.address)

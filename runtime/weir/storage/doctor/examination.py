@@ -7,6 +7,7 @@ rests on ``create_if_absent``, restoring and committing on reads that see what w
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,11 +68,19 @@ def examine(
             on_finding(finding)
     finally:
         left = tuple(f"{prefix}/{name}" for name in recording.remove_all())
+        if not left:
+            _remove_own_folder(storage, prefix)
     if left:
         said = f"{len(left)} objects could not be removed: {', '.join(left[:3])}; delete {prefix}/ by hand"
         findings.append(Finding("clean up", Verdict.FAIL, said, 0.0))
         on_finding(findings[-1])
     return Examination(storage.uri, tuple(findings), left)
+
+
+def _remove_own_folder(storage: Storage, prefix: str) -> None:
+    """On a local folder: what a write that was interrupted left beside the objects; nobody else writes there."""
+    if storage.uri.startswith("file://"):
+        shutil.rmtree(f"{storage.uri.removeprefix('file://')}/{prefix}", ignore_errors=True)
 
 
 def _run(name: str, check: Callable[[], Judged], clock: Clock) -> Finding:

@@ -65,7 +65,8 @@ def check_source(
 ) -> Report:
     """Crash a source at each call of its enumerator and its reader, and see which rows come out.
 
-    ``source_factory`` gives a source over the same data each time; ``expected`` are its rows (some 20 to 50 do). Of each
+    ``source_factory`` gives a source over the same data each time; ``expected`` are its rows (some 20 to 50 do), as dicts
+    where it gives columns. Of each
     method up to ``per_method`` calls are hit, before and after. ``endless``: the source does not end by itself. Raises
     ``ConformanceError``, with the table, unless the measured guarantee is the declared one: exactly once for a source
     that is ``replayable``, at most once for others.
@@ -78,7 +79,11 @@ def check_source(
 
         def build(env: StreamExecutionEnvironment) -> None:
             probed = ProbedSource(source, probe, _ROWS_PER_FETCH, leftovers)
-            env.from_source(probed, name="tested").uid("tested").sink_to(sink).uid("collected")
+            if source.columnar:
+                rows = env.from_columns(probed, name="tested").uid("tested").to_rows().uid("rows")
+            else:
+                rows = env.from_source(probed, name="tested").uid("tested")
+            rows.sink_to(sink).uid("collected")
 
         def enough() -> bool:
             looked = sum(call.name == "enumerator.discover" for call in probe.attempts[-1])

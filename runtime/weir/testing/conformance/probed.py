@@ -42,6 +42,7 @@ class ProbedSource(Source[Any, Any]):
         self, inner: Source[Any, Any], probe: Probe, rows_per_fetch: int, leftovers: list[Closable]
     ) -> None:
         self.replayable = inner.replayable
+        self.columnar = inner.columnar
         self._inner = inner
         self._probe = probe
         self._rows_per_fetch = rows_per_fetch

@@ -348,7 +348,7 @@ def test_settings_of_the_environment_become_options(env):
     checkpoints = options.checkpoints
     assert (checkpoints.interval, checkpoints.timeout, checkpoints.min_pause) == (10, 60, 0.5)
     assert checkpoints.mode is CheckpointingMode.AT_LEAST_ONCE
-    assert checkpoints.retain_on_cancel
+    assert checkpoints.retention is ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION
     assert options.process.heartbeat_interval == 1
     assert env.get_checkpoint_config().get_checkpoint_interval() == 10_000
 

@@ -291,6 +291,33 @@ def test_a_failure_that_is_not_of_the_asynchronous_part_does_not_count(machine, 
     assert machine.numbers(events.Trigger) == [2]
 
 
+def test_a_checkpoint_that_lacks_rows_is_rejected_and_what_followed_is_thrown_away():
+    machine = Machine(CheckpointOptions(interval=1.0, tolerable_failures=5))
+    machine(0.0, RUNNING)
+    machine(1.0)
+    (sender, receiver, *others) = sorted(RUNNING.subtasks)
+    counted = {sender: {"sent": {7: 100}}, receiver: {"received": {7: 90}}}
+    for subtask in (sender, receiver, *others):
+        ack = events.Ack(CheckpointId(1), Epoch(3), AttemptId(1), subtask, **counted.get(subtask, {}))
+        machine(1.1, ack)
+    assert machine.of(events.Publish) == []
+    assert machine.coordinator.history.latest_failed.failure is Reason.ROWS_LOST
+    (failed_job,) = machine.of(events.FailJob)
+    assert failed_job.message == (
+        f"checkpoint 1 lacks rows: {sender} sent 100 bytes of rows to {receiver}, which received 90"
+    )
+
+
+def test_channels_are_compared_where_both_ends_counted(machine):
+    (sender, receiver, *others) = sorted(RUNNING.subtasks)
+    machine(1.0)
+    counted = {sender: {"sent": {7: 100, 8: 5}}, receiver: {"received": {7: 100, 9: 1}}}
+    for subtask in (sender, receiver, *others):
+        ack = events.Ack(CheckpointId(1), Epoch(3), AttemptId(1), subtask, **counted.get(subtask, {}))
+        machine(1.1, ack)
+    assert machine.numbers(events.Publish) == [1]
+
+
 def test_only_failures_in_a_row_count():
     machine = Machine(CheckpointOptions(interval=1.0, tolerable_failures=1))
     machine(0.0, RUNNING)

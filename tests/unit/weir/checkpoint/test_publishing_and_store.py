@@ -140,7 +140,7 @@ def test_small_state_is_inline_and_large_state_is_an_object(job):
 def test_state_that_is_read_otherwise_than_written_is_named(job, effect, said):
     faulty = FaultInjector(job)
     handle = store.write_state(faulty, state_path(1), b"0123456789", inline_bytes=0)
-    faulty.inject(Operation.READ, effect)
+    faulty.inject(Operation.READ, effect, times=store.READS)
     with pytest.raises(SnapshotCorrupt, match=said) as raised:
         store.read_state(faulty, handle)
     assert f"{job.uri}/{state_path(1)}" in str(raised.value)
@@ -264,3 +264,21 @@ def test_a_job_is_found_by_its_name():
     store.mark_name(root, "local", "flights-2", JOB)
     assert sorted(store.jobs_of_name(root, "local", "flights")) == sorted([JOB, other])
     assert store.jobs_of_name(root, "prod", "flights") == []
+
+
+@pytest.mark.parametrize("bad", [ShortRead(7), FlipByte(3)], ids=["short", "wrong"])
+def test_bytes_that_come_short_or_wrong_are_read_again(job, bad):
+    recorded = FaultInjector(job)
+    fence = started(recorded)
+    handle = store.write_state(recorded, state_path(1), b"s" * 30_000)
+    publishing.answer(fence, recorded, events.Publish(CheckpointId(1), with_state(1, handle), None), None)
+    point = fence.read().last.record.point
+    recorded.inject(Operation.READ, bad, "_metadata", times=2)
+    recorded.inject(Operation.READ, bad, "-operator", times=2)
+    recorded.inject(Operation.READ, bad, "-keyed", times=2)
+    loaded = store.load_point(recorded, point)
+    assert store.read_state(recorded, handle) == b"s" * 30_000
+    assert loaded.metadata_sha256 == point.metadata_sha256
+    reads = [name for operation, name in recorded.journal if operation is Operation.READ]
+    assert reads.count("chk-1/_metadata") == 3
+    assert reads.count(handle.path) == 3

@@ -111,8 +111,42 @@ def test_a_fallback_never_passes_a_record_with_commits():
         recovery.decide(view, damaged={"chk-3"})
     message = str(raised.value)
     assert message.startswith("chk-3 is damaged")
-    assert "chk-2 (snapshot 2): output committed with snapshot 3 would be written a second time" in message
+    assert "output is committed up to snapshot 3" in message
+    assert "chk-2 (output committed with snapshot 3 would be written a second time)" in message
     assert "restore.from" in message
+
+
+def test_the_choices_say_where_each_point_is_and_what_it_would_cost():
+    view = log(start(), chk(1), chk(2, path="s3://b/sp"), chk(3), chk(4, commits=True))
+    with pytest.raises(RestoreBlocked) as raised:
+        recovery.decide(view, damaged={"chk-4", "chk-1"}, root="s3://b/job")
+    assert raised.value.choices == (
+        "s3://b/job/chk-4, brought back (nothing is lost or doubled)",
+        "s3://b/job/chk-3 (output committed with snapshot 4 would be written a second time)",
+        "s3://b/sp (output committed with snapshot 4 would be written a second time)",
+        "s3://b/job/chk-1 (damaged or deleted as well)",
+    )
+    assert all(choice in str(raised.value) for choice in raised.value.choices[1:])
+
+
+@pytest.mark.parametrize(
+    ("damaged", "skipped"),
+    [({"chk-3"}, ("chk-3",)), ({"chk-3", "chk-2"}, ("chk-3", "chk-2")), ({"chk-3", "chk-1"}, ("chk-3",))],
+)
+def test_what_is_skipped_is_the_damage_before_the_chosen_point_and_no_other(damaged, skipped):
+    view = log(start(), chk(1), chk(2), chk(3))
+    chosen = recovery.decide(view, damaged).point
+    if chosen.path == "chk-1":
+        damaged = damaged - {"chk-1"}
+    assert recovery.skipped(view, damaged, chosen) == skipped
+
+
+def test_a_second_fallback_goes_on_from_where_the_first_one_began():
+    first = log(start(), chk(1), chk(2), chk(3))
+    chosen = recovery.decide(first, {"chk-3"}).point
+    again = log(start(), chk(1), chk(2), chk(3), start(chosen))
+    assert recovery.decide(again, {"chk-3"}) == Restore(chosen, Why.BASE)
+    assert recovery.decide(again, {"chk-3", "chk-2"}) == Restore(point(1), Why.FALLBACK)
 
 
 def test_a_fallback_does_not_pass_commits_over_a_restart():

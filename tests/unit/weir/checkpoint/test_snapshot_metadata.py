@@ -66,8 +66,8 @@ def test_a_field_that_a_later_version_adds_is_passed_over():
 
 
 def test_a_newer_format_is_named_with_both_versions():
-    document = {**json.loads(metadata_format.encode(FULL)), "format_version": 2, "operators": "another shape"}
-    with pytest.raises(SnapshotMismatch, match=r"chk-1/_metadata has format version 2, .* up to 1"):
+    document = {**json.loads(metadata_format.encode(FULL)), "format_version": 3, "operators": "another shape"}
+    with pytest.raises(SnapshotMismatch, match=r"chk-1/_metadata has format version 3, .* up to 2"):
         metadata_format.decode(json.dumps(document).encode(), WHERE)
 
 

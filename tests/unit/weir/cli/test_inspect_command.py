@@ -168,7 +168,7 @@ def test_metadata_that_is_none_is_named(weir, root, damage):
 
 def test_a_newer_format_is_told_with_both_versions(weir, root):
     root.write("_metadata", b'{"format_version": 9}')
-    assert "format version 9, this Weir reads up to 1" in weir("inspect", root.uri)[2]
+    assert "format version 9, this Weir reads up to 2" in weir("inspect", root.uri)[2]
 
 
 def test_what_a_snapshot_does_not_refer_to_is_listed_and_harmless(weir, root):
@@ -189,7 +189,7 @@ def test_a_damaged_checkpoint_is_named_and_does_not_hide_the_rest(weir, root):
     assert code == 1
     assert "damaged: 1 file" in out
     assert f"chk-2/{KEYED_FILE} is missing" in out
-    assert "refused: chk-2 is damaged, and no other restore point is safe" in out
+    assert f"refused: {folder.uri}/chk-2 is damaged, and no other restore point is safe" in out
     assert "is refused" in err
 
 

@@ -111,22 +111,26 @@ def test_environment_variables_set_known_keys_only():
         settings_from_environment({"WEIR_HEARTBEAT_INTERVAL": "x"})
 
 
+UNALIGNED = "execution.checkpointing.unaligned.enabled"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (
-            {"state.backend.type": "RocksDB"},
-            "state.backend.type: RocksDB is not part of this version; use Memory or",
+            {UNALIGNED: "true", "execution.checkpointing.mode": "AtLeastOnce"},
+            "belong to mode EXACTLY_ONCE, but execution.checkpointing.mode is AT_LEAST_ONCE",
         ),
         (
-            {"execution.checkpointing.unaligned.enabled": "true"},
-            "unaligned checkpoints are not part of this version",
+            {UNALIGNED: "true", "execution.checkpointing.max-concurrent-checkpoints": "2"},
+            "one at a time, but execution.checkpointing.max-concurrent-checkpoints is 2; set it to 1",
         ),
     ],
 )
-def test_what_comes_later_is_refused_and_never_silently_something_else(settings, message):
+def test_what_does_not_go_with_unaligned_checkpoints_is_refused_with_both_values(settings, message):
     with pytest.raises(ConfigError, match=message):
         JobOptions.from_settings(settings)
+    assert JobOptions.from_settings({UNALIGNED: "true"}).checkpoints.unaligned
 
 
 def test_a_wrong_value_is_told_once():

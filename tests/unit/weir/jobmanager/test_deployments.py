@@ -9,11 +9,12 @@ from weir.checkpoint.metadata import FORMAT_VERSION, OperatorState, SnapshotKind
 from weir.errors import SnapshotMismatch
 from weir.graph.physical import PhysicalVertex
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, OperatorId, WorkerId
-from weir.jobmanager.journal import Restore
 from weir.jobmanager.planning import PlannedJob, planned
+from weir.jobmanager.restoring import Restore
 from weir.jobmanager.scheduler import deployments
 from weir.keygroups import key_group_range
 from weir.rpc.messages import Execution, JobSpec, RestoredOperator
+from weir.state.rescale import Receivers, assign_in_flight
 from weir.state.snapshot import OperatorSubtaskState, object_handle
 
 EXECUTION = Execution(JobId("c" * 32), Epoch(1), AttemptId(1))
@@ -32,7 +33,7 @@ def last(plan: PlannedJob) -> PhysicalVertex:
 
 
 def state(
-    index: int, parallelism: int, *, keyed: bool = True, split_only: bool = True
+    index: int, parallelism: int, *, keyed: bool = True, split_only: bool = True, in_flight: bool = False
 ) -> OperatorSubtaskState:
     groups = key_group_range(GROUPS, parallelism, index)
     return OperatorSubtaskState(
@@ -40,6 +41,7 @@ def state(
         keyed=object_handle(f"chk-4/keyed-{index}", b"k") if keyed else None,
         key_groups=(groups[0], groups[-1]) if keyed else None,
         operator=object_handle(f"chk-4/operator-{index}", b"o"),
+        in_flight=object_handle(f"chk-4/in-flight-{index}", b"r") if in_flight else None,
         split_only=split_only,
     )
 
@@ -53,8 +55,12 @@ def restore(
     uid: str | None = "count",
     keyed: bool = True,
     split_only: bool = True,
+    in_flight: bool = False,
 ) -> Restore:
-    states = tuple(state(i, parallelism, keyed=keyed, split_only=split_only) for i in range(parallelism))
+    states = tuple(
+        state(i, parallelism, keyed=keyed, split_only=split_only, in_flight=in_flight)
+        for i in range(parallelism)
+    )
     metadata = SnapshotMetadata(
         format_version=FORMAT_VERSION,
         job_id=JobId("d" * 32),
@@ -127,6 +133,30 @@ def test_union_state_goes_to_everybody_even_at_the_same_parallelism() -> None:
         assert not operator.own_only
         assert [s.subtask for s in operator.states if s.operator] == [0, 1]
         assert [s.subtask for s in operator.states if s.keyed] == [index]
+
+
+@pytest.mark.parametrize(("old", "read"), [(2, [[0], [1]]), (3, [[0, 1, 2], [0, 1, 2]])])
+def test_rows_on_their_way_are_read_by_whoever_may_own_them_now(old: int, read: list[list[int]]) -> None:
+    plan = job(parallelism=2)
+    got = restored(plan, restore(last(plan).operators[0].operator_id, old, keyed=False, in_flight=True))
+    assert [[s.subtask for s in got[index].states if s.in_flight] for index in range(2)] == read
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "read"),
+    [
+        (1, 2, [[0], [0]]),
+        (3, 7, [[0], [0], [0, 1], [1], [1, 2], [2], [2]]),
+        (7, 3, [[0, 1, 2], [2, 3, 4], [4, 5, 6]]),
+    ],
+)
+def test_rows_that_come_by_key_are_looked_for_only_where_their_key_groups_were(
+    old: int, new: int, read: list[list[int]]
+) -> None:
+    before, now = Receivers(old, GROUPS), Receivers(new, GROUPS)
+    assert [assign_in_flight(before, now, index, keyed_only=True) for index in range(new)] == read
+    other = Receivers(new, GROUPS * 2)
+    assert assign_in_flight(before, other, 0, keyed_only=True) == list(range(old))
 
 
 def test_a_foreign_checkpoints_files_are_named_from_its_own_folder() -> None:

@@ -63,11 +63,11 @@ def die_after_the_record(state: JobState, storage: FaultInjector) -> None:
     assert isinstance(process.publish(events.Publish(CheckpointId(1), metadata, None)), events.Published)
     storage.inject(Operation.DELETE, Fail(StorageUnavailable("down")), "_metadata")
     with pytest.raises(StorageUnavailable):
-        process.end(state, "", retain_on_cancel=False)
+        process.end(state, "", deletes=True)
     assert checkpoints(storage)
 
 
-@pytest.mark.parametrize("state", [JobState.FINISHED, JobState.CANCELED])
+@pytest.mark.parametrize("state", [JobState.FINISHED, JobState.CANCELED, JobState.FAILED])
 def test_a_second_crash_after_the_epoch_for_the_deletion_does_not_run_the_job_again(
     storage: FaultInjector, state: JobState
 ) -> None:
@@ -76,5 +76,7 @@ def test_a_second_crash_after_the_epoch_for_the_deletion_does_not_run_the_job_ag
     storage.inject(Operation.CREATE, Fail(StorageUnavailable("down")), "fence/000000000005")
     with pytest.raises(StorageUnavailable):
         journal().claim(recovering=True)
-    assert journal().claim(recovering=True) == AlreadyEnded(state)
+    ended = journal().claim(recovering=True)
+    assert isinstance(ended, AlreadyEnded)
+    assert ended.state == state
     assert checkpoints(storage) == []

@@ -15,10 +15,11 @@ from weir.ids import JobId, OperatorId, SubtaskId, TaskManagerId, WorkerId
 from weir.jobmanager.job import Job
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.job_services import JobServices
-from weir.jobmanager.journal import Journal, StoredJournal, UnstoredJournal
+from weir.jobmanager.journal import Journal, StoredJournal
 from weir.jobmanager.planning import PlannedJob, PlanningError, planned
 from weir.jobmanager.slot_pool import SlotPool
 from weir.jobmanager.slot_request import SLOT_TIMEOUT
+from weir.jobmanager.unstored_journal import UnstoredJournal
 from weir.rpc import messages
 from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec

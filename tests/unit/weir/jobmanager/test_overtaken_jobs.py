@@ -92,7 +92,7 @@ def test_a_claim_during_which_another_process_finished_the_job_does_not_run_it_a
     def successor() -> None:
         journal = place.journal()
         assert isinstance(journal.publish(order(1, claimed(journal))), events.Published)
-        journal.end(JobState.FINISHED, "", retain_on_cancel=False)
+        journal.end(JobState.FINISHED, "", deletes=True)
 
     place.storage.inject(Operation.CREATE, Call(successor), "by-name")
     with pytest.raises(Overtaken):
@@ -102,14 +102,16 @@ def test_a_claim_during_which_another_process_finished_the_job_does_not_run_it_a
 def test_a_job_that_finished_is_not_run_again_by_whoever_is_told_to_start_it(place: Place) -> None:
     journal = place.journal()
     claimed(journal)
-    journal.end(JobState.FINISHED, "", retain_on_cancel=False)
-    assert place.journal().claim(recovering=False) == AlreadyEnded(JobState.FINISHED)
+    journal.end(JobState.FINISHED, "", deletes=True)
+    ended = place.journal().claim(recovering=False)
+    assert isinstance(ended, AlreadyEnded)
+    assert (ended.state, ended.position.ending) == (JobState.FINISHED, "Finished")
 
 
 def test_a_job_that_was_cancelled_can_be_started_again(place: Place) -> None:
     journal = place.journal()
     claimed(journal)
-    journal.end(JobState.CANCELED, "", retain_on_cancel=True)
+    journal.end(JobState.CANCELED, "", deletes=False)
     assert claimed(place.journal()).epoch == 2
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from tests.support.manual_loop import ManualClock, run
+from tests.support.waiting import until
 from weir.errors import FailureKind
 from weir.ids import AttemptId, Epoch, JobId, TaskManagerId, VertexId, WorkerId
 from weir.jobmanager.sessions import Sessions
@@ -23,13 +24,15 @@ class Heard:
     def __init__(self) -> None:
         self.started: list[WorkerId] = []
         self.lost: dict[WorkerId, messages.Failure] = {}
+        self.together: list[list[WorkerId]] = []
         self.said: list[messages.FromWorkerMessage] = []
 
     def worker_started(self, task_manager: TaskManagerId, info: messages.WorkerInfo) -> None:
         self.started.append(info.worker)
 
-    def worker_lost(self, worker: WorkerId, failure: messages.Failure) -> None:
-        self.lost[worker] = failure
+    def workers_lost(self, failures: Mapping[WorkerId, messages.Failure]) -> None:
+        self.lost.update(failures)
+        self.together.append(sorted(failures))
 
     def worker_said(self, worker: WorkerId, message: messages.FromWorkerMessage) -> None:
         self.said.append(message)
@@ -174,6 +177,19 @@ def test_a_broken_connection_loses_the_workers_at_once() -> None:
     scenario(body)
 
 
+def test_the_workers_of_a_lost_taskmanager_are_lost_at_once() -> None:
+    async def body(world: World) -> None:
+        link = await world.connect()
+        info = messages.WorkerInfo(worker=WorkerId("tm-1.2"), slot=1, pid=9, data_address="host:2")
+        link.send_nowait(messages.WorkerStarted(info=info))
+        await until(lambda: len(world.heard.started) == 2, "both workers are known")
+        await link.close()
+        await until(lambda: len(world.heard.lost) == 2, "both workers are lost")
+        assert world.heard.together == [[W, "tm-1.2"]]
+
+    scenario(body)
+
+
 def test_a_lost_worker_is_told_once_and_is_not_spoken_to() -> None:
     async def body(world: World) -> None:
         link = await world.connect()
@@ -205,7 +221,33 @@ def test_nonsense_ends_the_session() -> None:
 def test_a_connection_that_does_not_register_is_dropped() -> None:
     async def body(world: World) -> None:
         here, _there = memory_links()
-        await asyncio.wait_for(world.sessions.serve(here), 60)
+        async with asyncio.timeout(60):
+            await world.sessions.serve(here)
         assert world.clock.monotonic() < 20
+
+    scenario(body)
+
+
+def test_a_taskmanagers_log_is_asked_for_through_its_session() -> None:
+    async def body(world: World) -> None:
+        link = await world.connect()
+        assert isinstance(await link.receive(), messages.Registered)
+        asking = asyncio.ensure_future(world.sessions.read_log(TaskManagerId("tm"), text=True))
+        question = await link.receive()
+        assert isinstance(question, messages.ReadLog)
+        assert question.text
+        answer = messages.LogText(trigger=question.trigger, size=3, modified_ms=5, text=b"abc")
+        link.send_nowait(messages.LogText(trigger="another's", size=0, modified_ms=0))
+        link.send_nowait(answer)
+        assert await asking == answer
+
+    scenario(body)
+
+
+def test_a_taskmanager_that_is_lost_or_silent_gives_no_log() -> None:
+    async def body(world: World) -> None:
+        await world.connect()
+        assert await world.sessions.read_log(TaskManagerId("other"), text=True) is None
+        assert await world.sessions.read_log(TaskManagerId("tm"), text=False) is None
 
     scenario(body)

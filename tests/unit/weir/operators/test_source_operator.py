@@ -130,6 +130,23 @@ def test_rows_of_a_fetch_become_a_batch_and_nothing_is_none() -> None:
     assert reading.operator.next_fetch_at() == 12.5
 
 
+def test_rows_that_are_under_way_say_where_they_were_read() -> None:
+    reading = Reading()
+    reading.assign(Part("a", 9), Part("b", 9))
+    reading.reader.script.append(("a", [1, 2]))
+    elements = reading.operator.poll()
+    assert reading.operator.origin() == ""
+    next(elements)
+    position = next(part.position for part in reading.reader.snapshot() if part.split_id == "a")
+    assert reading.operator.origin() == f"split 'a' before position {position}"
+    assert list(elements) == []
+    assert reading.operator.origin() == ""
+
+
+def test_a_source_that_is_not_open_yet_has_read_nothing() -> None:
+    assert SourceOperator(ScriptedSource()).origin() == ""
+
+
 def test_the_reader_is_told_its_place() -> None:
     reading = Reading(subtask_index=2, parallelism=3)
     context = reading.source.contexts[0]

@@ -4,6 +4,8 @@ import dataclasses
 import enum
 from typing import Any, NamedTuple
 
+import numpy as np
+import pydantic
 import pytest
 
 from weir.errors import SerializationError, SnapshotMismatch
@@ -27,6 +29,10 @@ class Grown(NamedTuple):
     b: str = ""
 
 
+def model(name, **fields):
+    return pydantic.create_model(name, **fields)
+
+
 ORDER = record("Order", ("id", int), ("price", float))
 
 
@@ -45,6 +51,8 @@ ORDER = record("Order", ("id", int), ("price", float))
         (list[ORDER], list[record("Order", ("id", int))]),
         (enum.Enum("Color", {"RED": "r"}), enum.Enum("Color", {"RED": "r", "BLUE": "b"})),
         (NamedTuple("Grown", [("a", int)]), Grown),
+        (model("Order", id=int, price=float), model("Order", id=int, note=(str, "none"))),
+        (np.float64, np.float64 | None),
     ],
     ids=str,
 )
@@ -83,6 +91,11 @@ def test_these_changes_are_compatible(old, new):
             "now has b",
         ),
         (NamedTuple("P", [("a", int), ("b", int)]), NamedTuple("P", [("a", int)]), "P", "lost b"),
+        (model("Order", id=int), model("Order", id=str), "Order.id: .*int", "str"),
+        (model("Order", id=int), model("Order", id=int, note=str), "Order.note", "has no default"),
+        (model("Order", id=int), record("Order", ("id", int)), "'pydantic'", "'dataclass'"),
+        (np.float32, np.float64, "numpy.float32", "numpy.float64"),
+        (np.float64, float, "numpy.float64", "float"),
     ],
     ids=str,
 )
@@ -124,6 +137,7 @@ def test_the_registry_picks_by_what_the_descriptor_says():
         int | None,
         set[bytes],
         list,
+        list[np.float64],
     ],
     ids=str,
 )

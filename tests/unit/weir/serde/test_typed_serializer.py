@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
+import pydantic
 import pytest
 
 from weir.errors import SerializationError
@@ -191,3 +193,79 @@ def test_a_recursive_record_describes_itself_by_reference():
 class Tree:
     name: str
     children: "list[Tree]"
+
+
+class Sensor(pydantic.BaseModel):
+    name: str
+    limit: int = pydantic.Field(default=3, gt=0, alias="max")
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+
+class Open(pydantic.BaseModel, extra="allow"):
+    a: int
+
+
+class Hidden(pydantic.BaseModel):
+    a: int
+    _seen: int = 0
+
+
+class Linked(pydantic.BaseModel):
+    to: pydantic.HttpUrl
+
+
+def test_a_model_comes_back_as_it_was_with_what_was_never_set():
+    serializer = TypedSerializer(Sensor)
+    column = [Sensor(name="a"), Sensor(name="b", max=7)]
+    back = serializer.decode(serializer.encode(column))
+    assert back == column
+    assert [model.model_fields_set for model in back] == [{"name"}, {"name", "limit"}]
+
+
+def test_a_model_may_gain_fields_with_defaults_and_lose_fields():
+    old = pydantic.create_model("Order", id=int, price=float)
+    new = pydantic.create_model("Order", id=int, tags=(list[str], pydantic.Field(default_factory=list)))
+    [order] = TypedSerializer(new).decode(TypedSerializer(old).encode([old(id=1, price=2.0)]))
+    assert (order, order.model_fields_set) == (new(id=1), {"id"})
+
+
+@pytest.mark.parametrize(
+    ("declared", "complaint"),
+    [
+        (Hidden, "model .*Hidden has the private attribute _seen"),
+        (Linked, "pydantic.networks.HttpUrl has no typed form"),
+        (Sensor | Open, "may not contain more than one custom type"),
+        (np.longdouble, "numpy.longdouble has no typed form"),
+    ],
+    ids=str,
+)
+def test_a_model_or_scalar_without_a_form_is_refused_when_it_is_declared(declared, complaint):
+    with pytest.raises(SerializationError, match=complaint):
+        TypedSerializer(declared)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "complaint"),
+    [
+        (Open, Open(a=1, b=2), r"value: .*Open declares no field 'b'"),
+        (Sensor, Sensor.model_construct(name=1), r"value.name: declared str, got int: 1"),
+        (float, np.float64(1), r"value: declared float, got numpy.float64: "),
+        (np.float64, 1.0, r"value: declared numpy.float64, got float: 1.0"),
+        (np.int8, np.int16(1), r"value: declared numpy.int8, got numpy.int16"),
+    ],
+    ids=str,
+)
+def test_a_value_that_is_no_such_model_or_scalar_is_refused_with_both_types(declared, value, complaint):
+    with pytest.raises(SerializationError, match=complaint):
+        TypedSerializer(declared).encode([value])
+
+
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [(np.int8, 300), (np.datetime64, ["O", 1]), (np.datetime64, ["M8[s]"]), (Sensor, [{"name": "a"}])],
+    ids=str,
+)
+def test_bytes_of_no_such_model_or_scalar_are_refused(declared, written):
+    with pytest.raises(SerializationError, match="does not fit the declared type"):
+        TypedSerializer(declared).decode(b"\x00" + msgspec.msgpack.encode([written]))

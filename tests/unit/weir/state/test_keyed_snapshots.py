@@ -2,12 +2,14 @@
 
 import dataclasses
 import enum
+import os
 from typing import NamedTuple
 
 import pytest
 
 from weir.errors import SnapshotCorrupt, SnapshotMismatch
 from weir.keygroups import key_group_range
+from weir.serde import PickleSerializer
 from weir.state import (
     KeyCell,
     KeyedStateStore,
@@ -303,3 +305,29 @@ def test_keys_whose_hash_changed_are_refused_and_not_lost():
         SnapshotMismatch, match=r"was in key groups 0 to 31 and now hashes to .* Key that make the key"
     ):
         table_of(store_of(4, 0, [data], key_type=Key))
+
+
+class Gadget:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("now", [None, object, int, str], ids=str)
+def test_a_pickle_in_a_snapshot_is_never_read_where_the_program_does_not_say_so(tmp_path, now):
+    proof = tmp_path / "ran"
+    store = store_of()
+    pickled = ValueStateDescriptor("seen", PickleSerializer())
+    table_of(store, pickled)["a"] = Gadget(str(proof))  # "update" would copy it, and so run it
+    blob = store.snapshot()
+    carried = store_of(blobs=[blob]).snapshot()
+    again = store_of(blobs=[carried])
+    with pytest.raises(SnapshotMismatch, match="was written as pickled values"):
+        again.get_state(ValueStateDescriptor("seen", now))
+    assert not proof.exists()
+    store_of(blobs=[carried]).get_state(pickled)
+    assert proof.exists(), "the gadget works where it is let"

@@ -39,7 +39,7 @@ def raised(error: BaseException) -> BaseException:
     [
         (PeerLost("gone"), FailureKind.WORKER_LOST, True),
         (StorageUnavailable("503"), FailureKind.STORAGE, True),
-        (SnapshotCorrupt("cut"), FailureKind.ENGINE, False),
+        (SnapshotCorrupt("cut"), FailureKind.STORAGE, False),
         (SnapshotMismatch("max parallelism"), FailureKind.USER, False),
         (UserCodeError("x"), FailureKind.USER, True),
         (ConfigError("x"), FailureKind.USER, False),
@@ -62,7 +62,7 @@ def test_the_kind_follows_from_the_type(error: BaseException, kind: FailureKind,
         (KeyError("id"), FailureKind.USER),
         (AssertionError("bug"), FailureKind.ENGINE),
         (StorageUnavailable("503"), FailureKind.STORAGE),
-        (SnapshotCorrupt("cut"), FailureKind.ENGINE),
+        (SnapshotCorrupt("cut"), FailureKind.STORAGE),
     ],
     ids=repr,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weir.taskmanager.channels import InputChannel
+from weir.taskmanager.channels import WINDOW_BYTES, CreditGate, InputChannel, LocalChannel
 from weir.taskmanager.gate import InputGate
 
 
@@ -104,3 +104,51 @@ def test_many_checkpoints_under_load_do_not_lengthen_the_line() -> None:
         gate.block(channel)
         gate.unblock([0, 1])
         assert len(gate._ready) == 2
+
+
+def test_what_is_put_back_goes_next() -> None:
+    gate, (a, b) = gate_of(2)
+    put(a, "a1", "a2")
+    put(b, "b1")
+    channel, _ = gate.next() or (a, "")
+    gate.put_back(channel, "rest")
+    assert drain(gate) == ["rest", "b1", "a2"]
+
+
+def test_the_rest_of_the_last_element_makes_its_channel_ready_again() -> None:
+    gate, (a, _) = gate_of(2)
+    put(a, "a1")
+    gate.next()
+    gate.put_back(a, "rest")
+    assert drain(gate) == ["rest"]
+    put(a, "a2")
+    assert drain(gate) == ["a2"]
+
+
+def test_a_barrier_that_overtook_is_gone_from_its_queue() -> None:
+    gate, (a, b) = gate_of(2)
+    put(a, "a1", "barrier", "a2")
+    put(b, "barrier")
+    gate.remove(a, 1)
+    gate.remove(b, 0)
+    assert drain(gate) == ["a1", "a2"]
+    put(b, "b1")
+    assert drain(gate) == ["b1"]
+
+
+def test_what_is_restored_goes_before_all_that_arrives_on_any_channel() -> None:
+    gate, (a, b, c) = gate_of(3)
+    gate.restore(b, [("b1", 3), ("b2", 3)])
+    gate.restore(c, [("c1", 3)])
+    put(a, "new a")
+    put(b, "new b")
+    assert drain(gate) == ["b1", "b2", "c1", "new a", "new b"]
+
+
+def test_what_is_restored_takes_its_share_of_the_window_until_it_is_processed() -> None:
+    gate, (a,) = gate_of(1)
+    sender = LocalChannel(a, CreditGate())
+    gate.restore(a, [("a1", WINDOW_BYTES + 5)])
+    assert sender.used() == WINDOW_BYTES + 5
+    drain(gate)
+    assert sender.used() == 0

@@ -232,6 +232,16 @@ def test_a_failure_names_the_operator_that_raised_not_the_one_that_fed_it() -> N
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+def test_a_failure_behind_a_source_says_where_the_rows_were_read() -> None:
+    class Read(MapOperator):
+        def origin(self) -> str:
+            return "split 'f.csv@0' before position 17"
+
+    made = chain((Read(abs), None, None), (MapOperator(lambda x: 1 // x), 0, None), outputs=[])
+    with pytest.raises(OperatorFailure, match=r"record 0, split 'f.csv@0' before position 17\)$"):
+        run(made, RowBatch([0]))
+
+
 def test_an_operator_that_fails_when_it_is_called_is_named_as_well() -> None:
     class Eager(Operator):
         def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:

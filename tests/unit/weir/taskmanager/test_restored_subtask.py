@@ -34,6 +34,7 @@ class Sent:
     def __init__(self) -> None:
         self.elements: list[StreamElement] = []
         self.rows_out = 0
+        self.channels: list[Any] = []
 
     def send(self, batch: RowBatch) -> None:
         self.elements.append(batch)

@@ -9,6 +9,7 @@ from weir.graph.physical import ChainedOperator
 from weir.ids import AttemptId, Epoch, JobId, OperatorId
 from weir.operators.base import OperatorSnapshot
 from weir.rpc import messages
+from weir.state.registration import EncodedSnapshot
 from weir.storage import MemoryStorage
 from weir.taskmanager.snapshots import SnapshotReader, SnapshotWriter
 
@@ -21,7 +22,7 @@ NAME = "e2-a3-0f0f0f0f0f0f0f0f-1-keyed"
 
 
 def persist(writer: SnapshotWriter, savepoint: str = ""):
-    snapshot = OperatorSnapshot(keyed=LARGE, operator=b"small")
+    snapshot = OperatorSnapshot(keyed=EncodedSnapshot(LARGE), operator=b"small")
     states = writer.persist(
         EXECUTION,
         7,

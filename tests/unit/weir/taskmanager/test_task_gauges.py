@@ -13,6 +13,7 @@ from weir.taskmanager.outputs import SingleOutput
 
 class FakeOperator:
     timers_fired = 3
+    late_rows = 4
 
 
 class FakeChain:
@@ -56,7 +57,8 @@ def test_the_output_watermark_is_the_one_that_was_sent_and_a_last_vertex_lets_it
 
 
 def test_timers_of_all_operators_of_the_chain_are_counted() -> None:
-    assert gauges(FakeChain(), InputGate([]), 0).timers_fired == 6
+    found = gauges(FakeChain(), InputGate([]), 0)
+    assert (found.timers_fired, found.late_dropped) == (6, 8)
 
 
 def test_the_mailbox_tells_its_longest_wait_once() -> None:

@@ -50,6 +50,8 @@ def test_a_barrier_keeps_its_time_where_its_savepoint_goes_and_whether_the_job_s
     assert isinstance(barrier, Barrier)
     assert (barrier.checkpoint_id, barrier.timestamp) == (3, 55)
     assert (barrier.savepoint, barrier.stop) == (folder, True)
+    native = wire.decode_control(*wire.encode_control(Barrier(3, 55, folder, whole=True)))
+    assert (native.savepoint, native.stop, native.whole) == (folder, False, True)
     back = wire.decode_control(*wire.encode_control(Barrier(4)))
     assert isinstance(back, Barrier)
     assert (back.savepoint, back.stop) == ("", False)

@@ -25,6 +25,11 @@ class Chunk(NamedTuple):
     offset: int
     data: bytes
 
+    @property
+    def nbytes(self) -> int:
+        """What it holds in memory."""
+        return len(self.data)
+
 
 class LineRange(NamedTuple):
     """Lines that begin in ``[begin, end)``."""

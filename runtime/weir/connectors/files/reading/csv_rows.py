@@ -35,6 +35,8 @@ class CsvShape(NamedTuple):
 class CsvDecoder:
     """Records of one split."""
 
+    given = 0
+
     def __init__(self, broken: BrokenRows, shape: CsvShape) -> None:
         self.position = 0
         self.exhausted = True

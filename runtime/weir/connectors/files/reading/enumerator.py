@@ -101,11 +101,11 @@ class FileEnumerator(SplitEnumerator[FileSplit]):
         return msgspec.msgpack.encode(EnumeratorState(self._unassigned, sorted(self._found)))
 
 
-def input_files(path: str, s3: S3Options | None, may_be_empty: bool) -> list[FoundFile]:
+def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: bool = False) -> list[FoundFile]:
     """The files that ``path`` (file, folder or glob) stands for, hidden ones apart, by name.
 
     Raises ``UserError`` when there is nothing, unless ``may_be_empty`` (a folder that is watched), and for files
-    whose bytes are no text.
+    whose bytes are no text, unless the format is ``binary``.
     """
     root, name = resolve(path, s3)
     infos = list(expand(root, name))
@@ -117,10 +117,10 @@ def input_files(path: str, s3: S3Options | None, may_be_empty: bool) -> list[Fou
         if not is_hidden(info.name[below:].lstrip("/"))
     ]
     packed = next((file for file in files if file.name.lower().endswith(_PACKED)), None)
-    if packed is not None:
+    if packed is not None and not binary:
         raise UserError(
             f"{packed.name} in {root_uri} looks packed or binary; FileSource reads plain text, CSV and JSON lines: "
-            "unpack or convert it first, or move it out of the input"
+            "unpack or convert it first (Parquet: FileSource.for_parquet), or move it out of the input"
         )
     if not files and not (may_be_empty and _folder_exists(root, name)):
         raise UserError(_nothing_found(path, root, name, len(infos)))

@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator
 
 from weir.connectors.files.reading.chunks import Chunk
 from weir.connectors.files.reading.formats import Start
+from weir.connectors.files.reading.row_groups import Rows
 
 
 class Ended:
     """The split has no more rows."""
 
 
-Piece = Start | Chunk | Ended
+Piece = Start | Chunk | Rows | Ended
 #: Opens a split: a generator of its pieces, without ``Ended``.
-Opener = Callable[[], Iterator[Start | Chunk]]
+Opener = Callable[[], Iterator[Start | Chunk | Rows]]
 
 
 class Intake(ABC):
@@ -46,7 +47,7 @@ class Direct(Intake):
 
     def __init__(self) -> None:
         self._openers: deque[Opener] = deque()
-        self._pieces: Iterator[Start | Chunk] | None = None
+        self._pieces: Iterator[Start | Chunk | Rows] | None = None
 
     def add(self, opener: Opener) -> None:
         self._openers.append(opener)
@@ -141,4 +142,4 @@ class ReadAhead(Intake):
 
 
 def _size(piece: Piece | BaseException) -> int:
-    return len(piece.data) if isinstance(piece, Chunk) else 0
+    return piece.nbytes if isinstance(piece, Chunk | Rows) else 0

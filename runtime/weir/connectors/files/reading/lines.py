@@ -17,6 +17,8 @@ from weir.connectors.files.reading.rows import BOM, BrokenRows
 class LineDecoder:
     """Splits chunks into lines; a format says what a line means."""
 
+    given = 0
+
     def __init__(self, broken: BrokenRows) -> None:
         self.position = 0
         self.exhausted = True

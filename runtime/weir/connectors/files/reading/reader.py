@@ -1,7 +1,7 @@
 """Reads splits of files on the data thread: pieces from an ``intake`` go into the format's decoder, rows come out.
 
 Splits are read one after the other, in the order given. The position of a split is the byte offset of the next
-row, which the decoder knows at any moment. Local files are read here, others on a thread that reads ahead.
+row, or of its block and its number in that, which the decoder knows at any moment. Local files are read here, others on a thread that reads ahead.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ import msgspec
 import structlog
 
 from weir.connectors.files.reading.chunks import Chunk
-from weir.connectors.files.reading.formats import Format, Start, opened
+from weir.connectors.files.reading.formats import Format, Start
 from weir.connectors.files.reading.intake import Direct, Intake, Piece, ReadAhead
+from weir.connectors.files.reading.row_groups import Rows
 from weir.connectors.files.reading.rows import BrokenRows, RowDecoder
 from weir.connectors.files.reading.splits import FileSplit
-from weir.connectors.source import Fetched, SplitReader
+from weir.connectors.source import Fetched, Pending, SplitReader
 from weir.errors import StorageDenied, StorageError, UserError
 from weir.storage import LocalStorage, MemoryStorage, Storage
 
 _log = structlog.get_logger(__name__)
 
-LOCAL_BLOCK_BYTES = 256 * 1024
+_COUNTED_BYTES = 256 * 1024
 REMOTE_BLOCK_BYTES = 4 * 1024 * 1024
 #: What a reader may hold of objects that it reads ahead.
 READ_AHEAD_BYTES = 16 * 1024 * 1024
@@ -76,8 +77,8 @@ class FileReader(SplitReader[Any, FileSplit]):
         while True:
             while self._decoder is not None and not self._decoder.exhausted:
                 rows = self._decoder.take(max_rows)
-                if rows:
-                    return Fetched(rows, None, self._splits[0].split_id)
+                if len(rows):
+                    return Fetched(rows, self._format.event_times(rows), self._splits[0].split_id)
             if self._ended:
                 self._finish()
             piece = self._intake.poll()
@@ -94,7 +95,7 @@ class FileReader(SplitReader[Any, FileSplit]):
             self._decoder = self._format.decoder(piece, self._broken)
             return
         assert self._decoder is not None, "a split begins with its Start"
-        if isinstance(piece, Chunk):
+        if isinstance(piece, Chunk | Rows):
             self._decoder.load(piece)
             self._loaded = True
         else:
@@ -116,11 +117,18 @@ class FileReader(SplitReader[Any, FileSplit]):
     def is_idle(self) -> bool:
         return not self._splits
 
+    def pending(self) -> Pending:
+        at = (split.start if split.position is None else split.position for split in self.snapshot())
+        left = (split.end - begin for split, begin in zip(self._splits, at, strict=True))
+        # The last row of a split may reach beyond its end.
+        return Pending(bytes=sum(max(0, length) for length in left))
+
     def snapshot(self) -> list[FileSplit]:
         if self._decoder is None or not self._loaded:
             return list(self._splits)
         first, *others = self._splits
-        return [msgspec.structs.replace(first, position=self._decoder.position), *others]
+        begun = msgspec.structs.replace(first, position=self._decoder.position, given=self._decoder.given)
+        return [begun, *others]
 
     def close(self) -> None:
         if self._intake is not None:
@@ -135,17 +143,21 @@ class _Opener:
         self._split = split
         self._root = root
         local = isinstance(root, LocalStorage)
-        self._block_bytes = block_bytes or (LOCAL_BLOCK_BYTES if local else REMOTE_BLOCK_BYTES)
+        self._block_bytes = block_bytes or (format_.local_block_bytes if local else REMOTE_BLOCK_BYTES)
 
-    def __call__(self) -> Iterator[Start | Chunk]:
+    def __call__(self) -> Iterator[Start | Chunk | Rows]:
         if isinstance(self._root, LocalStorage):
             return self._local(os.path.join(self._root.root, self._split.name))
-        return opened(self._format, self._split, self._read_range, self._block_bytes)
+        return self._remote()
+
+    def _remote(self) -> Iterator[Start | Chunk | Rows]:
+        size = self._root.size(self._split.name) if self._format.binary else self._split.end
+        yield from self._format.opened(self._split, self._read_range, size, self._block_bytes)
 
     def _read_range(self, offset: int, length: int) -> bytes:
         return self._root.read_range(self._split.name, offset, length)
 
-    def _local(self, path: str) -> Iterator[Start | Chunk]:
+    def _local(self, path: str) -> Iterator[Start | Chunk | Rows]:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -156,7 +168,8 @@ class _Opener:
         except OSError as error:
             raise _storage_error(path, error) from error
         try:
-            yield from opened(self._format, self._split, _preads(descriptor, path), self._block_bytes)
+            size = os.fstat(descriptor).st_size
+            yield from self._format.opened(self._split, _preads(descriptor, path), size, self._block_bytes)
         finally:
             os.close(descriptor)
 
@@ -185,7 +198,7 @@ def _line_counter(split: FileSplit, root: LocalStorage) -> Callable[[int], int]:
     def line_at(offset: int) -> int:
         lines, left = 1, offset
         with open(os.path.join(root.root, split.name), "rb") as file:
-            while left and (block := file.read(min(left, LOCAL_BLOCK_BYTES))):
+            while left and (block := file.read(min(left, _COUNTED_BYTES))):
                 lines += block.count(b"\n")
                 left -= len(block)
         return lines

@@ -1,6 +1,6 @@
 """What every format has in common: how rows are taken from chunks, and what becomes of a row that is broken.
 
-``lines`` (text, JSON lines) and ``csv_rows`` fulfil :class:`RowDecoder`; ``reader`` drives it: ``load`` a chunk,
+``lines`` (text, JSON lines), ``csv_rows`` and ``column_decoder`` fulfil :class:`RowDecoder`; ``reader`` drives it: ``load`` a chunk,
 ``take`` rows until it is ``exhausted``, ``load`` the next, ``end`` behind the last one of the split.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from weir.connectors.files.reading.chunks import Chunk
 from weir.errors import RecordFormatError
 
 BOM = b"\xef\xbb\xbf"
@@ -21,13 +20,14 @@ class RowDecoder(Protocol):
     """Rows of one split, with the byte offset of the next one always known."""
 
     position: int  #: byte offset of the next row; means nothing before the first ``load``
+    given: int  #: rows behind ``position`` that were taken; of rows that have offsets always 0
     exhausted: bool  #: ``take`` has nothing before the next ``load``
 
-    def load(self, chunk: Chunk) -> None:
+    def load(self, chunk: Any) -> None:
         """The chunk that follows the last one."""
         ...
 
-    def take(self, max_rows: int) -> list[Any]:
+    def take(self, max_rows: int) -> Any:
         """Rows of up to ``max_rows`` lines; fewer, even none, where lines are blank or skipped."""
         ...
 

@@ -1,7 +1,7 @@
 """What a file source reads: files, and the byte ranges that they are cut into. Pure.
 
-A split ``[start, end)`` holds the rows that BEGIN in that range, so neighbours need not agree on anything but
-their common border. ``enumerator`` makes splits, ``chunks`` reads them.
+A split ``[start, end)`` holds the rows that BEGIN in that range (of Parquet: the row groups), so neighbours need not
+agree on anything but their common border. ``enumerator`` makes splits, ``chunks`` reads them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class FoundFile(msgspec.Struct, frozen=True):
 
 
 class FileSplit(msgspec.Struct, frozen=True):
-    """The rows of a file that begin in ``[start, end)``, from the one at byte ``position`` on."""
+    """The rows of a file that begin in ``[start, end)``, without the first ``given`` from byte ``position`` on."""
 
     root: str
     name: str
@@ -26,6 +26,8 @@ class FileSplit(msgspec.Struct, frozen=True):
     end: int
     #: Offset of the next row; ``None`` before the first row was looked for.
     position: int | None = None
+    #: How many rows behind ``position`` were given: columns are read in blocks, whose rows have no offsets.
+    given: int = 0
 
     @property
     def uri(self) -> str:

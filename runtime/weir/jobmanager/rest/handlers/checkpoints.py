@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from weir.checkpoint.history import CheckpointStats
+from weir.config.options import INCREMENTAL, STATE_BACKEND
 from weir.ids import VertexId
 from weir.jobmanager.checkpoint_facts import CheckpointFacts, stats_by_id
 from weir.jobmanager.facts import JobFacts
@@ -57,14 +58,17 @@ def trigger(cluster: Cluster, request: Request) -> Answer:
     body = body_of(request, CheckpointTrigger)
     job = job_of(cluster, request)
     facts = job.facts()
-    if body.checkpoint_type is CheckpointType.INCREMENTAL:
-        raise Refusal(400, "checkpointType INCREMENTAL is not part of this version; use CONFIGURED or FULL")
+    incremental = facts.planned is not None and facts.planned.options.state_backend.incremental
+    if body.checkpoint_type is CheckpointType.INCREMENTAL and not incremental:
+        message = f"checkpointType INCREMENTAL needs {INCREMENTAL.key}: true and {STATE_BACKEND.key}: RocksDB; set both, or use FULL"
+        raise Refusal(400, message)
     check_trigger(body.trigger_id)
     if facts.status.state.is_settled:
         message = f"job {facts.status.name} is {facts.status.state.value}; a checkpoint needs a running job"
         raise Refusal(409, message)
     _facts(facts)
-    return json_answer(Triggered(request_id=job.trigger_checkpoint(body.trigger_id).trigger), 202)
+    full = body.checkpoint_type is CheckpointType.FULL
+    return json_answer(Triggered(request_id=job.trigger_checkpoint(body.trigger_id, full=full).trigger), 202)
 
 
 def outcome(cluster: Cluster, request: Request) -> Answer:

@@ -18,6 +18,7 @@ from weir.jobmanager.rest.models.jobs import Accumulators, JobStatusInfo, PlanIn
 from weir.jobmanager.rest.views import exceptions as exception_views
 from weir.jobmanager.rest.views import jobs as views
 from weir.jobmanager.rest.views import metrics
+from weir.jobmanager.rest.views import profile as profile_views
 from weir.jobmanager.rest.views.plan import plan
 from weir.rpc.requests import JobState
 
@@ -45,6 +46,17 @@ def overview(cluster: Cluster, _request: Request) -> Answer:
 def details(cluster: Cluster, request: Request) -> Answer:
     """One job with all its vertices, their rows, bytes and shares of time, and its plan."""
     return json_answer(views.details(facts_of(cluster, request), cluster.jobs.now_ms()))
+
+
+def profile(cluster: Cluster, request: Request) -> Answer:
+    """Where the time of each vertex goes: user code, state, serialisation, network, waiting; sampled for 5 s when first asked for."""
+    job = facts_of(cluster, request).status
+    sampled = {}
+    for vertex in job.vertices:
+        workers = frozenset(task.worker for task in vertex.tasks if task.worker is not None)
+        if job.state is JobState.RUNNING and workers:
+            sampled[vertex.id] = cluster.jobs.stacks.flame_graph(job.job_id, vertex.name, workers)
+    return json_answer(profile_views.profile(job.vertices, sampled))
 
 
 def status(cluster: Cluster, request: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""Routes about processes as such: what they log, their threads, a TaskManager's metrics."""
+"""Routes about processes as such: their threads, a TaskManager's metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 
 from weir.jobmanager.rest.exchange import Answer, Cluster, Request, json_answer
 from weir.jobmanager.rest.handlers.cluster import task_manager_of
-from weir.jobmanager.rest.models.cluster import Logs, ThreadDump, ThreadInfo
+from weir.jobmanager.rest.models.cluster import ThreadDump, ThreadInfo
 from weir.jobmanager.rest.views import metrics
 
 
@@ -44,17 +44,6 @@ def jobs_metrics(cluster: Cluster, request: Request) -> Answer:
 def _chosen(request: Request, name: str) -> set[str] | None:
     given = request.query.get(name)
     return set(given.split(",")) if given else None
-
-
-def task_manager_logs(cluster: Cluster, request: Request) -> Answer:
-    """Log files of a TaskManager: none, its log goes to stderr."""
-    task_manager_of(cluster, request)
-    return json_answer(Logs())
-
-
-def logs(_cluster: Cluster, _request: Request) -> Answer:
-    """Log files of the JobManager: none, its log goes to stderr."""
-    return json_answer(Logs())
 
 
 def thread_dump(_cluster: Cluster, _request: Request) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weir.checkpoint.metadata import Owner
+from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob
 from weir.jobmanager.rest.exchange import (
@@ -29,11 +31,13 @@ from weir.jobmanager.rest.views import steering as views
 def savepoint(cluster: Cluster, request: Request) -> Answer:
     """Take a savepoint below `target-directory`, else below the configured folder: 202 and an id to poll."""
     body = body_of(request, SavepointTrigger)
-    _check(body.format_type, body.trigger_id)
+    check_trigger(body.trigger_id)
     if body.cancel_job:
         raise Refusal(400, "cancel-job is not part of this version; POST to /jobs/:id/stop instead")
+    owner = _owner(facts_of(cluster, request), request)
     steering = job_of(cluster, request).steering
-    return _accepted(steering.savepoint(body.target_directory, body.trigger_id))
+    native = body.format_type is SavepointFormat.NATIVE
+    return _accepted(steering.savepoint(body.target_directory, body.trigger_id, owner, native=native))
 
 
 def outcome(cluster: Cluster, request: Request) -> Answer:
@@ -44,10 +48,17 @@ def outcome(cluster: Cluster, request: Request) -> Answer:
 def stop(cluster: Cluster, request: Request) -> Answer:
     """Stop with a savepoint, with `drain` after all event-time timers fired: 202 and an id to poll among the savepoints."""
     body = body_of(request, StopTrigger)
-    _check(body.format_type, body.trigger_id)
-    check_unmanaged(facts_of(cluster, request), request, Steer.END)
-    steering = job_of(cluster, request).steering
-    return _accepted(steering.stop(body.target_directory, drain=body.drain, trigger=body.trigger_id))
+    check_trigger(body.trigger_id)
+    facts = facts_of(cluster, request)
+    check_unmanaged(facts, request, Steer.END)
+    operation = job_of(cluster, request).steering.stop(
+        body.target_directory,
+        drain=body.drain,
+        trigger=body.trigger_id,
+        owner=_owner(facts, request),
+        native=body.format_type is SavepointFormat.NATIVE,
+    )
+    return _accepted(operation)
 
 
 def dispose(cluster: Cluster, request: Request) -> Answer:
@@ -86,10 +97,10 @@ def rescale_outcome(cluster: Cluster, request: Request) -> Answer:
     return _outcome(cluster, request, OperationKind.RESCALE, "rescale")
 
 
-def _check(kind: SavepointFormat, trigger: str | None) -> None:
-    if kind is SavepointFormat.NATIVE:
-        raise Refusal(400, "formatType NATIVE is not part of this version; use CANONICAL")
-    check_trigger(trigger)
+def _owner(job: JobFacts, request: Request) -> Owner:
+    """Whose the savepoint is: only the operator's own may be deleted by it again."""
+    managed = job.spec.managed_by
+    return Owner.OPERATOR if managed and request.operator == managed else Owner.USER
 
 
 def _accepted(operation: Operation) -> Answer:

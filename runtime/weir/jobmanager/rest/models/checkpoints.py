@@ -44,7 +44,7 @@ class CheckpointsSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VertexCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One vertex in one checkpoint. Barriers are aligned, so no data is buffered, processed or persisted with them."""
+    """One vertex in one checkpoint. ``processed_data``: between barriers; ``persisted_data``: what they overtook; nothing is buffered."""
 
     id: int
     status: str

@@ -152,17 +152,24 @@ class TaskManagers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One log file of a process."""
+    """The log of a process, as if it were a file."""
 
     name: str
-    size: int
-    mtime: int
+    size: int  #: bytes
+    mtime: int  #: wall milliseconds
 
 
 class Logs(msgspec.Struct, frozen=True, kw_only=True):
-    """``/jobmanager/logs``, ``/taskmanagers/:id/logs``: no files, since all logs go to stderr."""
+    """``/jobmanager/logs``, ``/taskmanagers/:id/logs``: one, or none while nothing was logged."""
 
     logs: tuple[LogFile, ...] = ()
+
+
+class Jars(msgspec.Struct, frozen=True, kw_only=True):
+    """``/jars``: there are none, and none can be uploaded."""
+
+    address: str
+    files: tuple[str, ...] = ()
 
 
 class ThreadInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

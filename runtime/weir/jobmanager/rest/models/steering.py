@@ -10,7 +10,7 @@ from weir.jobmanager.rest.models.jobs import FailureCause, QueueStatus
 
 
 class SavepointFormat(enum.StrEnum):
-    """Weir's savepoints are canonical: they fit any state backend."""
+    """A canonical savepoint fits any state backend; a native one is in the files of the backend that wrote it."""
 
     CANONICAL = "CANONICAL"
     NATIVE = "NATIVE"

@@ -34,6 +34,8 @@ def details(stats: CheckpointStats, vertex: VertexId) -> models.VertexCheckpoint
         checkpointed_size=whole.checkpointed_size,
         state_size=whole.state_size,
         end_to_end_duration=whole.end_to_end_duration,
+        processed_data=whole.processed_data,
+        persisted_data=whole.persisted_data,
         num_subtasks=whole.num_subtasks,
         num_acknowledged_subtasks=whole.num_acknowledged_subtasks,
         summary=_summary(stats, acks.values()),
@@ -54,9 +56,11 @@ def _vertex(stats: CheckpointStats, vertex: VertexId) -> models.VertexCheckpoint
         id=stats.checkpoint_id,
         status=Status.COMPLETED.value if len(acks) == awaited else stats.status.value,
         latest_ack_timestamp=latest,
-        checkpointed_size=size,
+        checkpointed_size=size - sum(ack.reused for ack in acks.values()),
         state_size=size,
         end_to_end_duration=max(0, latest - stats.triggered_ms),
+        processed_data=sum(ack.processed for ack in acks.values()),
+        persisted_data=sum(ack.persisted for ack in acks.values()),
         num_subtasks=awaited,
         num_acknowledged_subtasks=len(acks),
     )
@@ -66,13 +70,17 @@ def _summary(stats: CheckpointStats, acks: Iterable[AckStats]) -> models.Subtask
     acks = tuple(acks)
     sizes = summary(ack.size for ack in acks)
     return models.SubtasksSummary(
-        checkpointed_size=sizes,
+        checkpointed_size=summary(ack.size - ack.reused for ack in acks),
         state_size=sizes,
         end_to_end_duration=summary(_duration(stats, ack) for ack in acks),
         checkpoint_duration=models.DurationSummary(
             sync=summary(ack.sync_ms for ack in acks), async_=summary(ack.async_ms for ack in acks)
         ),
-        alignment=models.AlignmentSummary(duration=summary(ack.alignment_ms for ack in acks)),
+        alignment=models.AlignmentSummary(
+            processed=summary(ack.processed for ack in acks),
+            persisted=summary(ack.persisted for ack in acks),
+            duration=summary(ack.alignment_ms for ack in acks),
+        ),
         start_delay=summary(ack.start_delay_ms for ack in acks),
     )
 
@@ -86,12 +94,14 @@ def _subtask(stats: CheckpointStats, subtask: SubtaskId, ack: AckStats | None) -
         status="completed",
         ack_timestamp=ack.at_ms,
         end_to_end_duration=_duration(stats, ack),
-        checkpointed_size=ack.size,
+        checkpointed_size=ack.size - ack.reused,
         state_size=ack.size,
         checkpoint=models.CheckpointDuration(sync=ack.sync_ms, async_=ack.async_ms),
-        alignment=models.Alignment(duration=ack.alignment_ms),
+        alignment=models.Alignment(
+            processed=ack.processed, persisted=ack.persisted, duration=ack.alignment_ms
+        ),
         start_delay=ack.start_delay_ms,
-        unaligned_checkpoint=False,
+        unaligned_checkpoint=ack.unaligned,
         aborted=False,
     )
 

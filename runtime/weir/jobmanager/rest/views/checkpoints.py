@@ -28,9 +28,11 @@ def checkpoints(facts: CheckpointFacts) -> models.Checkpoints:
             failed=counts.failed,
         ),
         summary=models.CheckpointsSummary(
-            checkpointed_size=sizes,
+            checkpointed_size=summary(figures.stored for figures in facts.figures),
             state_size=sizes,
             end_to_end_duration=summary(figures.duration_ms for figures in facts.figures),
+            processed_data=summary(figures.processed for figures in facts.figures),
+            persisted_data=summary(figures.persisted for figures in facts.figures),
         ),
         latest=models.LatestCheckpoints(
             completed=None if facts.latest_completed is None else _completed(facts.latest_completed, facts),
@@ -88,14 +90,23 @@ def _common(stats: CheckpointStats, *, tasks: bool) -> dict[str, Any]:
         "savepoint_format": "CANONICAL" if savepoint else None,
         "trigger_timestamp": stats.triggered_ms,
         "latest_ack_timestamp": last_ack(stats.acks.values()),
-        "checkpointed_size": stats.size,
+        "checkpointed_size": stats.stored,
         "state_size": stats.size,
         "end_to_end_duration": round(stats.duration_s * 1000),
+        "processed_data": stats.processed,
+        "persisted_data": stats.persisted,
         "num_subtasks": stats.subtasks,
         "num_acknowledged_subtasks": stats.acknowledged,
-        "checkpoint_type": "SAVEPOINT" if savepoint else "CHECKPOINT",
+        "checkpoint_type": _type(stats),
         "tasks": vertex_checkpoints(stats) if tasks else {},
     }
+
+
+def _type(stats: CheckpointStats) -> str:
+    """Flink's names. A checkpoint counts as unaligned as soon as one of its subtasks did not wait."""
+    if stats.kind is SnapshotKind.SAVEPOINT:
+        return "SAVEPOINT"
+    return "UNALIGNED_CHECKPOINT" if stats.unaligned else "CHECKPOINT"
 
 
 def _restored(restored: RestoreFacts) -> models.RestoredCheckpoint:
@@ -110,14 +121,18 @@ def _restored(restored: RestoreFacts) -> models.RestoredCheckpoint:
 def config(options: JobOptions, storage: str | None) -> models.CheckpointConfig:
     """The settings of a job's checkpoints; ``storage``: the URI of its folder."""
     checkpoints: CheckpointOptions = options.checkpoints
-    delete = checkpoints.retention is ExternalizedCheckpointRetention.DELETE_ON_CANCELLATION
+    retention = checkpoints.retention
+    externalization = models.Externalization(
+        enabled=retention is not ExternalizedCheckpointRetention.NO_EXTERNALIZED_CHECKPOINTS,
+        delete_on_cancellation=retention is not ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION,
+    )
     return models.CheckpointConfig(
         mode=checkpoints.mode.value.lower(),
         interval=_ms(checkpoints.interval or 0.0),
         timeout=_ms(checkpoints.timeout),
         min_pause=_ms(checkpoints.min_pause),
         max_concurrent=checkpoints.max_concurrent,
-        externalization=models.Externalization(enabled=True, delete_on_cancellation=delete),
+        externalization=externalization,
         state_backend=options.state_backend.type.value,
         checkpoint_storage=storage or "",
         unaligned_checkpoints=checkpoints.unaligned,

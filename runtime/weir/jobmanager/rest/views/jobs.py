@@ -55,10 +55,11 @@ def ids(cluster: ClusterFacts) -> models.JobIds:
 
 def overview(cluster: ClusterFacts) -> models.JobsOverview:
     """Every job in a few figures."""
-    return models.JobsOverview(jobs=tuple(_overview(job, cluster.now_ms) for job in cluster.jobs))
+    return models.JobsOverview(jobs=tuple(job_overview(job, cluster.now_ms) for job in cluster.jobs))
 
 
-def _overview(job: JobFacts, now_ms: int) -> models.JobOverview:
+def job_overview(job: JobFacts, now_ms: int) -> models.JobOverview:
+    """One job in a few figures."""
     status = job.status
     counts = Counter(task.state.value for vertex in status.vertices for task in vertex.tasks)
     tasks = {"total": counts.total()} | {state.lower(): counts[state] for state in STATES}

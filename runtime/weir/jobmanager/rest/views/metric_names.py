@@ -85,6 +85,8 @@ SUBTASK: Final = (
     MetricName(
         "currentEmitEventTimeLag", "ms", "Sources with timestamps: age of the newest row when emitted."
     ),
+    MetricName("pendingRecords", "", "Sources that know it: rows left of the splits that the subtask has."),
+    MetricName("pendingBytes", "bytes", "Files: the same in bytes."),
     MetricName(
         "checkpointAlignmentTime",
         "ns",

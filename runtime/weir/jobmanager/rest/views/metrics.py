@@ -128,6 +128,10 @@ def _gauges(task: TaskStatus) -> dict[str, Value]:
         found["initializationTime"] = max(0, ran - began)
     if gauges.emit_lag_ms is not None:
         found["currentEmitEventTimeLag"] = gauges.emit_lag_ms
+    if gauges.pending_records is not None:
+        found["pendingRecords"] = gauges.pending_records
+    if gauges.pending_bytes is not None:
+        found["pendingBytes"] = gauges.pending_bytes
     return found
 
 

@@ -95,6 +95,10 @@ LATE = _counter("late_records_dropped", "Rows that came after their window was g
 EMIT_LAG = _gauge(
     "emit_lag_seconds", "How old the newest row was, by its timestamp, when the source emitted it."
 )
+PENDING_RECORDS = _gauge(
+    "source_pending_records", "Rows left of the splits that the subtask has, if the source knows it."
+)
+PENDING_BYTES = _gauge("source_pending_bytes", "The same in bytes: of files.")
 MAILBOX = _gauge("mailbox_latency_seconds", "How long what is posted to the worker waited lately.")
 
 
@@ -184,6 +188,10 @@ def _subtask(vertex: VertexStatus, task: TaskStatus, job: Labels) -> Iterator[Sa
     yield Sample(LATE, labels, gauges.late_dropped)
     if gauges.emit_lag_ms is not None:
         yield Sample(EMIT_LAG, labels, gauges.emit_lag_ms / 1000)
+    if gauges.pending_records is not None:
+        yield Sample(PENDING_RECORDS, labels, gauges.pending_records)
+    if gauges.pending_bytes is not None:
+        yield Sample(PENDING_BYTES, labels, gauges.pending_bytes)
     yield Sample(MAILBOX, labels, gauges.mailbox_latency_ms / 1000)
 
 

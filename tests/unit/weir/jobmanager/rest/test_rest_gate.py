@@ -11,15 +11,27 @@ import pytest
 
 from tests.support import rest_facts as facts
 from tests.support.checkpoints import ManualClock
+from weir.checkpoint.metadata import Owner
+from weir.checkpoint.start_directive import StartDirective
 from weir.errors import ConfigError, UnknownJob, WrongState
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation, OperationKind, Operations
 from weir.jobmanager.rest import gate
 from weir.jobmanager.rest.access import Caller
-from weir.jobmanager.rest.exchange import Access, Answer, Cluster, Refusal, refusal_answer
+from weir.jobmanager.rest.exchange import (
+    Access,
+    Answer,
+    Cluster,
+    Refusal,
+    Request,
+    body_of,
+    refusal_answer,
+)
 from weir.jobmanager.rest.routes import ROUTES, Route
 from weir.jobmanager.stacks import Stacks
+from weir.rpc.logs import LogTail
+from weir.rpc.messages import LogText
 from weir.rpc.requests import JobState
 
 RUNNING, BROKEN = f"/jobs/{facts.JOB}", f"/jobs/{facts.BROKEN}"
@@ -28,7 +40,18 @@ TRIGGER = "ab" * 16
 GOOD = {"GET": 200, "PUT": 200, "POST": 202, "PATCH": 202}
 
 
+#: What is refused whatever is asked.
+REFUSED = {
+    "/activate": 409,
+    "/jars/upload": 403,
+    "/jobmanager/stdout": 404,
+    "/taskmanagers/{taskmanager}/stdout": 404,
+}
+
+
 def good(route: Route) -> int:
+    if "{jar}" in route.path or route.path in REFUSED:
+        return REFUSED.get(route.path, 404)
     return 200 if route.path == "/savepoint-disposal" else GOOD[route.method]
 
 
@@ -40,6 +63,7 @@ def bounds(upper: int) -> dict[str, Any]:
 
 #: Bodies without which a request does nothing.
 BODIES = {
+    "/activate": {"run": 7, "start": {"run": 7}},
     "/jobs/{job}/resource-requirements": bounds(4),
     "/savepoint-disposal": {"savepoint-path": "s3://b/sp/savepoint-1"},
 }
@@ -49,15 +73,34 @@ class FakeSteering:
     def __init__(self, operations: Operations) -> None:
         self.operations = operations
         self.asked: list[tuple[Any, ...]] = []
+        self.owners: list[Owner] = []
+        self.native: list[bool] = []
         #: Raised by the next call.
         self.refusal: Exception | None = None
 
-    def savepoint(self, target: str | None = None, trigger: str | None = None) -> Operation:
+    def savepoint(
+        self,
+        target: str | None = None,
+        trigger: str | None = None,
+        owner: Owner = Owner.USER,
+        *,
+        native: bool = False,
+    ) -> Operation:
+        self.owners.append(owner)
+        self.native.append(native)
         return self._begin(OperationKind.SAVEPOINT, trigger, "savepoint", target)
 
     def stop(
-        self, target: str | None = None, *, drain: bool = False, trigger: str | None = None
+        self,
+        target: str | None = None,
+        *,
+        drain: bool = False,
+        trigger: str | None = None,
+        owner: Owner = Owner.USER,
+        native: bool = False,
     ) -> Operation:
+        self.owners.append(owner)
+        self.native.append(native)
         return self._begin(OperationKind.SAVEPOINT, trigger, "stop", target, drain)
 
     def rescale(self, parallelism: int, trigger: str | None = None) -> Operation:
@@ -79,6 +122,11 @@ class FakeJob:
         self.steering = FakeSteering(self.operations)
         self.stopped: list[StopKind] = []
         self.triggered = 0
+        self.full: list[bool] = []
+        self.activated: list[StartDirective] = []
+
+    def activate(self, directive: StartDirective) -> None:
+        self.activated.append(directive)
 
     def facts(self) -> JobFacts:
         return self.found
@@ -86,7 +134,8 @@ class FakeJob:
     def stop_nowait(self, kind: StopKind) -> None:
         self.stopped.append(kind)
 
-    def trigger_checkpoint(self, trigger: str | None = None) -> Operation:
+    def trigger_checkpoint(self, trigger: str | None = None, *, full: bool = False) -> Operation:
+        self.full.append(full)
         operation, new = self.operations.begin(OperationKind.CHECKPOINT, trigger)
         self.triggered += new
         return operation
@@ -120,6 +169,7 @@ class FakeJobs:
         self.stacks = Stacks(nobody, ManualClock())
         self.known = {job.status.job_id: FakeJob(job) for job in facts.cluster_facts().jobs}
         self.ending = False
+        self.logs = {"tm-a": b"began\n"}
 
     def now_ms(self) -> int:
         return facts.NOW
@@ -129,6 +179,12 @@ class FakeJobs:
         return ClusterFacts(
             found.now_ms, found.version, found.task_managers, found.jobs if with_jobs else (), self.ending
         )
+
+    async def read_log(self, task_manager: str, *, text: bool) -> LogText | None:
+        if task_manager not in self.logs:
+            return None
+        kept = self.logs[task_manager]
+        return LogText(trigger="", size=len(kept), modified_ms=facts.NOW, text=kept if text else b"")
 
     def find(self, job: str) -> FakeJob:
         for each in self.known.values():
@@ -141,10 +197,15 @@ class Server:
     def __init__(self, token: str | None = None) -> None:
         self.jobs = FakeJobs()
         self.token = token
+        self.log = LogTail()
 
     @property
     def job(self) -> FakeJob:
         return self.jobs.known[facts.JOB]
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.jobs, log=self.log, address="127.0.0.1:8081")
 
     def triggered(self) -> None:
         """Something of every kind was asked for before."""
@@ -164,7 +225,7 @@ class Server:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         raw = gate.RawRequest(Caller(method, **caller), path, query or {}, data, operator)
         try:
-            return asyncio.run(gate.answer(Cluster(self.jobs), raw, gate.admit(raw, self.token)))
+            return asyncio.run(gate.answer(self.cluster, raw, gate.admit(raw, self.token)))
         except Refusal as refusal:
             return refusal_answer(refusal)
 
@@ -188,6 +249,9 @@ def filled(path: str) -> str:
         "trigger": TRIGGER,
         "rescale": facts.RESCALED,
         "taskmanager": "tm-a",
+        "application": facts.JOB,
+        "file": "taskmanager.log" if "taskmanager" in path else "jobmanager.log",
+        "jar": "app.jar",
     }
     return path.format(**words)
 
@@ -227,7 +291,12 @@ def test_an_encoded_slash_is_part_of_a_name(server: Server) -> None:
         ("/taskmanagers/tm-x", "no TaskManager 'tm-x'; did you mean tm-"),
         ("/nothing", "there is nothing at /nothing"),
         ("/v1/v1/jobs", "there is nothing at /v1/v1/jobs"),
-        ("/jars/upload", "there is nothing at /jars/upload"),
+        ("/jars/app.jar/plan", "there is no jar 'app.jar': this JobManager takes no code"),
+        ("/applications/flihgts", "no job 'flihgts' here; did you mean flights?"),
+        ("/jobmanager/logs/jobmanger.log", "no log file 'jobmanger.log'; did you mean jobmanager.log?"),
+        ("/jobmanager/logs/..%2F..%2Fetc%2Fpasswd", "no log file '../../etc/passwd'"),
+        ("/taskmanagers/tm-a/logs/jobmanager.out", "no log file 'jobmanager.out'"),
+        ("/taskmanagers/tm-x/logs", "no TaskManager 'tm-x'"),
     ],
 )
 def test_what_does_not_exist_is_not_found_and_named(server: Server, path: str, message: str) -> None:
@@ -253,16 +322,25 @@ def test_another_method_is_told_which_ones_there_are(server: Server) -> None:
         (b"null", "Expected `object`, got `null`"),
         ({"checkpointType": 7}, "Expected `str`, got `int`"),
         ({"checkpointType": "ALL"}, "Invalid enum value 'ALL'"),
-        ({"checkpointType": "INCREMENTAL"}, "INCREMENTAL is not part of this version"),
+        ({"checkpointType": "INCREMENTAL"}, "INCREMENTAL needs execution.checkpointing.incremental: true"),
         ({"triggerId": "../x"}, "expected 32 lower-case hex digits"),
         ({"trigger": TRIGGER}, "unknown field `trigger`"),
+        (b"[" * 500_000, "body is wrong"),
     ],
+    ids=lambda value: repr(value)[:40],
 )
 def test_a_wrong_body_is_refused_and_triggers_nothing(server: Server, body: Any, message: str) -> None:
     answer = server("POST", f"{RUNNING}/checkpoints", body)
     assert answer.status == 400
     assert message in errors(answer)
     assert server.job.triggered == 0
+
+
+@pytest.mark.parametrize("body", [b'{"x": ' * 100_000, b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"])
+def test_a_body_that_is_nested_too_deeply_is_refused_whatever_is_expected(body: bytes) -> None:
+    with pytest.raises(Refusal, match="nested too deeply") as refused:
+        body_of(Request(body=body), dict)
+    assert refused.value.status == 400
 
 
 def test_a_checkpoint_on_demand_is_polled_for_and_its_call_may_be_repeated(server: Server) -> None:
@@ -289,6 +367,54 @@ def test_checkpointing_that_is_off_is_named(server: Server) -> None:
         answer = server(method, f"{RUNNING}/checkpoints")
         assert answer.status == 404
         assert "checkpointing is off for job flights; set execution.checkpointing.interval" in errors(answer)
+
+
+# ---- logs, jars, applications
+
+
+def test_the_log_of_a_process_is_listed_as_one_file_and_read(server: Server) -> None:
+    assert msgspec.json.decode(server("GET", "/jobmanager/logs").body) == {"logs": []}
+    server.log.add(b"listens\n")
+    listed = msgspec.json.decode(server("GET", "/jobmanager/logs").body)["logs"]
+    assert [(file["name"], file["size"]) for file in listed] == [("jobmanager.log", 8)]
+    for path in ("/jobmanager/log", "/jobmanager/logs/jobmanager.log"):
+        answer = server("GET", path)
+        assert (answer.body, answer.content_type) == (b"listens\n", "text/plain; charset=utf-8")
+    listed = msgspec.json.decode(server("GET", "/taskmanagers/tm-a/logs").body)["logs"]
+    assert listed == [{"name": "taskmanager.log", "size": 6, "mtime": facts.NOW}]
+    for path in ("/taskmanagers/tm-a/log", "/taskmanagers/tm-a/logs/taskmanager.log"):
+        assert server("GET", path).body == b"began\n"
+
+
+def test_a_taskmanager_that_does_not_answer_is_named(server: Server) -> None:
+    server.jobs.logs.clear()
+    answer = server("GET", "/taskmanagers/tm-a/log")
+    assert (answer.status, "TaskManager tm-a does not answer" in errors(answer)) == (503, True)
+
+
+def test_there_are_no_jars_and_an_upload_is_told_where_code_belongs_before_its_body_is_read(
+    server: Server,
+) -> None:
+    listed = msgspec.json.decode(server("GET", "/jars").body)
+    assert listed == {"address": "http://127.0.0.1:8081", "files": []}
+    answer = server("POST", "/jars/upload", b"PK")
+    assert answer.status == 403
+    assert "this JobManager takes no code: a job's code lies in its image" in errors(answer)
+    upload = next(route for route in ROUTES if route.path == "/jars/upload")
+    assert not upload.reads_body
+    features = msgspec.json.decode(server("GET", "/config").body)["features"]
+    assert features["web-submit"] is False
+
+
+def test_a_job_is_an_application_of_its_own(server: Server) -> None:
+    listed = msgspec.json.decode(server("GET", "/applications/overview").body)["applications"]
+    assert {each["id"]: each["jobs"] for each in listed}[facts.JOB] == {"RUNNING": 1}
+    shown = msgspec.json.decode(server("GET", f"/applications/{facts.JOB}").body)
+    assert (shown["name"], shown["status"], shown["jobs"][0]["jid"]) == ("flights", "RUNNING", facts.JOB)
+    failed = msgspec.json.decode(server("GET", f"/applications/{facts.BROKEN}/exceptions").body)
+    assert {entry["jobId"] for entry in failed["exceptionHistory"]["entries"]} == {facts.BROKEN}
+    assert server("POST", f"/applications/{facts.JOB}/cancel").status == 202
+    assert server.job.stopped == [StopKind.CANCEL]
 
 
 # ---- savepoints, stop, rescale
@@ -412,7 +538,7 @@ def test_parallelism_is_read_and_written_for_all_vertices(server: Server) -> Non
         ("POST", SAVEPOINTS, {"target-directory": 7}, "Expected `str | null`, got `int`"),
         ("POST", SAVEPOINTS, {"targetDirectory": "x"}, "unknown field `targetDirectory`"),
         ("POST", SAVEPOINTS, {"cancel-job": True}, "POST to /jobs/:id/stop instead"),
-        ("POST", SAVEPOINTS, {"formatType": "NATIVE"}, "formatType NATIVE is not part of this version"),
+        ("POST", SAVEPOINTS, {"formatType": "FAST"}, "Invalid enum value 'FAST'"),
         ("POST", SAVEPOINTS, {"triggerId": "x"}, "expected 32 lower-case hex digits"),
         ("POST", STOP, {"drain": "yes"}, "Expected `bool`, got `str`"),
         ("POST", STOP, {"formatType": "FAST"}, "Invalid enum value 'FAST'"),
@@ -514,7 +640,8 @@ def test_with_a_token_everything_but_the_probes_asks_for_it(route: Any) -> None:
     ):
         answer = server(route.method, path, **wrong)
         assert answer.status == expected
-    assert server.job.stopped == ([StopKind.CANCEL] if route.method == "PATCH" else [])
+    cancels = route.method == "PATCH" or route.path.endswith("/cancel")
+    assert server.job.stopped == ([StopKind.CANCEL] if cancels else [])
 
 
 def test_without_the_token_nothing_is_said_about_what_exists() -> None:
@@ -541,3 +668,40 @@ def test_a_web_page_of_elsewhere_may_not_change_anything(server: Server) -> None
     assert server.job.triggered == 0
     assert server("POST", f"{RUNNING}/checkpoints", host=here, origin=f"http://{here}").status == 202
     assert server("GET", RUNNING, host=here, origin="https://evil.example").status == 200
+
+
+def test_only_the_operator_of_its_streamjob_begins_a_job_that_stands_by(server: Server) -> None:
+    managed(server)
+    order = {"run": 7, "start": {"run": 7, "expectedTail": 31}}
+    assert server("POST", "/activate", order).status == 409
+    assert server("POST", "/activate", order, operator="prod/other").status == 409
+    assert server.job.activated == []
+    answer = server("POST", "/activate", order, operator="prod/flights")
+    assert answer.status == 202 and msgspec.json.decode(answer.body)["jobId"] == facts.JOB
+    assert server.job.activated == [StartDirective(run=7, expected_tail=31)]
+    mixed = {"run": 6, "start": {"run": 7}}
+    assert "for run 6, its start for run 7" in errors(
+        server("POST", "/activate", mixed, operator="prod/flights")
+    )
+
+
+def test_savepoints_that_the_operator_asks_for_are_its_own(server: Server) -> None:
+    managed(server)
+    server("POST", f"{RUNNING}/savepoints", operator="prod/flights")
+    server("POST", f"{RUNNING}/savepoints")
+    server("POST", f"{RUNNING}/stop", operator="prod/flights")
+    assert server.job.steering.owners == [Owner.OPERATOR, Owner.USER, Owner.OPERATOR]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [(SAVEPOINTS, "NATIVE"), (STOP, "NATIVE"), (SAVEPOINTS, "CANONICAL")]
+)
+def test_the_format_of_a_savepoint_is_passed_on(server: Server, path: str, kind: str) -> None:
+    assert server("POST", path, {"formatType": kind}).status == 202
+    assert server.job.steering.native == [kind == "NATIVE"]
+
+
+@pytest.mark.parametrize(("kind", "full"), [("FULL", True), ("CONFIGURED", False)])
+def test_the_type_of_a_checkpoint_is_passed_on(server: Server, kind: str, full: bool) -> None:
+    assert server("POST", f"{RUNNING}/checkpoints", {"checkpointType": kind}).status == 202
+    assert server.job.full == [full]

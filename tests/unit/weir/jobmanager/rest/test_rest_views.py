@@ -23,6 +23,7 @@ from weir.jobmanager.rest.views import (
     metric_names,
     metrics,
     prometheus,
+    report,
     rescales,
     vertices,
 )
@@ -60,6 +61,10 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "jobs": lambda: jobs.ids(CLUSTER),
     "jobs-overview": lambda: jobs.overview(CLUSTER),
     "job": lambda: jobs.details(JOB, facts.NOW),
+    "job-weir": lambda: report.report(JOB, CLUSTER),
+    "job-weir-standing-by": lambda: report.report(facts.standing_by(), CLUSTER),
+    "job-weir-stopped": lambda: report.report(facts.stopped(), CLUSTER),
+    "job-weir-blocked": lambda: report.report(facts.blocked(), CLUSTER),
     "job-not-planned": lambda: jobs.details(BROKEN, facts.NOW),
     "job-plan": lambda: PlanInfo(plan=plan(JOB)),
     "job-config": lambda: jobs.config(JOB),

@@ -1,0 +1,68 @@
+"""Queries over Nexmark's bids: Weir's columns beside Flink SQL, one after the other in the same rounds.
+
+Flink SQL runs each query twice in one JVM and counts the second run; both sides count between a quarter of the bids and the last,
+the generator included, with a checkpoint each second to a local folder. ``python -m benchmarks.bench_columns [--rounds N]
+[--queries q0,q7]``. That the answers are right is the business of ``tests/integration/test_query_answers.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from benchmarks.flink import run_java
+from benchmarks.rounds import Contestant, compete, report
+from benchmarks.weir_runs import run_weir
+
+#: Query, auctions, and rows in millions of a run of Weir and of Flink.
+TABLE = {
+    "q0": ("q0", 10_000, 120, 24),
+    "q1": ("q1", 10_000, 120, 24),
+    "q2": ("q2", 10_000, 120, 24),
+    "q5": ("q5", 10_000, 40, 8),
+    "q7": ("q7", 10_000, 80, 16),
+    "q12": ("q12", 10_000, 80, 16),
+    "sum of 10k keys": ("sum", 10_000, 80, 8),
+    "sum of 1M keys": ("sum", 1_000_000, 40, 6),
+}
+MILLION = 1_000_000
+
+
+def weir(query: str, auctions: int, rows: int, scratch: Path) -> float:
+    """Rows per second."""
+    return run_weir("benchmarks.jobs.queries:build", [str(rows), str(auctions), query], scratch)
+
+
+def flink(query: str, auctions: int, rows: int, scratch: Path) -> float:
+    """Rows per second."""
+    return run_java("Queries", rows, auctions, query, scratch)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--queries", default=",".join(TABLE), help="some of them, with commas between")
+    options = parser.parse_args()
+    found = []
+    for name in options.queries.split(","):
+        query, auctions, ours, theirs = TABLE[name]
+        found += [
+            Contestant(f"flink sql {name}", partial(flink, query, auctions, theirs * MILLION)),
+            Contestant(
+                f"weir {name}", partial(weir, query, auctions, ours * MILLION), (f"flink sql {name}",)
+            ),
+        ]
+    compete(found, options.rounds)
+    told = ", ".join(f"{name} {TABLE[name][2]}/{TABLE[name][3]}" for name in options.queries.split(","))
+    report(
+        "columns",
+        f"queries over bids, medians of {options.rounds}; millions of rows, Weir/Flink: {told}",
+        found,
+    )
+
+
+if __name__ == "__main__":
+    main()

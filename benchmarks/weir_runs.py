@@ -1,0 +1,28 @@
+"""One run of Weir as a contestant: everything on, and a checkpoint each second to a local folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.peers import ROOT
+
+
+def run_weir(entrypoint: str, arguments: list[str], scratch: Path) -> float:
+    """Rows per second of a job whose last argument is made here: the file that it writes its rate to."""
+    result = scratch / "weir.json"
+    command = [
+        sys.executable, "-m", "weir", "run", entrypoint,
+        "--set", "execution.checkpointing.interval=1s",
+        "--set", f"state.checkpoints.dir={scratch / 'checkpoints'}",
+        "--", *arguments, str(result),
+    ]  # fmt: skip
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SystemExit(
+            f"{entrypoint} {' '.join(arguments)} failed:\n{(ended.stdout + ended.stderr)[-3000:]}"
+        )
+    rate: float = json.loads(result.read_text())["rate"]
+    return rate

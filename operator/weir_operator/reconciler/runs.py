@@ -1,0 +1,157 @@
+"""The objects of one run: made, scaled, taken away; and the live look that comes before a new run is begun.
+
+Two runs of a job must not work at once. The engine's log fences a run that wakes up late; this makes sure that it is not
+needed: a JobManager is only made when no Deployment and no pod of another run is left, read live at that moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from weir_operator.clients import kinds
+from weir_operator.clients.kubernetes import Kubernetes
+from weir_operator.clients.refusals import Conflict
+from weir_operator.models import StreamJob
+from weir_operator.observed import Component, PodFacts
+from weir_operator.observer.children import JOB, Child, child_of
+from weir_operator.observer.drift import Drift
+from weir_operator.observer.world import World
+from weir_operator.reconciler.actions import (
+    DeleteRun,
+    EnsureRun,
+    IssueCertificates,
+    RetireCertificates,
+    ScaleTaskManagers,
+)
+from weir_operator.reconciler.objects import Objects, Owner, Unfinished
+from weir_operator.resources import credentials, names, run
+from weir_operator.resources.settings import RenderSettings
+from weir_operator.resources.subject import Subject
+
+#: The token of a run's JobManager.
+TokenOf = Callable[[str, int], str]
+
+#: In this order a run is taken away: what computes first, then what it reads.
+_DEPLOYMENTS_FIRST = (kinds.DEPLOYMENT.name, kinds.SERVICE.name, kinds.CONFIG_MAP.name)
+
+
+class Runs:
+    """Writes the objects of runs."""
+
+    def __init__(
+        self, client: Kubernetes, world: World, drift: Drift, settings: RenderSettings, token_of: TokenOf
+    ) -> None:
+        self._client, self._world, self._drift = client, world, drift
+        self._objects = Objects(client, world, drift)
+        self._settings, self._token_of = settings, token_of
+
+    async def ensure(self, job: StreamJob, action: EnsureRun) -> None:
+        """All objects of the run, as they should be."""
+        owner, subject = owner_of(job), Subject.of(job, action.spec)
+        jobmanager = names.jobmanager(owner.name, action.run)
+        known = self._world.children.get(owner.key, kinds.DEPLOYMENT, jobmanager)
+        if (known is None or known.owner != owner.uid) and action.alone:
+            await self._alone(owner, action)
+        await self._secrets(owner, subject, action.run)
+        manifests = run.objects(
+            subject,
+            self._settings,
+            revision=action.revision,
+            start=action.start,
+            standby=action.standby,
+            task_managers=action.task_managers,
+            parallelism=action.parallelism,
+        )
+        for manifest in manifests:
+            await self._objects.ensure(owner, manifest)
+
+    async def scale(self, job: StreamJob, action: ScaleTaskManagers) -> None:
+        """The number of TaskManager pods, and nothing else."""
+        owner = owner_of(job)
+        name = names.taskmanager(owner.name, action.run)
+        child = self._world.children.get(owner.key, kinds.DEPLOYMENT, name)
+        if child is None or child.owner != owner.uid:
+            raise Unfinished(
+                f"Deployment {name} is not there yet and cannot be scaled to {action.task_managers}"
+            )
+        patch = {"metadata": {"uid": child.uid}, "spec": {"replicas": action.task_managers}}
+        answer = await self._client.merge(kinds.DEPLOYMENT, owner.namespace, name, patch)
+        self._world.note(kinds.DEPLOYMENT, answer)
+
+    async def delete(self, job: StreamJob, action: DeleteRun) -> None:
+        """All objects of the run that are known."""
+        owner = owner_of(job)
+        mine = [
+            child
+            for child in self._world.children.of(owner.key)
+            if child.run == action.run and child.owner == owner.uid and child.kind in _DEPLOYMENTS_FIRST
+        ]
+        for child in sorted(mine, key=lambda child: (_DEPLOYMENTS_FIRST.index(child.kind), child.name)):
+            await self._objects.delete(owner, child, foreground=child.kind == kinds.DEPLOYMENT.name)
+        if mine:
+            secrets = [names.run(owner.name, action.run)]
+            secrets += [
+                names.certificates(owner.name, action.run, slot) for slot in ("a", "b") if self._settings.tls
+            ]
+            for name in secrets:
+                self._drift.forget(owner.key, kinds.SECRET.name, name)
+                await self._client.delete(kinds.SECRET, owner.namespace, name)
+
+    async def issue(self, job: StreamJob, action: IssueCertificates) -> None:
+        """A slot of certificates; one that exists is good as it is: nothing but a rotation makes it."""
+        subject = Subject.of(job)
+        made = credentials.certificates(
+            subject, action.run, action.slot, action.not_before, self._settings.tls_lifetime
+        )
+        with contextlib.suppress(Conflict):
+            await self._client.create(kinds.SECRET, made)
+
+    async def retire(self, job: StreamJob, action: RetireCertificates) -> None:
+        """The Secret of a slot that nobody presents."""
+        owner = owner_of(job)
+        name = names.certificates(owner.name, action.run, action.slot)
+        await self._client.delete(kinds.SECRET, owner.namespace, name)
+
+    async def _alone(self, owner: Owner, action: EnsureRun) -> None:
+        """Raises Unfinished while a Deployment or a pod of another run is left, read live."""
+        labels = f"{JOB}={owner.name}"
+        for kind in (kinds.DEPLOYMENT, kinds.POD):
+            for body in await self._client.list(kind, owner.namespace, labels):
+                child = child_of(kind, body)
+                if child is None or child.run in {None, action.run} or child.owner not in {None, owner.uid}:
+                    continue
+                if _works(child) and child.uid not in action.given_up:
+                    raise Unfinished(
+                        f"run {action.run} waits for {kind.name} {child.name} of run {child.run} to be gone"
+                    )
+
+    async def _secrets(self, owner: Owner, subject: Subject, number: int) -> None:
+        name = names.run(owner.name, number)
+        if self._drift.applied_digest(owner.key, kinds.SECRET.name, name) is not None:
+            return
+        # What comes after the Secrets: where any of it is, they were made, and a rotation may have gone on from the first slot.
+        later = (
+            self._world.children.get(owner.key, kinds.CONFIG_MAP, name),
+            self._world.children.get(owner.key, kinds.DEPLOYMENT, names.jobmanager(owner.name, number)),
+        )
+        unused = all(child is None or child.owner != owner.uid for child in later)
+        token = self._token_of(owner.uid, number)
+        made = run.secrets(
+            subject, self._settings, number, token, datetime.now(UTC), with_certificates=unused
+        )
+        for secret in made:
+            await self._objects.create_secret(owner, secret, unused=unused)
+
+
+def owner_of(job: StreamJob) -> Owner:
+    """The StreamJob as the owner of objects."""
+    return Owner(job.metadata.namespace, job.metadata.name, job.metadata.uid)
+
+
+def _works(child: Child) -> bool:
+    """Whether a process of it may run."""
+    if not isinstance(child.facts, PodFacts):
+        return True
+    return not child.facts.ended and child.facts.component in {Component.JOBMANAGER, Component.TASKMANAGER}

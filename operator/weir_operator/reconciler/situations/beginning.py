@@ -1,0 +1,108 @@
+"""Nothing is under way: does what runs differ from what should run, and what change of the run does that ask for?"""
+
+from __future__ import annotations
+
+from weir_operator.models import Nonces, UpgradeIntent, UpgradePhase, UpgradeReason
+from weir_operator.models.memory import StartDirective, StartMode
+from weir_operator.models.stream_job_status import PhaseTimes
+from weir_operator.observed import Ending
+from weir_operator.reconciler.diff import Weight, classify
+from weir_operator.reconciler.moment import Draft, Moment
+from weir_operator.reconciler.situations.targets import goal
+
+
+def begin_if_needed(moment: Moment, draft: Draft, target: int) -> None:
+    """Write down the change of the run that is to be made, if any."""
+    end = draft.status.end
+    if end is not None and end.revision is None:  # found in the bucket: it counts for what the spec says now
+        draft.record(end=end.model_copy(update={"revision": target}))
+    reason = _reason(moment, draft, target)
+    if reason is None:
+        return
+    if moment.spec.paused and draft.deployed is not None:
+        draft.wait(f"paused: a change of the run ({reason}) is due and is not made")
+        return
+    begin(moment, draft, reason, goal(moment, target))
+
+
+def begin(
+    moment: Moment,
+    draft: Draft,
+    reason: UpgradeReason,
+    revision: int | None,
+    *,
+    phase: UpgradePhase = UpgradePhase.PREFLIGHT,
+) -> None:
+    """A change begins; the nonces count as obeyed with it."""
+    restore = _restore_asked(moment, draft) if revision is not None else None
+    nonces = draft.status.nonces or Nonces()
+    obeyed = nonces.model_copy(
+        update={"restart": moment.spec.upgrade.restart_nonce, "restore": moment.spec.restore.nonce}
+    )
+    draft.record(
+        nonces=obeyed if revision is not None else nonces,
+        end=None,
+        upgrade=UpgradeIntent(
+            reason=reason,
+            phase=phase,
+            from_run=draft.deployed.run if draft.deployed else None,
+            revision=revision,
+            requested_mode=moment.spec.upgrade.mode,
+            start=restore,
+            times=(PhaseTimes(phase=phase, began_at=moment.now),),
+        ),
+    )
+    what = "the job is suspended" if revision is None else f"revision {revision} is to run"
+    draft.say(f"{reason}Started", f"{what}; upgrade.mode is {moment.spec.upgrade.mode}")
+
+
+def restore_source(moment: Moment) -> str | None:
+    """The path that ``restore.from`` or ``restore.snapshot`` stands for."""
+    restore = moment.spec.restore
+    return restore.from_ if restore.from_ is not None else moment.observed.restore_snapshot
+
+
+def _restore_asked(moment: Moment, draft: Draft) -> StartDirective | None:
+    nonces = draft.status.nonces or Nonces()
+    source = restore_source(moment)
+    if nonces.restore in {None, moment.spec.restore.nonce} or source is None:
+        return None
+    return StartDirective(mode=StartMode.FROM, path=source)
+
+
+def _reason(moment: Moment, draft: Draft, target: int) -> UpgradeReason | None:
+    deployed, nonces = draft.deployed, draft.status.nonces or Nonces()
+    if not moment.wanted:
+        return UpgradeReason.SUSPEND if deployed is not None else None
+    if nonces.restore != moment.spec.restore.nonce and restore_source(moment) is not None:
+        return UpgradeReason.RESTORE
+    if nonces.restart != moment.spec.upgrade.restart_nonce:
+        return UpgradeReason.RESTART
+    end = draft.status.end
+    if end is not None:
+        return UpgradeReason.SPEC if end.revision != target else None
+    if deployed is None:
+        return UpgradeReason.RESUME if draft.status.claimed else UpgradeReason.CREATE
+    if deployed.revision != target:
+        return _of_other_revision(moment, draft, deployed.revision, target)
+    report = moment.report(deployed.run)
+    if report is not None and report.ending in {Ending.STOPPED, Ending.SUPERSEDED}:
+        return UpgradeReason.RECOVERY
+    return None
+
+
+def _of_other_revision(moment: Moment, draft: Draft, runs: int, target: int) -> UpgradeReason | None:
+    before, after = moment.revision_spec(runs), moment.revision_spec(target)
+    if after is None and draft.status.pin is None:
+        after = moment.spec
+    if before is None or after is None:
+        return UpgradeReason.SPEC
+    difference = classify(before, after)
+    if difference.weight >= Weight.UPGRADE:
+        return UpgradeReason.ROLLBACK if draft.status.pin is not None else UpgradeReason.SPEC
+    assert draft.deployed is not None
+    draft.record(deployed=draft.deployed.model_copy(update={"revision": target}))
+    draft.say(
+        "AppliedInPlace", f"revision {target} differs from {runs} in {difference.text}: no pod is replaced"
+    )
+    return None

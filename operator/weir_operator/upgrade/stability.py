@@ -1,0 +1,74 @@
+"""Whether a new run is stable: it ran through the window and, with checkpointing on, completed a checkpoint of its own.
+
+A run that came up once and then fails again and again is not stable, and neither is one that cannot checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from weir_operator.models import StreamJobSpec
+from weir_operator.observed import Ending, JobManagerReport, JobState
+
+_LOST = frozenset({JobState.FAILED, JobState.CANCELED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stable:
+    """It is."""
+
+    reason: str
+    wants_checkpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """It is too early to say."""
+
+    reason: str
+    wants_checkpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hopeless:
+    """It had its time."""
+
+    reason: str
+    wants_checkpoint: bool = False
+
+
+Verdict = Stable | Waiting | Hopeless
+
+
+def judge(spec: StreamJobSpec, report: JobManagerReport | None, began: datetime, now: datetime) -> Verdict:
+    """Judge the run that was begun at ``began``."""
+    window, timeout = spec.upgrade.stability_window.delta, spec.checkpoints.timeout.delta
+    checkpointing = spec.checkpoints.interval is not None
+    checkpointed = not checkpointing or (report is not None and report.has_own_checkpoint)
+    if report is not None and report.ending is Ending.FINISHED:
+        return Stable(reason="its job came to the end of its input")
+    if report is not None and report.state in _LOST:
+        return Hopeless(reason=f"its job is {report.state}{_last_failure(report)}")
+    running_since = report.running_since if report is not None and report.state is JobState.RUNNING else None
+    if running_since is not None and now - running_since >= window and checkpointed:
+        done = ", and completed a checkpoint" if checkpointing else ""
+        return Stable(reason=f"it ran for upgrade.stabilityWindow {spec.upgrade.stability_window}{done}")
+    if now - began > window + timeout:
+        return Hopeless(
+            reason=f"it is not stable within upgrade.stabilityWindow {spec.upgrade.stability_window} and checkpoints.timeout "
+            f"{spec.checkpoints.timeout}: {_lack(report, checkpointed=checkpointed)}"
+        )
+    return Waiting(reason=_lack(report, checkpointed=checkpointed), wants_checkpoint=not checkpointed)
+
+
+def _lack(report: JobManagerReport | None, *, checkpointed: bool) -> str:
+    if report is None:
+        return "its JobManager does not answer yet"
+    if report.state is not JobState.RUNNING:
+        return f"its job is {report.state} after {report.restarts} restarts{_last_failure(report)}"
+    return "the stability window" if checkpointed else "a checkpoint of its own"
+
+
+def _last_failure(report: JobManagerReport) -> str:
+    return f" ({report.failures[-1].message})" if report.failures else ""

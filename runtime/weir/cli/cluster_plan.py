@@ -1,0 +1,102 @@
+"""What an apply of a StreamJob would do in the user's cluster: the API server judges it, and what runs is compared with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from weir.cli.kubectl import Kubectl
+from weir.cli.spec_change import SAID, Change, Weight, compare, start_of
+from weir.cli.submission import Document
+
+KIND = "streamjobs.weir.dev"
+
+
+class ForeseenField(msgspec.Struct, frozen=True):
+    """A field of the spec that differs; absent is null."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+class ForeseenChange(msgspec.Struct, frozen=True):
+    """``-o json``: what applying a StreamJob would do."""
+
+    namespace: str
+    name: str
+    change: str  #: CREATE, or the heaviest of ``Weight``
+    fields: list[ForeseenField]
+    orders: list[str]
+    start: str | None
+    paused: bool
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What would happen."""
+
+    namespace: str
+    name: str
+    change: Change | None  #: None: the StreamJob is new
+    start: str | None  #: what the next run would start from; None: there is none
+    paused: bool
+
+    @property
+    def document(self) -> ForeseenChange:
+        """For programs."""
+        fields = self.change.fields if self.change is not None else ()
+        return ForeseenChange(
+            namespace=self.namespace,
+            name=self.name,
+            change="CREATE" if self.change is None else self.change.weight.name,
+            fields=[ForeseenField(f.path, f.before, f.after) for f in fields],
+            orders=list(self.change.orders) if self.change is not None else [],
+            start=self.start,
+            paused=self.paused,
+        )
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        head = f"StreamJob {self.namespace}/{self.name}: "
+        if self.change is None:
+            return f"{head}it is new, and its first run starts from {self.start}\n"
+        lines = [head + SAID[self.change.weight]]
+        lines += [f"  {f.path}: {_shown(f.before)} -> {_shown(f.after)}" for f in self.change.fields]
+        lines += [f"  {order}" for order in self.change.orders]
+        if self.start is not None:
+            lines.append(f"  the next run starts from {self.start}")
+        if self.paused and self.change.weight >= Weight.IN_PLACE:
+            lines.append("  spec.paused is true: it waits until that is false")
+        return "\n".join(lines) + "\n"
+
+
+def foresee(kubectl: Kubectl, documents: Sequence[Document]) -> Foreseen:
+    """Raises ``Refused`` with all that the API server finds wrong."""
+    applied = kubectl.apply(documents, dry_run=True)
+    after = next(document for document in applied if document.get("kind") == "StreamJob")
+    metadata, spec = after["metadata"], after["spec"]
+    before = kubectl.find(KIND, metadata["name"])
+    change = None if before is None else compare(before["spec"], spec)
+    status = (before or {}).get("status") or {}
+    runs_anew = (
+        change is None
+        or change.weight is Weight.UPGRADE
+        or any(field.path in {"upgrade.restartNonce", "job.state"} for field in change.fields)
+    )
+    return Foreseen(
+        namespace=metadata.get("namespace", "default"),
+        name=metadata["name"],
+        change=change,
+        start=start_of(spec, status) if runs_anew else None,
+        paused=bool(spec.get("paused")),
+    )
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value)

@@ -1,0 +1,161 @@
+"""What aggregates add up to, by slot: numpy arrays that a whole batch is folded into at once. Hot path.
+
+A :class:`Fold` is one number a slot and a ufunc. Every declared aggregate is made of one or two of them, so checkpoints,
+growth, merging of panes and clearing are written once, for folds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weir.columnar.aggregates import Aggregate
+from weir.columnar.grouping import Groups, running, running_integer_sum
+
+Array = npt.NDArray[Any]
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_INT64: Final = np.dtype(np.int64)
+
+
+class Input(NamedTuple):
+    """A column as accumulators take it: int64 or float64; ``valid`` is ``None`` where nothing is null."""
+
+    values: Array
+    valid: Bools | None = None
+
+
+class Fold:
+    """One number a slot; a slot without a row holds ``initial``, which changes nothing of what is folded into it."""
+
+    __slots__ = ("array", "initial", "operation")
+
+    def __init__(self, operation: np.ufunc, dtype: np.dtype[Any], initial: float) -> None:
+        self.operation = operation
+        self.initial = initial
+        self.array: Array = np.empty(0, dtype=dtype)
+
+    def reserve(self, count: int) -> None:
+        """Room for ``count`` slots."""
+        if count > len(self.array):
+            grown = np.full(max(count, 2 * len(self.array), 256), self.initial, dtype=self.array.dtype)
+            grown[: len(self.array)] = self.array
+            self.array = grown
+
+    def add(self, slots: Int64s, values: Array | np.int64) -> None:
+        """Fold rows in; sums of floats in their order, so that they do not hang on how rows are batched."""
+        counted = isinstance(values, np.int64)
+        if len(slots) and not slots.strides[0] and not (self._is_sum and self.array.dtype.kind == "f"):
+            whole = values * len(slots) if counted else self.operation.reduce(values)
+            self.array[slots[0]] = self.operation(self.array[slots[0]], whole)
+        elif counted and len(self.array) <= 2 * len(slots):
+            self.array += values * np.bincount(slots, minlength=len(self.array))
+        else:
+            self.operation.at(self.array, slots, values)
+
+    @property
+    def _is_sum(self) -> bool:
+        return self.operation is np.add
+
+    def merge(self, slots: Int64s, values: Array) -> None:
+        """Fold one value into each of these slots, all of them different."""
+        self.array[slots] = self.operation(self.array[slots], values)
+
+    def running(self, groups: Groups, values: Array) -> Array:
+        """Fold rows (in the order of the groups) in; the value of its slot after each row."""
+        before = self.array[groups.slots]
+        if self._is_sum and self.array.dtype == _INT64:
+            after: Array = running_integer_sum(values, groups, before)
+        else:
+            after = running(self.operation, values, groups, before)
+        self.array[groups.slots] = after[groups.ends]
+        return after
+
+
+class Accumulator:
+    """One aggregate: its value, how many values there were, or both."""
+
+    def __init__(self, aggregate: Aggregate, dtype: np.dtype[Any]) -> None:
+        """``dtype``: of the column, int64 or float64."""
+        self.aggregate = aggregate
+        self._counts = Fold(np.add, _INT64, 0)
+        self._value: Fold | None = None
+        match aggregate.kind:
+            case "sum" | "mean":
+                self._value = Fold(np.add, dtype, 0)
+            case "min":
+                self._value = Fold(np.minimum, dtype, _greatest(dtype))
+            case "max":
+                self._value = Fold(np.maximum, dtype, _least(dtype))
+
+    @property
+    def folds(self) -> dict[str, Fold]:
+        """By the name under which a snapshot holds it."""
+        return (
+            {"count": self._counts} if self._value is None else {"count": self._counts, "value": self._value}
+        )
+
+    def reserve(self, count: int) -> None:
+        """Room for ``count`` slots."""
+        for fold in self.folds.values():
+            fold.reserve(count)
+
+    def add(self, slots: Int64s, column: Input | None) -> None:
+        """Fold a batch in; ``None``: rows are counted."""
+        valid = None if column is None else column.valid
+        if valid is not None:
+            slots = slots[valid]
+        self._counts.add(slots, _ONE)
+        if self._value is not None:
+            assert column is not None
+            self._value.add(slots, column.values if valid is None else column.values[valid])
+
+    def merge(self, slots: Int64s, other: Accumulator, others: Int64s) -> None:
+        """Fold slots of another accumulator of the same aggregate into slots of this one, all of them different."""
+        for mine, theirs in zip(self.folds.values(), other.folds.values(), strict=True):
+            mine.merge(slots, theirs.array[others])
+
+    def clear(self, slots: Int64s) -> None:
+        """Make slots as they were before their first row."""
+        for fold in self.folds.values():
+            fold.array[slots] = fold.initial
+
+    def running(self, groups: Groups, column: Input | None) -> tuple[Array, Bools | None]:
+        """Fold a batch in, row by row; the result after each row, in the order of the groups, and which are not null."""
+        valid = None if column is None or column.valid is None else column.valid[groups.order]
+        ones = np.ones(len(groups.order), dtype=np.int64) if valid is None else valid.astype(np.int64)
+        counts = self._counts.running(groups, ones)
+        if self._value is None:
+            return counts, None
+        assert column is not None
+        values = column.values[groups.order]
+        if valid is not None:
+            values = np.where(valid, values, np.array(self._value.initial, dtype=values.dtype))
+        return self._finished(self._value.running(groups, values), counts)
+
+    def results(self, slots: Int64s) -> tuple[Array, Bools | None]:
+        """The results of slots now, and which are not null (``None``: all)."""
+        counts = self._counts.array[slots]
+        if self._value is None:
+            return counts, None
+        return self._finished(self._value.array[slots], counts)
+
+    def _finished(self, values: Array, counts: Int64s) -> tuple[Array, Bools | None]:
+        there = counts > 0
+        if self.aggregate.kind == "mean":
+            values = np.divide(values, counts, out=np.zeros(len(counts)), where=there)
+        return values, None if there.all() else there
+
+
+_ONE: Final = np.int64(1)
+
+
+def _greatest(dtype: np.dtype[Any]) -> float:
+    return np.inf if dtype.kind == "f" else int(np.iinfo(np.int64).max)
+
+
+def _least(dtype: np.dtype[Any]) -> float:
+    return -np.inf if dtype.kind == "f" else int(np.iinfo(np.int64).min)

@@ -1,0 +1,91 @@
+"""Rows of a batch brought together by slot, without sorting slots. Hot path.
+
+Each slot of the batch gets a representative, the number of its last row, which fits 16 bits: then ``argsort`` is a radix
+sort, several times as fast as one over the slots themselves. Batches hold at most :data:`MAX_ROWS` rows for that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+#: Rows of a column batch that operators take at once.
+MAX_ROWS: Final = 1 << 16
+
+Int64s = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+
+class Groups(NamedTuple):
+    """A batch by slot: ``order`` lists its rows, those of one slot together and in their own order."""
+
+    order: Int64s
+    starts: Int64s  #: where each group begins in ``order``
+    slots: Int64s  #: the slot of each group
+
+    @property
+    def lengths(self) -> Int64s:
+        """Rows of each group."""
+        return np.diff(self.starts, append=len(self.order))
+
+    @property
+    def ends(self) -> Int64s:
+        """The position in ``order`` of the last row of each group."""
+        return np.append(self.starts[1:], len(self.order)) - 1
+
+
+class Grouper:
+    """Holds the scratch array between batches."""
+
+    def __init__(self) -> None:
+        self._representative = np.empty(1024, dtype=np.uint16)
+
+    def group(self, slots: Int64s, count: int) -> Groups:
+        """Groups of a batch that is not empty; ``count``: slots there are."""
+        if count > len(self._representative):
+            self._representative = np.empty(max(count, 2 * len(self._representative)), dtype=np.uint16)
+        rows = np.arange(len(slots), dtype=np.uint16)
+        self._representative[slots] = rows
+        representatives = self._representative[slots]
+        order = np.argsort(representatives, kind="stable")
+        ordered = representatives[order]
+        starts = np.flatnonzero(np.concatenate((_FIRST, ordered[1:] != ordered[:-1])))
+        return Groups(order, starts, slots[order[starts]])
+
+
+_FIRST: Final = np.array([True])
+
+
+def running(operation: np.ufunc, values: Array, groups: Groups, before: Array) -> Array:
+    """``operation`` over the rows of each group in their order, beginning with its value in ``before``.
+
+    ``values`` are in the order of ``groups.order``, and so is the result, whose entry for a row includes it. Each group
+    is folded by itself, so a sum of floats is the one that a loop over the rows gives.
+    """
+    result = values.copy()
+    result[groups.starts] = operation(before, values[groups.starts])
+    lengths = groups.lengths
+    # Few rounds serve all short groups, a row of each at a time; long ones are few, a batch being small.
+    short = np.flatnonzero((lengths > 1) & (lengths <= _LONG))
+    places, left = groups.starts[short] + 1, lengths[short] - 1
+    while len(places):
+        result[places] = operation(result[places - 1], values[places])
+        going_on = left > 1
+        places, left = places[going_on] + 1, left[going_on] - 1
+    for group in np.flatnonzero(lengths > _LONG):
+        start = groups.starts[group]
+        part = slice(start, start + lengths[group])
+        result[part] = operation.accumulate(result[part])
+    return result
+
+
+_LONG: Final = 32
+
+
+def running_integer_sum(values: Int64s, groups: Groups, before: Int64s) -> Int64s:
+    """As ``running`` with ``np.add``, by one pass: what the groups before it add is taken off again, exactly."""
+    sums = np.cumsum(values)
+    offsets = before - sums[groups.starts] + values[groups.starts]
+    return sums + np.repeat(offsets, groups.lengths)

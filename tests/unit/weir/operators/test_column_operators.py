@@ -1,0 +1,260 @@
+"""Columnar operators beside plain Python: windows out of order, running aggregates, snapshots that are dealt out anew."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+
+import pytest
+
+np = pytest.importorskip("numpy")
+pa = pytest.importorskip("pyarrow")
+
+from weir import PrintSink, StreamExecutionEnvironment  # noqa: E402
+from weir.columnar.aggregates import Count, Max, Mean, Sum  # noqa: E402
+from weir.columnar.expressions import col  # noqa: E402
+from weir.connectors.sink import Sink, Writer, WriterContext  # noqa: E402
+from weir.errors import GraphError, SnapshotMismatch, UserCodeError  # noqa: E402
+from weir.keygroups import key_group, subtask_of  # noqa: E402
+from weir.operators.base import OperatorContext, RestoredState  # noqa: E402
+from weir.operators.column_windows import WindowAggregateOperator  # noqa: E402
+from weir.operators.columns import (  # noqa: E402
+    FilterColumnsOperator,
+    RunningAggregateOperator,
+    ToColumnsOperator,
+    ToRowsOperator,
+)
+from weir.operators.sink import SinkOperator  # noqa: E402
+from weir.records import MIN_TIMESTAMP, ColumnBatch, RowBatch, Watermark  # noqa: E402
+
+AGGREGATES = (Count(), Sum("x"), Max("x"), Mean("x"))
+
+
+def context(index: int = 0, parallelism: int = 1) -> OperatorContext:
+    return OperatorContext(
+        job_id="j",
+        job_name="job",
+        operator_id="o",
+        name="columns",
+        uid="columns",
+        subtask_index=index,
+        parallelism=parallelism,
+        max_parallelism=128,
+        epoch=1,
+        attempt=1,
+        keyed=True,
+    )
+
+
+def opened(operator, index: int = 0, parallelism: int = 1, restored: RestoredState | None = None):
+    operator.open(context(index, parallelism), restored)
+    return operator
+
+
+def batch(keys, values, stamps=None) -> ColumnBatch:
+    data = pa.record_batch({"k": keys, "x": pa.array(values, type=pa.int64())})
+    return ColumnBatch(data, None if stamps is None else np.array(stamps, dtype=np.int64))
+
+
+def rows_of(elements) -> list[dict]:
+    return [
+        row for element in elements if isinstance(element, ColumnBatch) for row in element.data.to_pylist()
+    ]
+
+
+def expected_windows(rows, size: int, slide: int) -> dict:
+    windows = defaultdict(list)
+    for key, value, stamp in rows:
+        first = stamp - stamp % slide
+        for start in range(first - size + slide, first + 1, slide):
+            windows[key, start].append(value)
+    return {
+        at: {"count": len(v), "sum_x": sum(v), "max_x": max(v), "mean_x": sum(v) / len(v)}
+        for at, v in windows.items()
+    }
+
+
+def as_windows(found) -> dict:
+    windows = {}
+    for row in found:
+        at = (row["k"], row["window_start"])
+        assert at not in windows, f"window {at} fired twice"
+        windows[at] = {name: row[name] for name in ("count", "sum_x", "max_x", "mean_x")}
+    return windows
+
+
+def stream(seed: int, rows: int = 400) -> list[tuple[int, int, int]]:
+    chance = random.Random(seed)
+    return [
+        (chance.randrange(20), chance.randrange(-9, 9), max(0, at * 5 + chance.randrange(-30, 30)))
+        for at in range(rows)
+    ]
+
+
+@pytest.mark.parametrize(("size", "slide"), [(100, 100), (100, 20), (60, 60)])
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_give_what_a_loop_gives_with_rows_in_order_and_out_of_it(size, slide, ordered, seed):
+    rows = sorted(stream(seed), key=lambda row: row[2]) if ordered else stream(seed)
+    operator = opened(WindowAggregateOperator(("k",), AGGREGATES, size, slide))
+    found = []
+    for at in range(0, len(rows), 37):
+        part = rows[at : at + 37]
+        operator.process(batch(*zip(*part, strict=True)), 0)
+        behind = min(stamp for _, _, stamp in rows[at + 37 :] or [(0, 0, 10**9)]) - 1
+        found += rows_of(operator.on_watermark(Watermark(behind)))
+    assert as_windows(found) == expected_windows(rows, size, slide)
+    assert operator.late_rows == 0
+
+
+def test_a_late_row_is_dropped_and_counted_and_one_that_is_late_for_some_windows_only_is_not():
+    operator = opened(WindowAggregateOperator(("k",), (Count(),), 100, 50))
+    operator.process(batch([1], [1], [60]), 0)
+    list(operator.on_watermark(Watermark(110)))
+    operator.process(batch([1, 1], [1, 1], [49, 60]), 0)
+    found = rows_of(operator.on_watermark(Watermark(1000)))
+    assert [(row["window_start"], row["count"]) for row in found] == [(50, 2)]
+    assert operator.late_rows == 1
+
+
+def dealt(keys_of_snapshot: list[bytes], index: int, parallelism: int, watermark: int) -> RestoredState:
+    return RestoredState(keyed=tuple(keys_of_snapshot), watermark=watermark, old_parallelism=2)
+
+
+def mine(rows, index: int, parallelism: int):
+    return [row for row in rows if subtask_of(key_group(row[0], 128), 128, parallelism) == index]
+
+
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_windows_go_on_at_another_parallelism_and_none_fires_twice(parallelism):
+    rows = stream(7)
+    before, after = rows[:200], rows[200:]
+    found, blobs = [], []
+    for index, watermark in ((0, 300), (1, 700)):  # the subtasks are not equally far
+        operator = opened(WindowAggregateOperator(("k",), AGGREGATES, 100, 20), index, 2)
+        operator.process(batch(*zip(*mine(before, index, 2), strict=True)), 0)
+        found += rows_of(operator.on_watermark(Watermark(watermark)))
+        blobs.append(operator.snapshot(1).keyed.encode())
+    for index in range(parallelism):
+        operator = WindowAggregateOperator(("k",), AGGREGATES, 100, 20)
+        opened(operator, index, parallelism, dealt(blobs, index, parallelism, 300))
+        operator.process(batch(*zip(*mine(after, index, parallelism), strict=True)), 0)
+        found += rows_of(operator.on_watermark(Watermark(10**9)))
+    assert as_windows(found) == expected_windows(rows, 100, 20)
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_a_running_aggregate_follows_each_row_over_a_restore_at_another_parallelism(kind):
+    rows = [(kind(key), value) for key, value, _ in stream(3)]
+    seen, blobs = defaultdict(list), []
+
+    def check(operator, part):
+        for row in rows_of(operator.process(batch(*zip(*part, strict=True)), 0)):
+            seen[row["k"]].append(row["x"])
+            assert (row["count"], row["sum_x"]) == (len(seen[row["k"]]), sum(seen[row["k"]]))
+
+    for index in range(2):
+        operator = opened(RunningAggregateOperator(("k",), AGGREGATES), index, 2)
+        check(operator, mine(rows[:200], index, 2))
+        blobs.append(operator.snapshot(1).keyed.encode())
+    for index in range(3):
+        operator = RunningAggregateOperator(("k",), AGGREGATES)
+        opened(operator, index, 3, dealt(blobs, index, 3, MIN_TIMESTAMP))
+        check(operator, mine(rows[200:], index, 3))
+    assert sum(map(len, seen.values())) == len(rows)
+
+
+def test_one_row_a_key_and_batch_has_the_newest_results():
+    operator = opened(RunningAggregateOperator(("k",), (Sum("x"),), by_row=False))
+    first = rows_of(operator.process(batch([1, 2, 1], [1, 2, 3]), 0))
+    assert sorted((row["k"], row["sum_x"]) for row in first) == [(1, 4), (2, 2)]
+    assert rows_of(operator.process(batch([2], [5]), 0)) == [{"k": 2, "sum_x": 7}]
+
+
+def test_a_snapshot_of_other_aggregates_is_refused_with_both():
+    blob = opened(RunningAggregateOperator(("k",), (Count(),))).snapshot(1).keyed.encode()
+    operator = opened(RunningAggregateOperator(("k",), (Count(),)))
+    list(operator.process(batch([1], [1]), 0))
+    blob = operator.snapshot(1).keyed.encode()
+    with pytest.raises(SnapshotMismatch, match=r"'sum', 'x'.*its snapshot holds.*'count'"):
+        opened(RunningAggregateOperator(("k",), (Sum("x"),)), restored=dealt([blob], 0, 1, MIN_TIMESTAMP))
+
+
+def test_windows_without_event_times_say_what_is_missing():
+    operator = opened(WindowAggregateOperator(("k",), (Count(),), 100, 100))
+    with pytest.raises(UserCodeError, match="give the source a timestamp column"):
+        list(operator.process(batch([1], [1]), 0))
+
+
+def test_a_filter_keeps_rows_and_their_times_and_null_is_false():
+    operator = opened(FilterColumnsOperator(col("x") > 1))
+    (found,) = operator.process(batch([1, 2, 3], [1, None, 3], [10, 20, 30]), 0)
+    assert (found.data.to_pylist(), found.timestamps.tolist()) == ([{"k": 3, "x": 3}], [30])
+    assert list(operator.process(batch([1], [0]), 0)) == []
+
+
+@pytest.mark.parametrize("begin", [1, 7, 8, 13])
+def test_a_filter_by_a_column_of_a_slice_takes_the_rows_of_the_slice(begin):
+    wanted = pa.array([number % 3 == 0 for number in range(40)])
+    data = pa.record_batch({"ok": wanted, "n": range(40)}).slice(begin, 20)
+    (found,) = opened(FilterColumnsOperator(col("ok"))).process(ColumnBatch(data), 0)
+    assert found.data["n"].to_pylist() == [n for n in range(begin, begin + 20) if n % 3 == 0]
+
+
+def test_rows_for_python_are_tuples_of_the_named_columns_or_dicts_of_all():
+    (found,) = opened(ToRowsOperator(("x",))).process(batch([1, 2], [5, None], [7, 8]), 0)
+    assert (found.values, found.timestamps) == ([(5,), (None,)], [7, 8])
+    (found,) = opened(ToRowsOperator(())).process(batch([1], [5]), 0)
+    assert (found.values, found.timestamps) == ([{"k": 1, "x": 5}], None)
+
+
+@pytest.mark.parametrize("rows", [[(1, "a"), (2, None)], [{"n": 1, "s": "a"}, {"n": 2, "s": None}]])
+def test_columns_come_from_tuples_and_dicts(rows):
+    schema = pa.schema([("n", pa.int64()), ("s", pa.string())])
+    (found,) = opened(ToColumnsOperator(schema)).process(RowBatch(rows, [1, 2]), 0)
+    assert found.data.to_pylist() == [{"n": 1, "s": "a"}, {"n": 2, "s": None}]
+    assert found.timestamps.tolist() == [1, 2]
+
+
+def test_a_row_that_does_not_fit_the_schema_is_told():
+    with pytest.raises(UserCodeError, match="to_columns"):
+        list(opened(ToColumnsOperator(pa.schema([("n", pa.int64())]))).process(RowBatch([("x",)]), 0))
+
+
+class ColumnsSeen(Sink, Writer):
+    """A sink of columns that keeps what it gets."""
+
+    columnar = True
+    committable_type = None
+
+    def __init__(self) -> None:
+        self.seen: list = []
+
+    def create_writer(self, context: WriterContext) -> ColumnsSeen:
+        return self
+
+    def write(self, values, timestamps) -> None:
+        self.seen.append((values, timestamps))
+
+    def prepare_commit(self) -> list:
+        return []
+
+
+def test_a_sink_of_columns_gets_the_batch_as_it_is() -> None:
+    sink = ColumnsSeen()
+    data, stamps = pa.record_batch({"x": [1, 2]}), np.array([5, 6])
+    assert list(opened(SinkOperator(sink)).process(ColumnBatch(data, stamps), 0)) == []
+    [(values, timestamps)] = sink.seen
+    assert values is data
+    assert timestamps is stamps
+
+
+def test_rows_and_columns_are_not_mixed_up_at_a_sink() -> None:
+    env = StreamExecutionEnvironment.get_execution_environment()
+    rows = env.from_collection([(1,)])
+    with pytest.raises(GraphError, match=r"of rows got ColumnsSeen, which takes columns; use to_columns"):
+        rows.sink_to(ColumnsSeen())
+    columns = rows.to_columns(pa.schema([("x", pa.int64())]))
+    with pytest.raises(GraphError, match=r"of columns got PrintSink, which takes rows; use to_rows"):
+        columns.sink_to(PrintSink())
+    columns.sink_to(ColumnsSeen()).uid("out")
