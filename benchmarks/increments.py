@@ -16,7 +16,8 @@ import time
 
 from weir.config import StateBackendOptions, StateBackendType
 from weir.state import KeyCell, ValueStateDescriptor
-from weir.state.backend import KeyedPlace, backend_for
+from weir.state.backend import backend_for
+from weir.state.keyed_place import KeyedPlace
 from weir.state.native import NativeKeyed
 from weir.state.snapshot import object_handle
 

@@ -16,7 +16,8 @@ from weir.clock import Clock
 from weir.config import StateBackendOptions, StateBackendType
 from weir.errors import StateDamaged
 from weir.state import KeyCell
-from weir.state.backend import KeyedPlace, StateBackend, backend_for
+from weir.state.backend import StateBackend, backend_for
+from weir.state.keyed_place import KeyedPlace
 from weir.state.registration import KeyedStates
 from weir.state.rocksdb.database import Database, SharedMemory
 

@@ -21,7 +21,8 @@ from weir.state import (
     MapStateDescriptor,
     ValueStateDescriptor,
 )
-from weir.state.backend import KeyedPlace, backend_for
+from weir.state.backend import backend_for
+from weir.state.keyed_place import KeyedPlace
 from weir.state.native import KeyedState, NativeKeyed
 from weir.state.rocksdb.store import RocksDBKeyedState
 

@@ -15,7 +15,8 @@ from typing import Any
 from weir.clock import Clock, SystemClock
 from weir.keygroups import key_group_range
 from weir.records import RowBatch, StreamElement, StreamStatus, Watermark
-from weir.state.backend import HEAP, KeyedPlace, StateBackend
+from weir.state.backend import HEAP, StateBackend
+from weir.state.keyed_place import KeyedPlace
 from weir.state.native import KeyedState
 from weir.state.registration import KeyedSnapshot
 

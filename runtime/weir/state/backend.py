@@ -7,21 +7,19 @@ within a limit, or as a file to storage. ``RocksDB`` keeps it on the local disk.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from weir.clock import Clock, SystemClock
 from weir.config import StateBackendOptions
 from weir.config.options import StateBackendType
 from weir.errors import ConfigError, SnapshotError
 from weir.state.heap import KeyCell
 from weir.state.keyed import KeyedStateStore
+from weir.state.keyed_place import KeyedPlace
 from weir.state.registration import KeyedStates
 
 __all__ = [
     "HEAP",
     "MEMORY_LIMIT_BYTES",
-    "KeyedPlace",
     "StateBackend",
     "StateBackendType",
     "backend_for",
@@ -31,18 +29,6 @@ __all__ = [
 
 #: Flink's limit of its in-memory checkpoint storage, per operator and subtask.
 MEMORY_LIMIT_BYTES: Final = 5 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class KeyedPlace:
-    """Whose state it is."""
-
-    label: str  #: how messages name the operator
-    operator_id: str
-    subtask: int
-    max_parallelism: int
-    key_groups: range
-    clock: Clock = field(default_factory=SystemClock)
 
 
 class StateBackend(Protocol):

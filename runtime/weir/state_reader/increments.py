@@ -7,8 +7,9 @@ import tempfile
 from weir.checkpoint.metadata import OperatorState
 from weir.checkpoint.store import LoadedSnapshot
 from weir.config import StateBackendOptions, StateBackendType
-from weir.state.backend import KeyedPlace, backend_for
+from weir.state.backend import backend_for
 from weir.state.heap import KeyCell
+from weir.state.keyed_place import KeyedPlace
 from weir.state.native import NativeKeyed
 from weir.state.snapshot import OperatorSubtaskState
 

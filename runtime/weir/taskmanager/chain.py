@@ -14,8 +14,8 @@ from weir.graph.physical import PhysicalVertex
 from weir.operators.base import Operator
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
+from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.fanout import shares
-from weir.taskmanager.outputs import EdgeOutput
 
 #: Outputs and chained positions that read one output (main or side) of an operator.
 _Consumers = tuple[list[EdgeOutput], list[int]]

@@ -16,7 +16,7 @@ from weir.columnar.keying import row_hashes
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import ColumnBatch
 from weir.taskmanager.channels import OutputChannel
-from weir.taskmanager.outputs import EdgeOutput
+from weir.taskmanager.edge_output import EdgeOutput
 
 
 class ColumnHashOutput(EdgeOutput):

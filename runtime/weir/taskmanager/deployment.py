@@ -27,12 +27,13 @@ from weir.taskmanager import in_flight
 from weir.taskmanager.alignment import Alignment, AtLeastOnce, ExactlyOnce
 from weir.taskmanager.chain import Chain
 from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import TaskEnvironment
 from weir.taskmanager.in_flight import ChannelName, EdgeName
 from weir.taskmanager.loop import AnyTask
 from weir.taskmanager.network import ChannelNumbers, Endpoints, Network
-from weir.taskmanager.outputs import EdgeOutput, make_output
+from weir.taskmanager.outputs import make_output
 from weir.taskmanager.overtaking import OvertakableChannel, OvertakingReader, OvertakingTask
 from weir.taskmanager.reader import ReaderTask
 from weir.taskmanager.redistribution import (

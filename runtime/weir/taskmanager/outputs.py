@@ -6,7 +6,7 @@ The sender computes key and channel once for each row of a batch; a memo per dis
 from __future__ import annotations
 
 import random
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,34 +16,10 @@ from weir.keygroups import KeyRouter
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.operators.job_code import EdgeCode
 from weir.operators.user_function import WrongUse, stopped_early
-from weir.records import MIN_TIMESTAMP, Batch, ColumnBatch, RowBatch, StreamElement, Watermark
+from weir.records import Batch, ColumnBatch, RowBatch
 from weir.taskmanager.channels import LocalChannel, OutputChannel
+from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.fanout import shares
-
-
-class EdgeOutput(ABC):
-    """The sending side of one edge in one subtask."""
-
-    def __init__(self, channels: Sequence[OutputChannel]) -> None:
-        self.channels = channels
-        self.rows_out = 0
-        self.watermark = MIN_TIMESTAMP
-
-    @abstractmethod
-    def send(self, batch: Any) -> None:
-        """Spread a batch; an edge carries rows or columns, always the same."""
-
-    def control(self, element: StreamElement) -> None:
-        """Control elements go to every channel."""
-        if isinstance(element, Watermark):
-            self.watermark = element.timestamp
-        for channel in self.channels:
-            channel.send_control(element)
-
-    def flush(self) -> None:
-        """Send what the channels gathered."""
-        for channel in self.channels:
-            channel.flush()
 
 
 class SingleOutput(EdgeOutput):

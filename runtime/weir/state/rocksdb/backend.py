@@ -11,8 +11,8 @@ import tempfile
 
 from weir.config import StateBackendOptions
 from weir.errors import LocalDiskError
-from weir.state.backend import KeyedPlace
 from weir.state.heap import KeyCell
+from weir.state.keyed_place import KeyedPlace
 from weir.state.registration import KeyedStates
 from weir.state.rocksdb.database import Database, SharedMemory
 from weir.state.rocksdb.local_folder import LocalFolder

@@ -14,8 +14,9 @@ from weir.operators.failures import OperatorFailure
 from weir.operators.job_code import EdgeCode
 from weir.records import Barrier, RowBatch, StreamElement
 from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
+from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.gate import InputGate
-from weir.taskmanager.outputs import EdgeOutput, make_output
+from weir.taskmanager.outputs import make_output
 
 
 class Recorded:
