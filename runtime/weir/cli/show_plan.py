@@ -60,11 +60,12 @@ def _of_cluster(target: str, args: tuple[str, ...], output: str) -> int:
 
     from weir.cli.cluster_plan import foresee
     from weir.cli.kubectl import Kubectl
+    from weir.cli.submitted_graph import with_graph
     from weir.cli.submitting import read_submission
 
-    submission = read_submission(target, args)
+    submission = with_graph(read_submission(target, args))
     kubectl = Kubectl(namespace=submission.job["metadata"].get("namespace"))
-    foreseen = foresee(kubectl, submission.documents)
+    foreseen = foresee(kubectl, submission)
     click.echo(
         msgspec.json.encode(foreseen.document).decode() + "\n" if output == "json" else foreseen.text,
         nl=False,

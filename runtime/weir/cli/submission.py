@@ -10,12 +10,14 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weir.errors import ConfigError
 
 Document = dict[str, Any]
+#: Annotation of a StreamJob: the outline of its graph (``weir.graph.changes``).
+GRAPH = "weir.dev/graph"
 #: etcd takes about a mebibyte for an object.
 MAX_SCRIPT = 900_000
 _JOB_NAME = re.compile(r"[a-z]([-a-z0-9]{0,43}[a-z0-9])?")
@@ -41,6 +43,14 @@ class Submission:
 
     job: Document
     code: Document | None = None
+    #: Why the job's graph is not known; it is compared with nothing then.
+    unknown: str | None = None
+
+    def with_graph(self, graph: str) -> Submission:
+        """The job with what is remembered of its graph, by which the next version is compared with it."""
+        metadata = self.job["metadata"]
+        annotations = {**(metadata.get("annotations") or {}), GRAPH: graph}
+        return replace(self, job={**self.job, "metadata": {**metadata, "annotations": annotations}})
 
     @property
     def documents(self) -> list[Document]:

@@ -13,15 +13,16 @@ from weir.cli.cluster_plan import KIND, Foreseen, foresee
 from weir.cli.kubectl import Kubectl
 from weir.cli.resource import read_resource
 from weir.cli.submission import Described, Submission, of_document, of_script
+from weir.cli.submitted_graph import with_graph
 from weir.errors import ConfigError, JobLoadError
 
 
 def submit(target: str, args: Sequence[str], options: Mapping[str, Any]) -> int:
     """The exit code. Raises ``UserError`` for what cannot be read or is refused."""
     described = Described(**{name: options[name] for name in Described.__dataclass_fields__})
-    submission = read_submission(target, args, described)
+    submission = with_graph(read_submission(target, args, described))
     kubectl = Kubectl(options["context"], options["namespace"] or submission.job["metadata"].get("namespace"))
-    foreseen = foresee(kubectl, submission.documents)
+    foreseen = foresee(kubectl, submission)
     _say(foreseen, submission, str(options["output"]))
     if options["dry_run"]:
         return 0

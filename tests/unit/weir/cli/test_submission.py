@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from weir.cli.cluster_plan import foresee
 from weir.cli.kubectl import Kubectl, Refused
 from weir.cli.main import weir
 from weir.cli.spec_change import start_of
-from weir.cli.submission import MAX_SCRIPT, Described, of_document, of_script
+from weir.cli.submission import MAX_SCRIPT, Described, Submission, of_document, of_script
 from weir.errors import ConfigError
 from weir_operator.validation import stream_job_faults
 
@@ -159,6 +160,43 @@ def test_what_is_applied_is_said_before_and_the_script_goes_with_its_job(
     assert [field["path"] for field in said["fields"]] == ["image", "job.code.configMap"]
 
 
+SUMS = """
+from weir import DataGeneratorSource, StreamExecutionEnvironment
+env = StreamExecutionEnvironment.get_execution_environment()
+numbers = env.from_source(DataGeneratorSource(lambda n: n, 10), name="numbers").uid("numbers")
+numbers.key_by(lambda n: n % 10).reduce(lambda a, b: a + b).name("sums").uid("sums").print()
+env.execute("sums")
+"""
+
+
+def test_what_a_changed_script_changes_in_the_graph_is_said_and_the_old_code_is_not_run(
+    cluster: Path, tmp_path: Path
+) -> None:
+    code, text = run("submit", script(tmp_path, SUMS), "--dry-run", "-o", "yaml")
+    shown = list(yaml.safe_load_all(text[: text.index("weir: StreamJob")]))
+    (cluster / "live").write_text(json.dumps(shown[1]))
+
+    changed = SUMS.replace("n % 10", "n % 5").replace('.uid("sums")', '.uid("totals")')
+    code, text = run("submit", script(tmp_path, changed))
+    assert code == 0
+    assert "operator 'sums' is gone: a snapshot with state of it needs job.allowNonRestoredState" in text
+    assert "operator 'sums' (uid totals) is new: it begins without state" in text
+    assert calls(cluster)[-2:] == ["apply", "patch"]
+
+
+def test_a_graph_that_cannot_be_had_here_is_said_to_be_unknown_and_the_job_is_applied(
+    cluster: Path, tmp_path: Path
+) -> None:
+    live = {"metadata": {"name": "my-job"}, "spec": {"job": {"entrypoint": "my_job.py"}}}
+    (cluster / "live").write_text(json.dumps(live))
+    code, text = run("submit", script(tmp_path, "import in_the_image_alone\n"))
+    assert code == 0
+    assert "its graph is not compared, since the script cannot be planned here" in text
+    assert "in_the_image_alone" in text
+    code, text = run("submit", script(tmp_path, SUMS))
+    assert "of the version that runs none was remembered" in text
+
+
 def test_what_the_api_server_refuses_is_told_and_nothing_is_applied(cluster: Path, tmp_path: Path) -> None:
     (cluster / "fault").write_text("The StreamJob is invalid: spec.image: no")
     with pytest.raises(Refused, match=r"spec\.image: no"):
@@ -170,5 +208,5 @@ def test_without_kubectl_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.delenv("KUBECTL", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refused, match="install it, or name it in KUBECTL"):
-        foresee(Kubectl(), [])
+        foresee(Kubectl(), Submission({}))
     assert os.environ["PATH"] == str(tmp_path)
