@@ -40,6 +40,8 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.conditional = 0
         #: Paths of the objects that were written through this proxy and not deleted.
         self.there: set[str] = set()
+        #: Bytes of objects that were read through it, by path.
+        self.read: Counter[str] = Counter()
         self._looked: Counter[str] = Counter()
         self._company = threading.Condition()
 
@@ -111,7 +113,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if method in ("PUT", "DELETE") and response.status < 300:
                 change = self.server.there.add if method == "PUT" else self.server.there.discard
                 change(path.partition("?")[0])
-            return response.status, dict(response.getheaders()), response.read()
+            content = response.read()
+            if method == "GET" and response.status < 300:
+                self.server.read[path.partition("?")[0]] += len(content)
+            return response.status, dict(response.getheaders()), content
         finally:
             connection.close()
 

@@ -110,6 +110,9 @@ class CheckpointOptions:
     aligned_timeout: float = 0.0
     incremental: bool = False
     claims: bool = False  #: whether a snapshot that the job is told to start from becomes its own
+    local_backup: bool = False  #: whether TaskManagers keep copies on their disk
+    local_backup_directory: str | None = None
+    from_local: bool = False  #: whether they restore from them
     directory: str | None = None
     savepoint_directory: str | None = None
 
@@ -261,6 +264,9 @@ def _checkpoints(reader: _Reader) -> CheckpointOptions:
         aligned_timeout=reader.get(options.ALIGNED_TIMEOUT),
         incremental=reader.get(options.INCREMENTAL),
         claims=reader.get(options.CLAIM_MODE) is options.RestoreClaimMode.CLAIM,
+        local_backup=reader.get(options.LOCAL_BACKUP),
+        local_backup_directory=reader.get(options.LOCAL_BACKUP_DIRECTORY),
+        from_local=reader.get(options.FROM_LOCAL),
         directory=reader.get(options.CHECKPOINT_DIRECTORY),
         savepoint_directory=reader.get(options.SAVEPOINT_DIRECTORY),
     )

@@ -188,6 +188,24 @@ INCREMENTAL = _option(
     False,
     "Store only what changed since the last checkpoint.",
 )
+LOCAL_BACKUP = _option(
+    "execution.checkpointing.local-backup.enabled",
+    BOOLEAN,
+    False,
+    "TaskManagers keep a copy of the newest checkpoint on their own disk. Not of state that lies in _metadata itself.",
+)
+LOCAL_BACKUP_DIRECTORY = _option(
+    "execution.checkpointing.local-backup.dirs",
+    _unset(TEXT),
+    None,
+    "Folder for those copies. Not set: state.backend.rocksdb.localdir, or the machine's folder for temporary files.",
+)
+FROM_LOCAL = _option(
+    "execution.state-recovery.from-local",
+    BOOLEAN,
+    False,
+    "What is restored is taken from those copies where they are whole, and from storage where they are not.",
+)
 CLAIM_MODE = _option(
     "execution.state-recovery.claim-mode",
     choice(RestoreClaimMode),

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from weir.clock import Clock, SystemClock
 from weir.config import JobOptions
-from weir.ids import OperatorId, WorkerId
+from weir.ids import CheckpointId, OperatorId, WorkerId
 from weir.operators.failures import operator_failure
 from weir.operators.job_code import JobCode
 from weir.records import Barrier
@@ -28,6 +28,7 @@ from weir.taskmanager import causes
 from weir.taskmanager.deployment import Builder, check_plan, open_tasks
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import RunAsync, SnapshotRequest
+from weir.taskmanager.local_copies import NO_COPIES, copies_of
 from weir.taskmanager.loop import AnyTask, DataLoop, metrics_report
 from weir.taskmanager.network import Endpoints, Network
 from weir.taskmanager.snapshots import SnapshotReader, SnapshotWriter
@@ -117,6 +118,7 @@ class WorkerRuntime:
         self._on_deployed = on_deployed
         self._execution: messages.Execution | None = None
         self._writer: SnapshotWriter | None = None
+        self._copies = NO_COPIES
         self._endpoints: Endpoints | None = None
         #: The JobManager was told that nothing runs any more: the first failure, or the end.
         self._over = False
@@ -182,6 +184,7 @@ class WorkerRuntime:
         elif isinstance(message, messages.NotifyComplete):
             for task in self.loop.tasks:
                 task.notify_complete(message.checkpoint_id)
+            self._forget_older_copies(CheckpointId(message.checkpoint_id))
         elif isinstance(message, messages.NotifyAborted):
             for task in self.loop.tasks:
                 task.abort(message.checkpoint_id)
@@ -195,20 +198,30 @@ class WorkerRuntime:
             code = self._load(deploy)
             check_plan(deploy, code)
             root = _open(deploy.checkpoint_root)
+            self._copies = copies_of(options, deploy.execution.job_id)
             self._writer = SnapshotWriter(
-                root, options.state_backend.type, incremental=options.state_backend.incremental
+                root,
+                options.state_backend.type,
+                incremental=options.state_backend.incremental,
+                copies=self._copies,
             )
             backend = backend_for(options.state_backend)
             prepared = Builder(deploy, code, self.worker, self, self.network, backend).build()
             self._endpoints = prepared.endpoints
             self.loop.tasks = prepared.tasks
             restore = _open(deploy.restore_root) if deploy.restore_root else root
-            open_tasks(prepared, deploy, SnapshotReader(restore, own=deploy.restore_root is None))
+            own = deploy.restore_root is None
+            open_tasks(prepared, deploy, SnapshotReader(restore, own=own, copies=self._copies))
+            self._copies.tell()
             self.network.open(deploy.execution, prepared.endpoints)
         except BaseException as error:  # noqa: BLE001  whatever loading or opening raised fails the deployment
             self._on_failure(None, error)
             return
         self._on_deployed()
+
+    def _forget_older_copies(self, completed: CheckpointId) -> None:
+        if self._copies is not NO_COPIES:
+            self._background.run(lambda: self._copies.completed(completed), lambda *_: None)
 
     def _stop_tasks(self) -> None:
         """Close every function and say that nothing runs any more."""

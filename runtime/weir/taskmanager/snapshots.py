@@ -24,16 +24,23 @@ from weir.state.registration import KeyedSnapshot
 from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle, object_handle
 from weir.storage import open_storage
 from weir.storage.base import Storage
+from weir.taskmanager.local_copies import NO_COPIES, LocalCopies
 
 
 class SnapshotWriter:
     """Makes snapshots durable: checkpoints below the job's folder, a savepoint in the folder that its barrier names."""
 
     def __init__(
-        self, storage: Storage | None, backend: StateBackendType, *, incremental: bool = False
+        self,
+        storage: Storage | None,
+        backend: StateBackendType,
+        *,
+        incremental: bool = False,
+        copies: LocalCopies = NO_COPIES,
     ) -> None:
         """``storage``: rooted at the job's folder; ``None``: nothing is stored, handles are inline."""
         self._storage = storage
+        self._copies = copies
         self._backend = backend
         self._incremental = incremental and storage is not None
 
@@ -52,17 +59,22 @@ class SnapshotWriter:
         in_flight: bytes | None = None,
     ) -> Mapping[OperatorId, OperatorSubtaskState]:
         """Write everything of one subtask; ``in_flight`` goes with the head of its chain. Raises ``StorageError``, ``SnapshotError``, ``SerializationError`` or ``LocalDiskError``."""
-        folder = self._storage
-        prefix = f"{paths.checkpoint_folder(CheckpointId(checkpoint_id))}/"
+        number = CheckpointId(checkpoint_id)
+        folder, copies = self._storage, self._copies
+        prefix = f"{paths.checkpoint_folder(number)}/"
         if savepoint:
-            folder, prefix = open_storage(savepoint), ""  # names relative to it: it may be moved
+            folder, prefix, copies = (
+                open_storage(savepoint),
+                "",
+                NO_COPIES,
+            )  # names relative to it: it may be moved
         states: dict[OperatorId, OperatorSubtaskState] = {}
         for operator, snapshot in operators:
             if snapshot.finish is not None:
                 snapshot.finish()
-            name = _StateNames(folder, prefix, execution, operator, subtask)
+            name = _StateNames(folder, prefix, execution, operator, subtask, number, copies)
             reuse = _reuse(self._incremental, savepoint=bool(savepoint), whole=whole)
-            keyed, shared = self._keyed(snapshot.keyed, name, CheckpointId(checkpoint_id), reuse)
+            keyed, shared = self._keyed(snapshot.keyed, name, reuse)
             states[operator.operator_id] = OperatorSubtaskState(
                 subtask=subtask,
                 keyed=self._store(keyed, name, paths.StateKind.KEYED),
@@ -81,14 +93,14 @@ class SnapshotWriter:
         self,
         snapshot: KeyedSnapshot | None,
         name: _StateNames,
-        checkpoint: CheckpointId,
         reuse: Reuse | None,
     ) -> tuple[bytes | None, tuple[StateHandle, ...] | None]:
         """The bytes of a state file, and the files that it is made of; ``reuse``: ``None`` of what every backend is to read."""
         if snapshot is None:
             return None, None
         if reuse is not None and name.folder is not None and isinstance(snapshot, IncrementalSnapshot):
-            increment = snapshot.increment(lambda file, data: name.share(checkpoint, file, data), reuse)
+            increment = snapshot.increment(name.share, reuse)
+            name.copies.keep_shared(name.checkpoint, increment.shared)
             return increment.data, increment.shared
         return snapshot.encode(), None
 
@@ -100,7 +112,7 @@ class SnapshotWriter:
         if self._backend is StateBackendType.MEMORY:
             check_memory_limit(name.operator.name, name.subtask, len(data))
             return inline_handle(data)
-        return store.write_state(name.folder, name.path(kind), data)
+        return name.store(kind, data)
 
 
 def _reuse(incremental: bool, *, savepoint: bool, whole: bool) -> Reuse | None:
@@ -116,7 +128,7 @@ def _stored(in_flight: bytes, name: _StateNames) -> StateHandle:
     """No state backend's business: in an object of its own unless it is small."""
     if name.folder is None:
         return inline_handle(in_flight)
-    return store.write_state(name.folder, name.path(paths.StateKind.IN_FLIGHT), in_flight)
+    return name.store(paths.StateKind.IN_FLIGHT, in_flight)
 
 
 @dataclass(frozen=True)
@@ -128,19 +140,26 @@ class _StateNames:
     execution: messages.Execution
     operator: ChainedOperator
     subtask: int
+    checkpoint: CheckpointId
+    copies: LocalCopies
 
-    def path(self, kind: paths.StateKind) -> str:
-        """Relative to ``folder``."""
-        return self.prefix + self._name(kind)
+    def store(self, kind: paths.StateKind, data: bytes) -> StateHandle:
+        """Store a file, unless it is small. Raises ``StorageError``."""
+        assert self.folder is not None
+        handle = store.write_state(self.folder, self.prefix + self._name(kind), data)
+        self.copies.keep(self.checkpoint, handle, data)
+        return handle
 
-    def share(self, checkpoint: CheckpointId, file: str, data: bytes) -> StateHandle:
+    def share(self, file: str, data: bytes) -> StateHandle:
         """Store a file that later checkpoints may be made of, too. Raises ``StorageError``."""
         assert self.folder is not None
-        path = paths.shared_file(checkpoint, self._name(paths.StateKind.KEYED), file)
+        path = paths.shared_file(self.checkpoint, self._name(paths.StateKind.KEYED), file)
         crashpoints.hit("worker.increment.before-upload")
         self.folder.write(path, data)
         crashpoints.hit("worker.increment.after-upload")
-        return object_handle(path, data)
+        handle = object_handle(path, data)
+        self.copies.keep(self.checkpoint, handle, data)
+        return handle
 
     def _name(self, kind: paths.StateKind) -> str:
         of = self.execution
@@ -150,10 +169,11 @@ class _StateNames:
 class SnapshotReader:
     """Reads what handles point at, and verifies it."""
 
-    def __init__(self, storage: Storage | None, *, own: bool = True) -> None:
-        """``own``: what is read lies in the job's own folder."""
+    def __init__(self, storage: Storage | None, *, own: bool = True, copies: LocalCopies = NO_COPIES) -> None:
+        """``own``: what is read lies in the job's own folder, of which there may be ``copies``."""
         self._storage = storage
         self._own = own
+        self._copies = copies if own else NO_COPIES
 
     def read(self, restored: messages.RestoredOperator) -> RestoredState:
         """All blobs of one operator. Raises ``SnapshotCorrupt`` naming the object."""
@@ -189,8 +209,13 @@ class SnapshotReader:
         return self._bytes(handle)
 
     def _bytes(self, handle: StateHandle) -> bytes:
+        copy = self._copies.read(handle)
+        if copy is not None:
+            return copy
         if self._storage is not None:
-            return store.read_state(self._storage, handle)
+            data = store.read_state(self._storage, handle)
+            self._copies.was_read(handle, data)
+            return data
         if handle.data is None:
             raise ValueError(f"state object {handle.path} is needed, but no checkpoint storage is set")
         return handle.checked(handle.data, "inline state")

@@ -41,6 +41,7 @@ from weir.rpc.messages import (
     WorkerReady,
     WorkerStarted,
 )
+from weir.taskmanager import local_copies
 from weir.taskmanager.worker_process import WORKER_MODULE, WorkerCallbacks, WorkerProcess
 
 log = structlog.get_logger()
@@ -98,6 +99,8 @@ class Supervisor:
         self._early_deaths = 0
         self._link: JobManagerLink | None = None
         self._stopping = False
+        #: Where jobs that ran here keep copies of their snapshots.
+        self._copies: set[str] = set()
 
     async def run(self) -> None:
         """Serve until dismissed."""
@@ -214,7 +217,10 @@ class Supervisor:
             return  # it ended; the JobManager has been told, or is being told
         inner = codec.decode_for_worker(message.payload)
         if isinstance(inner, Deploy):
-            process.stall_timeout = JobOptions.from_settings(inner.settings).process.stall_timeout
+            options = JobOptions.from_settings(inner.settings)
+            process.stall_timeout = options.process.stall_timeout
+            copies = local_copies.folder_of(options, inner.execution.job_id)
+            self._copies |= set() if copies is None else {copies}
             crashpoints.hit("supervisor.deploy.before-pass")
         elif isinstance(inner, TriggerCheckpoint):
             crashpoints.hit("supervisor.trigger.before-pass")
@@ -309,6 +315,7 @@ class Supervisor:
         for process in processes:
             process.release()
         await asyncio.gather(*(process.wait_ended() for process in processes))
+        local_copies.remove(self._copies)
 
 
 def _log_text(question: ReadLog) -> LogText:
