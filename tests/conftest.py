@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.commands import weir
 from tests.support.minio_process import minio_server
 from tests.support.s3_servers import s3
 from tests.support.seaweed import seaweed
+from weir.serde import allow_pickle, allow_pickle_by
 
 __all__ = ["minio_server", "s3", "seaweed", "weir"]  # fixtures: real S3 servers, the command line
 
@@ -33,6 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--rewrite-golden"):
         items[:] = [item for item in items if "golden" in getattr(item, "fixturenames", ())]
+
+
+@pytest.fixture
+def pickle_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A key for pickled state, which this process has for the length of a test, in a file for others."""
+    path = tmp_path_factory.mktemp("pickle") / "key"
+    path.write_bytes(secrets.token_bytes(32))
+    allow_pickle_by(str(path))
+    yield path
+    allow_pickle(None)
 
 
 @pytest.fixture

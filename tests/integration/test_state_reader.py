@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from tests.support import oracle
+from tests.support import oracle, waiting
 from tests.support.clusters import FAST, files_of, wait_for
-from tests.support.kept_job import AT_THE_END, KEYS, RULES, Last, Mean, expected, spec
+from tests.support.kept_job import AT_THE_END, GROUPS_OF_NUMBERS, KEY, KEYS, RULES, Last, Mean, expected, spec
 from tests.support.processes import ROOT
 from weir import (
     AggregatingStateDescriptor,
@@ -24,8 +25,10 @@ from weir import (
 from weir.checkpoint.inspection import inspect_snapshot
 from weir.checkpoint.store import load
 from weir.errors import SerializationError, SnapshotError, SnapshotMismatch, StateAccessError
+from weir.ids import JobId
 from weir.local import LocalCluster
-from weir.serde import PickleSerializer
+from weir.rpc.requests import JobState
+from weir.serde import PickleSerializer, allow_pickle
 from weir.state_reader import Savepoint
 
 KEPT = (ROOT / "tests/fixtures/kept/format-1/savepoint").as_uri()
@@ -38,12 +41,20 @@ ALL = [
     COUNT,
     LAST,
     ValueStateDescriptor("ballast", str),
-    ValueStateDescriptor("pickled", PickleSerializer()),
+    ValueStateDescriptor("pickled", PickleSerializer(unsigned=True)),
     SEEN,
     BY_DIGIT,
     LARGEST,
     AggregatingStateDescriptor("mean", Mean(), tuple[int, int]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def key() -> Iterator[None]:
+    """The kept job's own."""
+    allow_pickle(KEY)
+    yield
+    allow_pickle(None)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +135,26 @@ def test_keys_and_max_parallelism_change_and_nothing_is_lost(tmp_path: Path) -> 
     assert (set(again.event_timers), set(again.processing_timers)) == moved
 
 
+def test_a_job_goes_on_exactly_at_the_layout_to_which_its_state_was_migrated(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """Keys are numbers now, in 50 key groups, read by three subtasks where two had written. Row C7."""
+    savepoint = Savepoint.load(KEPT)
+    number = lambda key: int(key.removeprefix("key "))
+    savepoint.operator("kept").migrate(*ALL, key=number, max_parallelism=GROUPS_OF_NUMBERS)
+    written = savepoint.write(str(tmp_path / "migrated"))
+    (tmp_path / "gate").touch()
+    wanted = spec(tmp_path, parallelism=3, restore_from=written)
+    job = cluster.submit(structs.replace(wanted, args=(*wanted.args, "keys=number")))
+    status = cluster.wait(job, timeout=120)
+    assert status.state is JobState.FINISHED, status.failures
+    told = [line for line in oracle.visible(str(tmp_path / "out")) if line["kind"] == "kept"]
+    assert len(told) == KEYS
+    assert {line["k"]: line for line in told} == {
+        number(line["k"]): {**line, "k": number(line["k"])} for line in expected()
+    }
+
+
 def test_a_migration_says_what_is_missing_and_what_becomes_one() -> None:
     kept = Savepoint.load(KEPT).operator("kept")
     with pytest.raises(StateAccessError, match=r"also has the state .*'last'.*; give the descriptors of all"):
@@ -160,7 +191,7 @@ def test_a_diff_tells_what_was_changed_offline_and_nothing_else_without_the_jobs
     kept, ruled = savepoint.operator("kept"), savepoint.operator("ruled")
     last, pickled = (
         kept.keyed_state(LAST),
-        kept.keyed_state(ValueStateDescriptor("pickled", PickleSerializer())),
+        kept.keyed_state(ValueStateDescriptor("pickled", PickleSerializer(unsigned=True))),
     )
     was = last["key 2"]
     last["key 2"] = Last(-1, "changed", [])
@@ -194,12 +225,9 @@ def test_an_operator_may_be_left_out(tmp_path: Path) -> None:
 
 
 def test_an_incremental_checkpoint_is_read_too(cluster: LocalCluster, tmp_path: Path) -> None:
-    settings = {
-        "state.backend.type": "RocksDB",
-        "execution.checkpointing.incremental": "true",
-        "execution.checkpointing.interval": "100ms",
-    }
-    job = cluster.submit(structs.replace(spec(tmp_path, restore_from=KEPT), overrides=settings))
+    incremental = {"state.backend.type": "RocksDB", "execution.checkpointing.incremental": "true"}
+    wanted = spec(tmp_path, restore_from=KEPT)
+    job = cluster.submit(structs.replace(wanted, overrides=wanted.overrides | incremental))
     wait_for(cluster, job, lambda status: status.checkpoints.completed > 1)
     cluster.suspend(job)
     chosen = max(tmp_path.glob("checkpoints/*/chk-*"), key=lambda path: int(path.name.removeprefix("chk-")))
@@ -211,3 +239,47 @@ def test_an_incremental_checkpoint_is_read_too(cluster: LocalCluster, tmp_path: 
     written = read.write(str(tmp_path / "savepoint"))
     assert '"shared/' not in (tmp_path / "savepoint/_metadata").read_text()
     assert inspect_snapshot(load(written)).faults == ()
+
+
+class Gadget:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> object:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_that_somebody_else_put_into_a_savepoint_runs_nowhere(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """Row R36: not in the command line, not in the JobManager, and in a worker only with the job's own signature."""
+    proof = tmp_path / "ran"
+
+    def with_gadget(name: str, key: bytes) -> str:
+        allow_pickle(key)
+        savepoint = Savepoint.load(KEPT)
+        kept = savepoint.operator("kept")
+        kept.keyed_state(ValueStateDescriptor("pickled", PickleSerializer(unsigned=True)))["key 1"] = Gadget(
+            proof
+        )
+        return savepoint.write(str(tmp_path / name))
+
+    def submitted(name: str, path: str) -> JobId:
+        (tmp_path / name).mkdir()
+        return cluster.submit(spec(tmp_path / name, restore_from=path))
+
+    foreign = with_gadget("foreign", b"the key of somebody else, of 32 bytes and more")
+    for command in (["inspect", foreign], ["diff", KEPT, foreign]):
+        subprocess.run(
+            [sys.executable, "-m", "weir", *command], check=True, capture_output=True, cwd=tmp_path
+        )
+    job = submitted("refused", foreign)
+    status = wait_for(cluster, job, lambda status: bool(status.failures))
+    assert "signed with another key than that of state.pickle.key-file" in status.failures[0].failure.message
+    cluster.cancel(job)
+    assert not proof.exists()
+    job = submitted("let", with_gadget("own", KEY))
+    waiting.wait_for(proof.exists, "the gadget works where it is let")
+    cluster.cancel(job)

@@ -3,7 +3,7 @@
 Its state is of every kind there is. Every later Weir must go on from each of them, so nothing here may change what an operator
 finds: names, uids, types and keys stay; new kinds of state get operators of their own. ``python -m tests.support.kept_job
 FOLDER`` writes what is to be kept of this Weir.
-Arguments are ``name=value``: ``out``, ``gate``.
+Arguments are ``name=value``: ``out``, ``gate``, and ``keys=number`` after a migration.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ ROWS, KEYS, RULE_COUNT, LIMIT = 3000, 24, 8, 300
 AT_THE_END, NEVER = 10**9, 4 * 10**12
 #: So much that a subtask's state is a file of its own.
 BALLAST = 2000
+GROUPS_OF_NUMBERS = 50
+KEY = b"a key for tests, 32 bytes and more"
 RULES = MapStateDescriptor("rules", int, str)
 
 
@@ -100,7 +102,7 @@ class Keeping(KeyedProcessFunction):
         self.count = ctx.get_state(ValueStateDescriptor("count", int))
         self.last = ctx.get_state(ValueStateDescriptor("last", Last))
         self.ballast = ctx.get_state(ValueStateDescriptor("ballast", str))
-        self.pickled = ctx.get_state(ValueStateDescriptor("pickled", PickleSerializer()))
+        self.pickled = ctx.get_state(ValueStateDescriptor("pickled", PickleSerializer(unsigned=True)))
         self.seen = ctx.get_list_state(ListStateDescriptor("seen", int))
         self.by_digit = ctx.get_map_state(MapStateDescriptor("by-digit", str, int | None))
         self.largest = ctx.get_reducing_state(ReducingStateDescriptor("largest", max, int))
@@ -146,6 +148,11 @@ def by_key(row: dict[str, Any]) -> str:
     return f"key {(row['v'] or 0) % KEYS}"
 
 
+def by_number(row: dict[str, Any]) -> int:
+    """As ``by_key``, for a job that goes on after its keys were migrated."""
+    return (row["v"] or 0) % KEYS
+
+
 def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
     given = options(arguments)
     numbers = Gated(
@@ -162,7 +169,10 @@ def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
     rows = env.from_source(numbers, times, "numbers").uid("numbers")
     rules = env.from_source(DataGeneratorSource(lambda i: i, count=RULE_COUNT), always, "rules").uid("rules")
     ruled = rows.connect(rules.broadcast(RULES)).process(Ruled()).uid("ruled")
-    kept = ruled.key_by(by_key).process(Keeping()).uid("kept")
+    if given.get("keys") == "number":
+        kept = ruled.key_by(by_number).process(Keeping()).uid("kept").set_max_parallelism(GROUPS_OF_NUMBERS)
+    else:
+        kept = ruled.key_by(by_key).process(Keeping()).uid("kept")
     kept.sink_to(FileSink.for_json_lines(given["out"])).uid("out")
 
 
@@ -189,13 +199,20 @@ def expected() -> Iterator[dict[str, Any]]:
 def spec(
     folder: Path, parallelism: int = 2, restore_from: str | None = None, interval: str = "100ms"
 ) -> JobSpec:
+    """Of format 1 pickles were not signed; what is written now is."""
+    key = folder / "key"
+    key.write_bytes(KEY)
     return JobSpec(
         name="kept",
         entrypoint="tests.support.kept_job:build",
         args=(f"out={folder}/out", f"gate={folder}/gate"),
         python_path=(str(ROOT),),
         parallelism=parallelism,
-        overrides={"state.backend.type": "FileSystem", "execution.checkpointing.interval": interval},
+        overrides={
+            "state.backend.type": "FileSystem",
+            "execution.checkpointing.interval": interval,
+            "state.pickle.key-file": str(key),
+        },
         checkpoint_storage=f"file://{folder}/checkpoints",
         restore_from=restore_from,
     )

@@ -17,7 +17,7 @@ from weir.checkpoint.metadata import (
 from weir.graph.identity import enumerator_id
 from weir.ids import AttemptId, CheckpointId, OperatorId, operator_id_of_uid
 from weir.keygroups import key_group, key_group_range
-from weir.serde import PickleSerializer
+from weir.serde import PickleSerializer, allow_pickle
 from weir.state import (
     KeyCell,
     KeyedStateStore,
@@ -38,6 +38,14 @@ EPOCH, ATTEMPT = 1, AttemptId(1)
 
 def keyed_state(index: int, parallelism: int = 2, keys: int = 20) -> bytes:
     """Value, map, list and pickled state and timers of both kinds, for the subtask's own keys out of ``keys``."""
+    allow_pickle(b"a key for tests, 32 bytes and more")
+    try:
+        return _keyed_state(index, parallelism, keys)
+    finally:
+        allow_pickle(None)
+
+
+def _keyed_state(index: int, parallelism: int, keys: int) -> bytes:
     cell = KeyCell()
     groups = key_group_range(128, parallelism, index)
     keyed = KeyedStateStore(cell, 128, groups, "count")

@@ -171,6 +171,7 @@ class StateBackendOptions:
     incremental: bool = False
     local_directory: str | None = None  #: of RocksDB; ``None``: the machine's folder for temporary files
     memory: int = 256 * 2**20  #: bytes for RocksDB's state in one slot
+    pickle_key_file: str | None = None  #: ``None``: nothing is pickled
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,7 @@ class JobOptions:
                 incremental=reader.get(options.INCREMENTAL),
                 local_directory=reader.get(options.ROCKSDB_DIRECTORY),
                 memory=reader.get(options.ROCKSDB_MEMORY),
+                pickle_key_file=reader.get(options.PICKLE_KEY_FILE),
             ),
             pipeline=_pipeline(reader),
             process=_process(reader),

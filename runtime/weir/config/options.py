@@ -238,6 +238,13 @@ ROCKSDB_MEMORY = _option(
     256 * 2**20,
     "Memory for the state of all operators of a slot: half for RocksDB, half for decoded values.",
 )
+PICKLE_KEY_FILE = _option(
+    "state.pickle.key-file",
+    _unset(TEXT),
+    None,
+    "File with the job's secret, at least 32 bytes, on every TaskManager: with it PickleSerializer() is allowed, and pickled state is "
+    "signed and read only with a good signature. Not set: state that would be pickled is refused.",
+)
 
 # ---- restarts
 RESTART_STRATEGY = _option(

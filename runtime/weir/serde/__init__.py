@@ -7,7 +7,15 @@ from weir.serde.base import Description, Serializer, encode_each
 from weir.serde.compatibility import check_compatible
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.keys import KeySerializer
-from weir.serde.pickled import PickleSerializer
+from weir.serde.pickled import (
+    PickleSerializer,
+    allow_pickle,
+    allow_pickle_by,
+    allow_pickle_here,
+    check_allowed,
+    read_signed,
+    signed_pickle,
+)
 from weir.serde.registry import serializer_for, serializer_from_description
 from weir.serde.typed import TypedSerializer
 
@@ -18,8 +26,14 @@ __all__ = [
     "PickleSerializer",
     "Serializer",
     "TypedSerializer",
+    "allow_pickle",
+    "allow_pickle_by",
+    "allow_pickle_here",
+    "check_allowed",
     "check_compatible",
     "encode_each",
+    "read_signed",
     "serializer_for",
     "serializer_from_description",
+    "signed_pickle",
 ]

@@ -128,7 +128,7 @@ def _pack(value: Any) -> Any:
         raise SerializationError(
             f"{value!r:.80} is of type {type_name(type(value))}, which needs to be declared: give the descriptor the "
             "type (dataclass, NamedTuple, TypedDict, msgspec.Struct, pydantic model, Enum), convert the value to builtin types, or "
-            "pass PickleSerializer() as the type"
+            "pass PickleSerializer() as the type (needs state.pickle.key-file)"
         )
     return packer(value)
 

@@ -147,4 +147,4 @@ class Inspection:
         return known
 
 
-_REMEDY: Final = "leave the type out for builtin values, declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, pydantic model, Enum or builtin type, or pass PickleSerializer()"
+_REMEDY: Final = "leave the type out for builtin values, declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, pydantic model, Enum or builtin type, or pass PickleSerializer() (needs state.pickle.key-file)"

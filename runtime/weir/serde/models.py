@@ -33,7 +33,7 @@ def fields_of(cls: Any) -> Any:
     if private:
         raise SerializationError(
             f"model {type_name(cls)} has the private attribute {private[0]}, which is not part of its fields; make it a "
-            "field, compute it from the fields, or pass PickleSerializer()"
+            "field, compute it from the fields, or pass PickleSerializer() (needs state.pickle.key-file)"
         )
     types = {name: field.annotation for name, field in cls.model_fields.items()}
     return TypedDict(cls.__name__, types, total=False)  # type: ignore[operator]  # the functional form, at run time

@@ -43,11 +43,10 @@ def serializer_for(type_: Any) -> Serializer:
     return TypedSerializer(type_)
 
 
-def serializer_from_description(description: Description, allow_pickle: bool = False) -> Serializer:
+def serializer_from_description(description: Description) -> Serializer:
     """A serializer that reads what was written with ``description``, for tools that have no user code.
 
-    Raises ``SerializationError`` for user classes, own serializers, and for pickle unless it is allowed
-    (reading a pickle runs code).
+    Raises ``SerializationError`` for user classes, own serializers, and for pickle (reading one runs code).
     """
     name = description.get("serializer")
     if name == DynamicSerializer.name:
@@ -55,8 +54,6 @@ def serializer_from_description(description: Description, allow_pickle: bool = F
     if name == TypedSerializer.name:
         return TypedSerializer(_rebuilt(description["type"]))
     if name == PickleSerializer.name:
-        if allow_pickle:
-            return PickleSerializer()
         raise SerializationError(
             "pickled state is read by the job's own workers only: reading a pickle runs code"
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 import msgspec
 
 from weir.errors import SerializationError, StateAccessError
-from weir.serde import Description, Serializer, serializer_for
+from weir.serde import Description, Serializer, check_allowed, serializer_for
 from weir.state.ttl_config import StateTtlConfig
 
 if TYPE_CHECKING:
@@ -140,6 +140,11 @@ class StateDescriptor:
 
     def _stamped(self, role: str) -> Serializer:
         return Stamped(self._serializers[role])
+
+    def check_serializers(self, what: str) -> None:
+        """Raises ``SerializationError`` if ``what``, the state of this descriptor, would be pickled and must not be."""
+        for role, serializer in self._serializers.items():
+            check_allowed(serializer, what if role == "value" else f"the {role} of {what}")
 
     def signature(self) -> Description:
         """Kind and types as data, for comparing and for snapshots."""

@@ -131,6 +131,7 @@ class OperatorStateStore:
             )
         known = self._registered.get(name)
         if known is None:
+            descriptor.check_serializers(f"operator state {name!r} of operator {self._operator}")
             handle: State = (
                 OperatorMapState({}) if mode is OperatorStateMode.BROADCAST else OperatorListState()
             )

@@ -136,6 +136,7 @@ class KeyedStates(ABC):
                 f"state {name!r} of operator {self._operator} is asked for while records are processed; "
                 "get state in open() and keep the handle"
             )
+        descriptor.check_serializers(f"state {name!r} of operator {self._operator}")
         if descriptor.ttl is not None:
             self.lives[name] = Lifetime(descriptor.ttl, self.time)
         handle = self._adopt(descriptor)

@@ -1,8 +1,8 @@
 """What an unaligned barrier overtook at the inputs of one subtask, as bytes of a checkpoint, and back.
 
 A :class:`Recording` is one channel: what stood before the barrier, in order, as it came over the wire, with what its decoder
-had learned by then. Rows that came by reference are encoded at once: whoever processes them may change them. Only TaskManagers
-read these bytes: rows travel pickled where they are not plain.
+had learned by then. Rows that came by reference are pickled at once: whoever processes them may change them. A checkpoint gets
+them in other forms (``stored_rows``), for who writes to its storage must not run code here by them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from weir.records import (
     SplitsAssigned,
     StreamElement,
 )
-from weir.taskmanager import wire
+from weir.taskmanager import stored_rows, wire
 from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
 from weir.taskmanager.row_codec import RowDecoder
 
-_MAGIC: Final = b"WEIRINFLIGHT\x01\n"
+_VERSION: Final = 2
+_MAGIC: Final = b"WEIRINFLIGHT" + bytes([_VERSION]) + b"\n"
 #: What is said again after a restore: barriers belong to one attempt, and who ended says so anew.
 _NOT_KEPT: Final = (Barrier, EndOfInput, SplitsAssigned)
 _NOT_KEPT_KINDS: Final = frozenset({int(wire.Kind.BARRIER), int(wire.Kind.END), int(wire.Kind.SPLITS)})
@@ -53,17 +54,15 @@ class RecordedChannel(msgspec.Struct, frozen=True, array_like=True):
     """One channel in a checkpoint."""
 
     name: ChannelName
-    numbered: bytes  #: the decoder's numbered keys, pickled, or nothing
     schema: bytes  #: the decoder's schema, or nothing
-    elements: list[tuple[int, bytes]]  #: kinds and payloads of frames
+    elements: list[tuple[int, bytes]]  #: kinds and payloads of frames, rows as ``stored_rows`` has them
 
     def decoded(self) -> Iterator[tuple[StreamElement, int]]:
         """Each element with its bytes, as credit counts them."""
-        rows = RowDecoder(pickle.loads(self.numbered) if self.numbered else [])
         columns = ColumnDecoder(self.schema)
         for kind, payload in self.elements:
             if kind == wire.Kind.ROWS:
-                yield rows.decode(payload), len(payload)
+                yield stored_rows.decode(payload), len(payload)
             elif kind == wire.Kind.COLUMNS:
                 yield columns.decode(payload), len(payload)
             else:
@@ -121,14 +120,24 @@ class Recording:
         if self._fault is not None:
             raise SerializationError(
                 f"rows that an unaligned barrier overtook cannot be stored: {type(self._fault).__name__}: {self._fault}; "
-                "make them picklable, or switch unaligned checkpoints off"
+                "make them of builtin types, or switch unaligned checkpoints off"
             ) from self._fault
         if not self._elements:
             return None
-        coded = any(kind == wire.Kind.ROWS for kind, _ in self._elements)
-        numbered = pickle.dumps(self._numbered, protocol=5) if coded and self._numbered else b""
         schema = b"" if self._schema is None else self._schema.serialize().to_pybytes()
-        return RecordedChannel(self._name, numbered, schema, self._elements)
+        return RecordedChannel(self._name, schema, self._stored())
+
+    def _stored(self) -> list[tuple[int, bytes]]:
+        rows = RowDecoder(self._numbered)
+        try:
+            return [
+                (kind, stored_rows.encode(rows.decode(payload)) if kind == wire.Kind.ROWS else payload)
+                for kind, payload in self._elements
+            ]
+        except SerializationError as error:
+            raise SerializationError(
+                f"rows that an unaligned barrier overtook cannot be stored: {error}; or switch unaligned checkpoints off"
+            ) from error
 
 
 def encode(parallelism: int, max_parallelism: int, recordings: Iterable[Recording]) -> bytes | None:
@@ -144,7 +153,7 @@ def decode(data: bytes) -> InFlight:
     if data[: len(_MAGIC)] != _MAGIC:
         if data[: len(_MAGIC) - 2] == _MAGIC[:-2]:
             raise SnapshotMismatch(
-                f"in-flight data has format version {data[len(_MAGIC) - 2]}, this Weir reads 1; "
+                f"in-flight data has format version {data[len(_MAGIC) - 2]}, this Weir reads {_VERSION}; "
                 "restore with the Weir that wrote it"
             )
         raise SnapshotCorrupt(f"not in-flight data: it begins with {data[: len(_MAGIC)]!r}")

@@ -20,6 +20,7 @@ from weir.operators.failures import operator_failure
 from weir.operators.job_code import JobCode
 from weir.records import Barrier
 from weir.rpc import messages
+from weir.serde import allow_pickle, allow_pickle_by
 from weir.state.backend import backend_for
 from weir.state.snapshot import OperatorSubtaskState
 from weir.storage import open_storage
@@ -195,6 +196,7 @@ class WorkerRuntime:
         assert self.network is not None
         try:
             options = JobOptions.from_settings(deploy.settings)
+            _allow_pickle(options)
             code = self._load(deploy)
             check_plan(deploy, code)
             root = _open(deploy.checkpoint_root)
@@ -272,6 +274,13 @@ class WorkerRuntime:
         if now >= self._metrics_at and self.loop.tasks and self._execution is not None:
             self._metrics_at = now + METRICS_SECONDS
             self._send(metrics_report(self._execution, self.loop.tasks, self.loop))
+
+
+def _allow_pickle(options: JobOptions) -> None:
+    if options.state_backend.pickle_key_file is None:
+        allow_pickle(None)
+    else:
+        allow_pickle_by(options.state_backend.pickle_key_file)
 
 
 def _open(uri: str | None) -> Storage | None:

@@ -17,6 +17,7 @@ from weir.functions import TimeDomain
 from weir.keygroups import KeyRouter
 from weir.operators.base import Operator
 from weir.records import MAX_TIMESTAMP, MIN_TIMESTAMP, RowBatch, StreamElement, Watermark
+from weir.serde import allow_pickle_here
 from weir.state.descriptors import StateDescriptor
 from weir.taskmanager.watermarks import WatermarkMerge
 from weir.testing.manual_clock import ManualClock
@@ -53,6 +54,7 @@ class Harness(Outputs[OUT], Generic[IN, OUT]):
         restored: Snapshot | None = None,
     ) -> None:
         super().__init__()
+        allow_pickle_here()
         self.clock = clock or ManualClock(restored.taken_ms if restored is not None else 0)
         self._subject = subject
         self._settings = settings

@@ -317,6 +317,7 @@ class Gadget:
         return os.mkdir, (self.folder,)
 
 
+@pytest.mark.usefixtures("pickle_key")
 @pytest.mark.parametrize("now", [None, object, int, str], ids=str)
 def test_a_pickle_in_a_snapshot_is_never_read_where_the_program_does_not_say_so(tmp_path, now):
     proof = tmp_path / "ran"
