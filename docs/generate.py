@@ -1,7 +1,7 @@
 """Writes the reference pages that are made from the code: ``python docs/generate.py`` (``make docs``).
 
 ``settings.md`` comes from ``weir.config.OPTIONS``, ``command-line.md`` from the commands' own help, ``chart-values.md`` from the chart's schema, ``rest.md`` from the
-table of routes, the resources from ``resource_pages``, ``events.md`` from the operator's catalogue, the rest from ``api_pages``. A test compares the pages with what this script would write.
+table of routes, the resources from ``resource_pages``, ``events.md`` from the operator's catalogue, ``crash-points.md`` from the code and the tests, the rest from ``api_pages``. A test compares the pages with what this script would write.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ sys.path.insert(
     0, str(Path(__file__).resolve().parent.parent)
 )  # run by its path it knows only its own folder
 
-from docs import api_pages, chart_page, events_page, resource_pages
+from docs import api_pages, chart_page, crash_page, events_page, resource_pages
 from weir.cli.main import weir
 from weir.cli.resource import SETTING_FIELDS
 from weir.config import OPTIONS
@@ -212,6 +212,7 @@ PAGES = {
     "python.md": api_pages.python_api,
     "testing.md": api_pages.testing_api,
     "state-reader.md": api_pages.state_reader_api,
+    "crash-points.md": crash_page.crash_points,
 }
 
 

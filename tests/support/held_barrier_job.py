@@ -9,7 +9,14 @@ import os
 import time
 from pathlib import Path
 
-from weir import CoMapFunction, DataGeneratorSource, MapFunction, PrintSink, StreamExecutionEnvironment
+from weir import (
+    CoMapFunction,
+    DataGeneratorSource,
+    FileSink,
+    MapFunction,
+    PrintSink,
+    StreamExecutionEnvironment,
+)
 
 RATE = 200
 POLL_S = 0.01
@@ -54,3 +61,36 @@ def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
     held = rows("b").map(Hold(folder)).name("hold").uid("hold").disable_chaining().slot_sharing_group("hold")
     joined = rows("a").connect(held).map(Journal(folder)).name("join").uid("join")
     joined.slot_sharing_group("default").sink_to(PrintSink()).uid("out").slot_sharing_group("default")
+
+
+def visible(env: StreamExecutionEnvironment, args: list[str]) -> None:
+    """The same with files, and beside it rows of C that have one input all the way."""
+    folder = Path(args[0])
+
+    def rows(name: str):
+        made = DataGeneratorSource(lambda i: (i, time.monotonic()), rows_per_second=RATE)
+        return env.from_source(made, name=name).uid(name).slot_sharing_group("default")
+
+    def shown(stream, name: str):
+        stream.sink_to(FileSink.for_json_lines(str(folder / name))).uid(f"to-{name}").slot_sharing_group(
+            "default"
+        )
+
+    held = rows("b").map(Hold(folder)).name("hold").uid("hold").disable_chaining().slot_sharing_group("hold")
+    joined = (
+        rows("a").connect(held).map(Passing(folder)).name("join").uid("join").slot_sharing_group("default")
+    )
+    shown(joined, "joined")
+    shown(rows("c").map(lambda row: ("c", row[0])).uid("forward"), "forward")
+
+
+class Passing(Journal):
+    """Writes down and passes on."""
+
+    def map1(self, value):
+        super().map1(value)
+        return "a", value[0]
+
+    def map2(self, value):
+        super().map2(value)
+        return "b", value[0]

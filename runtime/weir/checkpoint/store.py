@@ -223,12 +223,13 @@ def delete_snapshot(folder: Storage) -> None:
             folder.delete(info.name)
 
 
-def shared_with_none(job: Storage, snapshot: LoadedSnapshot) -> list[str]:
-    """Shared files in the folder ``job`` that ``snapshot`` is made of and no other checkpoint there is; none if one is unreadable."""
-    others = [number for number in existing_checkpoints(job) if number != snapshot.metadata.checkpoint_id]
+def needed_by_none(job: Storage, but: CheckpointId) -> list[str]:
+    """Shared files in the folder ``job``, whose log is closed, of which no checkpoint there is made ``but`` one; none if one is unreadable."""
+    others = [number for number in existing_checkpoints(job) if number != but]
     names = [info.name for prefix in ("chk-", paths.SHARED) for info in job.list(prefix)]
     found = shared_files(job, names, others, _LAST)
-    return sorted(_shared_of(snapshot.metadata) - found.referenced) if found is not None else []
+    ours = {name for name in names if paths.parse_shared(name) is not None}
+    return sorted(ours - found.referenced) if found is not None else []
 
 
 def _shared_of(metadata: SnapshotMetadata) -> set[str]:
@@ -257,16 +258,17 @@ def sweep(
 def shared_files(
     job: Storage, names: Iterable[str], keep: Iterable[CheckpointId], newest: CheckpointId
 ) -> retention.Shared | None:
-    """What the snapshots in ``keep``, as far as they are among ``names``, are made of; ``None`` when one cannot be read.
+    """What the snapshots in ``keep``, as far as they are there, are made of; ``None`` when one cannot be read.
 
-    ``newest``: the newest completed checkpoint.
+    ``names``: a listing, which may lack what is there. ``newest``: the newest completed checkpoint.
     """
     listed = set(names)
     if not any(name.startswith(paths.SHARED) for name in listed):
         return None
     referenced: set[str] = set()
     for checkpoint in keep:
-        if paths.checkpoint_metadata(checkpoint) not in listed:
+        recorded = paths.checkpoint_metadata(checkpoint)
+        if recorded not in listed and not _exists(job, recorded):
             continue
         try:
             snapshot = load_folder(PrefixedStorage(job, paths.checkpoint_folder(checkpoint)))
@@ -276,13 +278,23 @@ def shared_files(
     return retention.Shared(frozenset(referenced), newest)
 
 
-def delete_shared(fence: FenceLog, job: Storage, newest: CheckpointId) -> None:
-    """Delete shared files that no snapshot is made of, nor will be; ``newest`` is the newest completed checkpoint.
+def _exists(folder: Storage, name: str) -> bool:
+    try:
+        folder.size(name)
+    except ObjectNotFound:
+        return False
+    return True
 
+
+def delete_shared(fence: FenceLog, job: Storage, kept: Iterable[CheckpointId]) -> None:
+    """Delete shared files that no snapshot is made of, nor will be; ``kept``: the completed checkpoints, the newest at the end.
+
+    A listing is a hint: what is ``kept`` counts whether it is listed or not.
     Raises ``Fenced`` when another process owns the job; nothing more is deleted then.
     """
     names = [info.name for prefix in ("chk-", paths.SHARED) for info in job.list(prefix)]
-    found = {split[0] for name in names if (split := paths.split_checkpoint(name))}
+    *_, newest = kept = tuple(kept)
+    found = {split[0] for name in names if (split := paths.split_checkpoint(name))} | set(kept)
     shared = shared_files(job, names, found, newest)
     _delete_shared(fence, job, retention.classify(names, found, newest, fence.epoch, shared))
 

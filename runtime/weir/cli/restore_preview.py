@@ -17,9 +17,11 @@ from weir.checkpoint.inspection import FileFault, OperatorFacts, inspect_snapsho
 from weir.checkpoint.metadata import SnapshotKind
 from weir.checkpoint.restorability import Fit, OperatorFit
 from weir.checkpoint.state_counts import StateFacts
+from weir.checkpoint.store import LoadedSnapshot
 from weir.cli.plan import plan_resource
 from weir.cli.resource import read_target
 from weir.cli.text import counted, size, table
+from weir.errors import SnapshotError
 from weir.graph.physical import PhysicalPlan
 from weir.graph.render import render
 from weir.ids import CheckpointId, JobId, OperatorId
@@ -112,6 +114,8 @@ def preview(job: PlannedJob, path: str) -> RestorePreview:
     if facts.faults:
         damage = "; ".join(fault.message for fault in facts.faults)
         refused = damage if refused is None else f"{damage}; {refused}"
+    else:
+        refused = refused or _lost_rows(job.plan, snapshot)
     held = {operator.operator_id: operator for operator in facts.operators}
     return RestorePreview(
         snapshot=facts.uri,
@@ -138,6 +142,27 @@ def preview_text(found: RestorePreview) -> str:
     else:
         lines.append(f"  would be restored{': ' if found.dropped else ''}{_dropped(found)}")
     return "\n".join(lines) + "\n"
+
+
+def _lost_rows(plan: PhysicalPlan, snapshot: LoadedSnapshot) -> str | None:
+    """What a worker would refuse: rows on their way along an edge that is gone. Their names are read, they are not."""
+    if not any(operator.in_flight for operator in snapshot.metadata.operators):
+        return None
+    # With it comes the room of the tasks: only where a snapshot holds such rows.
+    from weir.taskmanager import in_flight
+    from weir.taskmanager.receiving import unreceived
+
+    for operator in snapshot.metadata.operators:
+        for subtask in operator.subtasks:
+            if subtask.in_flight is None:
+                continue
+            try:
+                found = in_flight.decode(snapshot.read_state(subtask.in_flight))
+            except SnapshotError as error:
+                return str(error)
+            if fault := unreceived(plan, operator.operator_id, found):
+                return fault
+    return None
 
 
 def _uid(fit: OperatorFit, facts: OperatorFacts | None) -> UidPreview:

@@ -413,7 +413,7 @@ class Checkpointing:
         if due:
             self._spawn(self._clean(self._journal.delete, due))
             if self._options.incremental:
-                self._spawn(self._clean(self._journal.delete_shared, self._coordinator.completed[-1]))
+                self._spawn(self._clean(self._journal.delete_shared, tuple(self._coordinator.completed)))
 
     async def _clean(self, call: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -143,7 +143,7 @@ class Journal(Protocol):
         """Delete completed checkpoints. Raises ``Fenced``."""
         ...
 
-    def delete_shared(self, newest: CheckpointId) -> None:
+    def delete_shared(self, kept: tuple[CheckpointId, ...]) -> None:
         """Delete files that no checkpoint is made of, nor will be; ``newest``: the newest completed one. Raises ``Fenced``."""
         ...
 
@@ -239,6 +239,7 @@ class StoredJournal:
         line = LogView((*started.view.entries, started.entry))
         recorded = recovery.completed_oldest_first(line)
         self._sources = ClaimedSources.existing(recovery.claimed(line), {*existing, *recorded})
+        self._sources.delete_rest(self._job, self._writer, self._clock)
         completed = (*self._sources.points, *(number for number in recorded if number in existing))
         next_id = CheckpointId(highest + 1)
         known = self._recorded(started.view)
@@ -314,7 +315,8 @@ class StoredJournal:
         deleted = isinstance(ended, records.Finished | records.Cancelled | records.Failed) and ended.deleted
         taken = store.existing_checkpoints(self._folder)
         self._sources = ClaimedSources.existing(recovery.claimed(view) if deleted else (), taken)
-        if deleted and (self._sources.points or store.holds_checkpoints(self._folder)):
+        left = self._sources.points or self._sources.left_over
+        if deleted and (left or store.holds_checkpoints(self._folder)):
             # Only the newest epoch deletes, so there must be one; the log then ends as it did.
             self._fence.start(self._run, _Still(ended).base_of, clears=True)
             crashpoints.hit("jobmanager.end.before-clearing")
@@ -346,8 +348,8 @@ class StoredJournal:
         store.delete_checkpoints(self._fence, self._folder, own)
         self._delete_sources(number for number in checkpoints if number in sources)
 
-    def delete_shared(self, newest: CheckpointId) -> None:
-        store.delete_shared(self._fence, self._folder, newest)
+    def delete_shared(self, kept: tuple[CheckpointId, ...]) -> None:
+        store.delete_shared(self._fence, self._folder, kept)
 
     def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:
         found = store.sweep(self._fence, self._folder, keep, below)
@@ -368,6 +370,7 @@ class StoredJournal:
     def _clear(self) -> None:
         store.clear(self._fence, self._folder)
         self._delete_sources(self._sources.points)
+        self._sources.delete_rest(self._job, self._writer, self._clock)
 
     def _delete_sources(self, numbers: Iterable[CheckpointId]) -> None:
         for number in numbers:

@@ -59,7 +59,7 @@ class UnstoredJournal:
     def delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
         pass
 
-    def delete_shared(self, newest: CheckpointId) -> None:
+    def delete_shared(self, kept: tuple[CheckpointId, ...]) -> None:
         pass
 
     def sweep(self, keep: tuple[CheckpointId, ...], below: CheckpointId) -> None:

@@ -60,13 +60,20 @@ class FlipByte:
 
 
 @dataclass(frozen=True)
+class StaleList:
+    """Give a listing without the objects whose names ``hides`` accepts: one from before they were written."""
+
+    hides: Callable[[str], bool]
+
+
+@dataclass(frozen=True)
 class Call:
     """Run ``action`` before the call, then do it: for what happens elsewhere at that moment."""
 
     action: Callable[[], None]
 
 
-Effect = Fail | LoseResponse | ShortRead | FlipByte | Call
+Effect = Fail | LoseResponse | ShortRead | FlipByte | StaleList | Call
 
 
 @dataclass
@@ -136,8 +143,12 @@ class FaultInjector:
             self._inner.create_if_absent(name, data)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        with self._around(Operation.LIST, prefix):
+        around = self._around(Operation.LIST, prefix)
+        with around:
             found = list(self._inner.list(prefix))
+        if isinstance(around.effect, StaleList):
+            hides = around.effect.hides
+            found = [info for info in found if not hides(info.name)]
         yield from found
 
     def delete(self, name: str) -> None:

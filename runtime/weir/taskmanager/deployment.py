@@ -6,7 +6,6 @@ data thread, before the first step, in a worker that serves only this deployment
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,6 +35,7 @@ from weir.taskmanager.network import ChannelNumbers, Endpoints, Network
 from weir.taskmanager.outputs import make_output
 from weir.taskmanager.overtaking import OvertakableChannel, OvertakingReader, OvertakingTask
 from weir.taskmanager.reader import ReaderTask
+from weir.taskmanager.receiving import edges_into
 from weir.taskmanager.redistribution import (
     Receiver,
     ReceivingEdge,
@@ -133,18 +133,8 @@ class Builder:
         channels: list[InputChannel] = []
         vertex, index = subtask
         edges = self._edges[subtask] = {}
-        alike: Counter[tuple[str, str | None, int]] = Counter()
-        for position, edge in enumerate(self._plan.edges):
-            if edge.target != vertex:
-                continue
+        for position, edge, name in edges_into(self._plan, vertex):
             sender_vertex = self._plan.vertex(edge.source)
-            kind = (
-                sender_vertex.operators[edge.source_operator].operator_id,
-                edge.side_tag,
-                edge.input_index,
-            )
-            name = EdgeName(*kind, alike[kind])
-            alike[kind] += 1
             numbers: list[int] = []
             edges[name] = ReceivingEdge(edge.partitioning, self._code.edges.get(edge.id, EdgeCode()), numbers)
             for source in range(sender_vertex.parallelism):

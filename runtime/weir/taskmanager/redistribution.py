@@ -18,6 +18,7 @@ from weir.keygroups import KeyRouter
 from weir.operators.job_code import EdgeCode
 from weir.records import BATCHES, Batch, ColumnBatch, RowBatch, StreamElement, StreamStatus
 from weir.taskmanager.in_flight import ChannelName, EdgeName, InFlight
+from weir.taskmanager.receiving import unknown_edge
 
 #: An element and its bytes.
 Costly = tuple[StreamElement, int]
@@ -54,7 +55,7 @@ def redistribute(
         for channel in in_flight.channels:
             edge = edges.get(channel.name.edge)
             if edge is None:
-                raise SnapshotMismatch(_unknown_edge(channel.name, receiver))
+                raise SnapshotMismatch(unknown_edge(channel.name, receiver.label))
             kept = _kept(channel.decoded(), channel.name, edge, old_subtask, in_flight, receiver)
             position = edge.channels[channel.name.sender % len(edge.channels)]
             given.setdefault(position, []).extend(kept)
@@ -74,7 +75,7 @@ def redistribute_chained(
         for channel in in_flight.channels:
             of = channel.name.edge
             if (of.source, of.side_tag) != (source, side_tag):
-                raise SnapshotMismatch(_unknown_edge(channel.name, receiver))
+                raise SnapshotMismatch(unknown_edge(channel.name, receiver.label))
             kept = _kept(channel.decoded(), channel.name, edge, old_subtask, in_flight, receiver)
             given += [element for element, _ in kept if isinstance(element, BATCHES)]
     return given
@@ -151,12 +152,3 @@ def _awake(elements: list[Costly]) -> list[Costly]:
     """A sender begins active, and does not say so: its channel must not stay idle."""
     said = [element.idle for element, _ in elements if isinstance(element, StreamStatus)]
     return [*elements, (StreamStatus(idle=False), 0)] if said and said[-1] else elements
-
-
-def _unknown_edge(name: ChannelName, receiver: Receiver) -> str:
-    side = f" (side output {name.edge.side_tag!r})" if name.edge.side_tag else ""
-    return (
-        f"the checkpoint holds rows on their way from operator {name.edge.source}{side} to input {name.edge.input_index} of "
-        f"{receiver.label}, and the job has no such edge now; start the job as it was and take a savepoint, which holds no "
-        "rows on their way, then change the graph"
-    )

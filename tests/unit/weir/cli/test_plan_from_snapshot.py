@@ -6,18 +6,26 @@ import json
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from tests.support.graphs import graph, node
-from tests.support.snapshots import job_folder, savepoint_in
-from weir.checkpoint import store
+from tests.support.snapshots import job_folder, operator_id_of, savepoint_in, write_snapshot
+from weir.checkpoint import metadata as metadata_format
+from weir.checkpoint import paths, store
 from weir.checkpoint.restorability import Fit
 from weir.cli.restore_preview import PlanWithRestore, preview, preview_text
 from weir.errors import SnapshotCorrupt, SnapshotError
 from weir.graph.physical import PhysicalPlan
 from weir.jobmanager.planning import PlannedJob, planned
 from weir.jobmanager.scheduler import check_restorable
+from weir.records import RowBatch
 from weir.rpc.messages import JobSpec
+from weir.state.snapshot import inline_handle
 from weir.storage import MemoryStorage
+from weir.taskmanager import in_flight
+from weir.taskmanager.column_codec import ColumnDecoder
+from weir.taskmanager.in_flight import ChannelName, EdgeName, Recording
+from weir.taskmanager.row_codec import RowDecoder
 
 
 @pytest.fixture
@@ -143,3 +151,43 @@ def test_a_retained_checkpoint_is_as_good_as_a_savepoint(root):
 def test_no_snapshot_is_an_error_that_names_the_path(root):
     with pytest.raises(SnapshotCorrupt, match=f"{root.uri}/_metadata is missing"):
         preview(job(), root.uri)
+
+
+def with_rows_from(root: MemoryStorage, source: str) -> None:
+    """A checkpoint in which rows are on their way from ``source`` to ``count``."""
+    made = write_snapshot(root, 3, savepoint=True)
+    channel = Recording(
+        ChannelName(EdgeName(operator_id_of(source), None, 0, 0), 0, 2), RowDecoder(), ColumnDecoder()
+    )
+    channel.add(0, RowBatch([("a", 1)], None, ["a"]), 1)
+    data = in_flight.encode(2, 128, [channel])
+    assert data is not None
+    counted = operator_id_of("count")
+    operators = tuple(
+        structs.replace(
+            operator,
+            subtasks=(
+                structs.replace(operator.subtasks[0], in_flight=inline_handle(data)),
+                *operator.subtasks[1:],
+            ),
+        )
+        if operator.operator_id == counted
+        else operator
+        for operator in made.operators
+    )
+    made = structs.replace(made, format_version=2, operators=operators)
+    root.create_if_absent(paths.METADATA, metadata_format.encode(made))
+
+
+@pytest.mark.parametrize(("source", "refused"), [("rows", False), ("rules", True)])
+def test_rows_on_their_way_along_an_edge_that_is_gone_are_a_refusal_before_anything_is_stopped(
+    root, source, refused
+):
+    with_rows_from(root, source)
+    found = preview(job(allowed=True), root.uri).refused
+    assert (found is not None) is refused
+    if found is not None:
+        assert (
+            f"rows on their way from operator {operator_id_of(source)} to input 0 of 'KeyedProcess'" in found
+        )
+        assert "take a savepoint, which holds no rows on their way" in found

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
-from tests.support.checkpoints import ManualClock, metadata
+from tests.support.checkpoints import COUNT_OPERATOR, ManualClock, metadata
 from tests.unit.weir.jobmanager.test_caretaking import NEW, OLD, SPEC, Bucket, bucket, publish
-from weir.checkpoint import events
+from weir.checkpoint import events, paths, store
 from weir.checkpoint.fence_records import Superseded
+from weir.checkpoint.metadata import OperatorState
 from weir.checkpoint.start_directive import StartDirective, StartMode
 from weir.errors import Fenced
-from weir.ids import CheckpointId, JobId
+from weir.ids import AttemptId, CheckpointId, JobId
 from weir.jobmanager.journal import Claim, StoredJournal
 from weir.rpc.requests import JobState
+from weir.state.snapshot import OperatorSubtaskState, object_handle
+from weir.storage import PrefixedStorage, open_storage
 
 __all__ = ["bucket"]
 
@@ -144,3 +148,77 @@ def test_the_jobs_own_checkpoint_needs_no_claim(bucket: Bucket) -> None:
     path = publish(journal, 1)
     _, claim = claiming(bucket, path, job=OLD)
     assert (claim.completed, claim.own_base) == ((1,), 1)
+
+
+class Died(Exception):
+    """The process, just before it would have deleted an object."""
+
+
+def shared_source(bucket: Bucket) -> tuple[str, str]:
+    """The newest of two checkpoints of another job, with a file of its own and a shared one; and a shared one that only the other has."""
+    journal, claim = bucket.started()
+    folder = open_storage(f"{bucket.uri}/cp/{OLD}")
+
+    def made_of(number: int, shared: int) -> str:
+        name = paths.state_name(claim.epoch, AttemptId(1), COUNT_OPERATOR, 0, paths.StateKind.KEYED)
+        path = paths.shared_file(CheckpointId(shared), name, "000001")
+        folder.write(path, b"shared")
+        folder.write(f"chk-{number}/{name}", b"own")
+        state = OperatorSubtaskState(
+            subtask=0,
+            keyed=object_handle(f"chk-{number}/{name}", b"own"),
+            shared=(object_handle(path, b"shared"),),
+            key_groups=(0, 127),
+        )
+        operator = OperatorState(
+            operator_id=COUNT_OPERATOR, name="count", parallelism=1, max_parallelism=128, subtasks=(state,)
+        )
+        made = structs.replace(metadata(number, epoch=claim.epoch, operators=(operator,)), job_id=OLD)
+        answer = journal.publish(events.Publish(CheckpointId(number), made, None))
+        assert isinstance(answer, events.Published)
+        return answer.path
+
+    kept = made_of(1, 1)
+    return made_of(2, 2), kept
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["goes-on", "ended"])
+@pytest.mark.parametrize("deletions", range(4))
+def test_a_crash_anywhere_in_its_deletion_leaves_nothing_after_the_next_start(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, deletions: int, ends: bool
+) -> None:
+    source, kept = shared_source(bucket)
+    journal, _ = claiming(bucket, source)
+    publish(journal, 3)
+    left = deletions
+    delete = PrefixedStorage.delete
+
+    def dying(storage: PrefixedStorage, name: str) -> None:
+        nonlocal left
+        if OLD in storage.uri:
+            if not left:
+                raise Died
+            left -= 1
+        delete(storage, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PrefixedStorage, "delete", dying)
+        try:
+            if ends:
+                journal.end(JobState.CANCELED, "", deletes=True)
+            else:
+                journal.delete((CheckpointId(2),))
+        except Died:
+            assert deletions < 3
+        else:
+            assert deletions == 3, "that many objects there are"
+    if ends:
+        ended = StoredJournal(SPEC, NEW, f"{bucket.uri}/cp", "9", ManualClock())
+        assert not isinstance(ended.claim(recovering=True), Claim)
+    else:
+        journal, claim = again(bucket)
+        journal.delete(tuple(number for number in claim.completed if number == 2))
+    assert of_source(bucket) == []
+    shared = [name for name in bucket.names() if name.startswith(f"cp/{OLD}/shared/")]
+    assert len(shared) == 1, "the file of the other checkpoint stays, and that alone"
+    store.check_files(store.load(kept))
