@@ -7,13 +7,13 @@ first. Applying is server-side apply with our field manager, so that what others
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 from kubernetes.aio.client.api_client import ApiClient
 
 from weir_operator.clients.kinds import Kind, kind_of
@@ -131,11 +131,17 @@ class Kubernetes:
             return False
         return False
 
-    async def replace(self, kind: Kind, body: Mapping[str, Any], subresource: str | None = None) -> Body:
-        """Write a whole object, or its subresource; Conflict if its resource version has passed."""
+    async def replace(
+        self, kind: Kind, body: Mapping[str, Any], subresource: str | None = None, *, ahead: bool = False
+    ) -> Body:
+        """Write a whole object, or its subresource; Conflict if its resource version has passed.
+
+        ``ahead``: of other requests that wait for their turn, since people wait for this one.
+        """
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"], subresource)
-        return await self._write("PUT", kind, path, {"fieldManager": FIELD_MANAGER}, dict(body))
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._write("PUT", kind, path, query, dict(body), ahead=ahead)
 
     async def merge(
         self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], subresource: str | None = None
@@ -198,8 +204,9 @@ class Kubernetes:
         body: Body,
         *,
         content: str = _JSON,
+        ahead: bool = False,
     ) -> Body:
-        await self._pacer.turn()
+        await self._pacer.turn(ahead=ahead)
         what = f"{method} {path}"
         seconds = min(self._limits.request_seconds, self._leadership.guard(what))
         headers = {"Accept": _JSON, "Content-Type": content}
@@ -233,7 +240,8 @@ class Kubernetes:
         finally:
             self._listener(method, kind.name, status, clock() - started)
         if 200 <= status < 300:
-            answer: Body = json.loads(data)
+            # Lists of a thousand jobs are read at each start, and this reads them in a third of the time.
+            answer: Body = msgspec.json.decode(data)
             return answer
         refused = refusal(what, status, data, retry_after)
         if isinstance(refused, Throttled):

@@ -60,10 +60,11 @@ class Leader:
         client: Kubernetes,
         vitals: Vitals,
         metrics: Metrics,
+        jobmanagers: JobManagers | None = None,
     ) -> None:
         self._settings, self._client = settings, client
         self._vitals, self._metrics = vitals, metrics
-        self._world, self._jobmanagers = World(), JobManagers()
+        self._world, self._jobmanagers = World(), jobmanagers or JobManagers()
         self._events = EventPoster(settings.identity, time.monotonic)
         self._census_wanted = asyncio.Event()
         self._passing_on = True

@@ -16,10 +16,16 @@ from weir_operator.observer.children import DIGEST, Child, JobKey
 _WITHOUT_GENERATION = {SERVICE.name, CONFIG_MAP.name}
 
 
+#: Kind, name and digest of manifests.
+Rendered = tuple[tuple[str, str, str], ...]
+
+
 class Drift:
     """What was applied, and how it looked right after."""
 
     def __init__(self) -> None:
+        #: What was asked for last, of each type, and what it was rendered as.
+        self._rendered: dict[JobKey, dict[type, tuple[str, object, Rendered]]] = {}
         self._applied: dict[JobKey, dict[tuple[str, str], tuple[str, str, str]]] = {}
 
     def remember(self, key: JobKey, answer: Mapping[str, Any]) -> None:
@@ -39,6 +45,7 @@ class Drift:
         """An object was deleted on purpose, or the whole job is gone."""
         if kind is None or name is None:
             self._applied.pop(key, None)
+            self._rendered.pop(key, None)
         else:
             self._applied.get(key, {}).pop((kind, name), None)
 
@@ -52,6 +59,15 @@ class Drift:
         """Of an object that is never read: the manifest that this process applied last."""
         found = self._applied.get(key, {}).get((kind, name))
         return None if found is None else found[2]
+
+    def rendered(self, key: JobKey, uid: str, asked: object) -> Rendered | None:
+        """What this was rendered as before, if nothing else of its type was asked for since."""
+        known = self._rendered.get(key, {}).get(type(asked))
+        return known[2] if known is not None and known[:2] == (uid, asked) else None
+
+    def remember_rendered(self, key: JobKey, uid: str, asked: object, rendered: Rendered) -> None:
+        """What this was rendered as, so that it need not be rendered again to see whether all of it is there."""
+        self._rendered.setdefault(key, {})[type(asked)] = uid, asked, rendered
 
     def drifted(self, key: JobKey, children: Iterable[Child]) -> tuple[str, ...]:
         """What somebody edited or deleted, as ``Kind/name``."""

@@ -26,6 +26,8 @@ class Resources:
         }
         #: Those of each job, since each pass over a job asks for its own.
         self._snapshots: dict[JobKey, dict[JobKey, Body]] = {}
+        #: StreamJobs that name a snapshot to start from; few, and each pass over any job asks for them.
+        self._restoring: dict[JobKey, Body] = {}
 
     def get(self, kind: Kind, key: JobKey) -> Body | None:
         """One resource."""
@@ -38,6 +40,10 @@ class Resources:
     def snapshots_of(self, job: JobKey) -> tuple[Body, ...]:
         """The StreamJobSnapshots that name a job."""
         return tuple(self._snapshots.get(job, {}).values())
+
+    def restoring(self) -> Mapping[JobKey, Body]:
+        """The StreamJobs that name what they start from, in ``spec.restore``."""
+        return self._restoring
 
     def count(self, kind: Kind) -> int:
         """How many there are."""
@@ -89,9 +95,13 @@ class Resources:
         job = _job_of(kind, slim)
         if job is not None:
             self._snapshots.setdefault(job, {})[key] = slim
+        if kind is kinds.STREAM_JOB and _names_a_snapshot(slim):
+            self._restoring[key] = slim
 
     def _drop(self, kind: Kind, key: JobKey) -> None:
         job = _job_of(kind, self._bodies[kind.name].pop(key))
+        if kind is kinds.STREAM_JOB:
+            self._restoring.pop(key, None)
         if job is not None:
             self._snapshots[job].pop(key)
             if not self._snapshots[job]:
@@ -102,6 +112,11 @@ def _job_of(kind: Kind, body: Body) -> JobKey | None:
     """The job that a snapshot names."""
     job = text(mapping(body.get("spec")).get("job")) if kind is kinds.STREAM_JOB_SNAPSHOT else None
     return None if job is None else (key_of(body)[0], job)
+
+
+def _names_a_snapshot(job: Body) -> bool:
+    restore = mapping(mapping(job.get("spec")).get("restore"))
+    return bool(restore.get("from") or restore.get("snapshot"))
 
 
 def key_of(body: Body) -> JobKey:

@@ -55,7 +55,7 @@ def path_of(resources: Resources, namespace: str, name: str | None) -> str | Non
 
 def restore_sources(resources: Resources) -> Iterator[tuple[JobKey, str]]:
     """Which StreamJob starts from which path."""
-    for key, body in resources.all(kinds.STREAM_JOB):
+    for key, body in resources.restoring().items():
         restore = mapping(mapping(body.get("spec")).get("restore"))
         path = text(restore.get("from")) or path_of(resources, key[0], text(restore.get("snapshot")))
         if path is not None:
@@ -64,7 +64,7 @@ def restore_sources(resources: Resources) -> Iterator[tuple[JobKey, str]]:
 
 def restored_by(resources: Resources, snapshot: JobKey) -> Iterator[JobKey]:
     """StreamJobs whose ``restore.snapshot`` names it."""
-    for key, body in resources.all(kinds.STREAM_JOB):
+    for key, body in resources.restoring().items():
         restore = mapping(mapping(body.get("spec")).get("restore"))
         if key[0] == snapshot[0] and restore.get("snapshot") == snapshot[1]:
             yield key

@@ -6,6 +6,7 @@ concerned, so that those can be looked at again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,16 +60,25 @@ class World:
             reset = self._went_back(kind, namespace, version)
             for key in self.resources.replace(kind, namespace, version, bodies, reset=reset):
                 concerned |= self._concerned(kind, key)
-        for kind in WATCHED:
-            found: list[Child] = []
-            version = ""
-            async for page in client.pages(kind, namespace, JOB):
-                version = version or str(page["metadata"]["resourceVersion"])
-                found += filter(None, (child_of(kind, body) for body in page.get("items") or ()))
-            reset = self._went_back(kind, namespace, version)
-            keys = self.children.replace(kind, namespace, version, found, reset=reset)
-            concerned |= {(kinds.STREAM_JOB, key) for key in keys}
+        # The API server answers one list while another one is read.
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                lists = [tasks.create_task(self._count(client, kind, namespace)) for kind in WATCHED]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        for counted in lists:
+            concerned |= {(kinds.STREAM_JOB, key) for key in counted.result()}
         return concerned
+
+    async def _count(self, client: Kubernetes, kind: Kind, namespace: str | None) -> set[JobKey]:
+        """The children of one kind; whose changed."""
+        found: list[Child] = []
+        version = ""
+        async for page in client.pages(kind, namespace, JOB):
+            version = version or str(page["metadata"]["resourceVersion"])
+            found += filter(None, (child_of(kind, body) for body in page.get("items") or ()))
+        reset = self._went_back(kind, namespace, version)
+        return self.children.replace(kind, namespace, version, found, reset=reset)
 
     def restore_sources(self, *, besides: JobKey) -> frozenset[str]:
         """Paths that other StreamJobs start from."""

@@ -14,7 +14,7 @@ from weir_operator.clients import kinds
 from weir_operator.clients.jobmanager import Endpoint, JobManagerRefused, JobManagers
 from weir_operator.clients.kubernetes import Kubernetes
 from weir_operator.clients.refusals import Conflict
-from weir_operator.models import ObjectMeta, StreamJob, StreamJobSpec
+from weir_operator.models import ObjectMeta, StreamJob
 from weir_operator.observed import RevisionFacts
 from weir_operator.observer.job import JobObserver
 from weir_operator.observer.world import World
@@ -22,6 +22,7 @@ from weir_operator.reconciler import actions
 from weir_operator.reconciler.finalizers import add_finalizer, release_snapshot, remove_finalizer
 from weir_operator.reconciler.objects import Objects, Unfinished
 from weir_operator.reconciler.runs import Runs, owner_of
+from weir_operator.reconciler.saved_specs import saved_spec
 from weir_operator.resources import errands, names, revisions, run, services, snapshots
 from weir_operator.resources.documents import directive
 from weir_operator.resources.settings import RenderSettings
@@ -94,11 +95,13 @@ class Applier:
         await self._delete(job, kinds.CONTROLLER_REVISION, names.revision(job.metadata.name, action.revision))
 
     async def _ensure_shared(self, job: StreamJob, action: actions.EnsureShared) -> None:
-        for manifest in run.shared(Subject.of(job, action.spec), self._settings):
-            await self._objects.ensure(owner_of(job), manifest)
+        subject = Subject.of(job, action.spec)
+        await self._objects.ensure_all(owner_of(job), action, lambda: run.shared(subject, self._settings))
 
     async def _point_service(self, job: StreamJob, action: actions.PointService) -> None:
-        await self._objects.ensure(owner_of(job), services.rest(Subject.of(job), action.run))
+        await self._objects.ensure_all(
+            owner_of(job), action, lambda: [services.rest(Subject.of(job), action.run)]
+        )
 
     async def _stop(self, job: StreamJob, action: actions.StopWithSavepoint) -> None:
         endpoint = self._endpoint(job, action.run)
@@ -197,4 +200,9 @@ class Applier:
         )
         if child is None or not isinstance(child.facts, RevisionFacts) or child.owner != owner.uid:
             return Subject.of(job)
-        return Subject.of(job, StreamJobSpec.model_validate(dict(child.facts.spec)))
+        spec = saved_spec(child.facts)
+        if spec is None:
+            raise Unfinished(
+                f"revision {revision} was saved by another version of the operator and cannot be read"
+            )
+        return Subject.of(job, spec)

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-
 from weir_operator.models import JobState, StreamJob, StreamJobSpec, StreamJobStatus, UpgradeIntent
 from weir_operator.models.memory import Deployed
-from weir_operator.observed import JobManagerReport, Observed, RevisionFacts, RunFacts
+from weir_operator.observed import JobManagerReport, Observed, RunFacts
 from weir_operator.reconciler.actions import Action, Event
+from weir_operator.reconciler.saved_specs import saved_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,6 @@ class Moment:
     now: datetime
     #: What is wrong with the spec as it stands; ``job.spec`` is then the last good one.
     faults: tuple[str, ...] = ()
-    _specs: dict[int, StreamJobSpec | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def spec(self) -> StreamJobSpec:
@@ -60,19 +58,7 @@ class Moment:
 
     def revision_spec(self, revision: int) -> StreamJobSpec | None:
         """The spec that was saved under a revision."""
-        if revision not in self._specs:
-            self._specs[revision] = _parsed(self.observed.revisions.get(revision))
-        return self._specs[revision]
-
-
-def _parsed(facts: RevisionFacts | None) -> StreamJobSpec | None:
-    """None: it is not kept, or another version of the operator wrote what this one does not know."""
-    if facts is None:
-        return None
-    try:
-        return StreamJobSpec.model_validate(dict(facts.spec))
-    except ValidationError:
-        return None
+        return saved_spec(self.observed.revisions.get(revision))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +58,32 @@ class Objects:
     def __init__(self, client: Kubernetes, world: World, drift: Drift) -> None:
         self._client, self._world, self._drift = client, world, drift
 
+    async def ensure_all(self, owner: Owner, asked: object, render: Callable[[], Iterable[Manifest]]) -> None:
+        """Apply all manifests that ``asked`` is rendered as, unless the objects are as they say."""
+        known = self._drift.rendered(owner.key, owner.uid, asked)
+        if known is not None and all(
+            self._is_good(owner, kinds.KINDS[kind], name, digest) for kind, name, digest in known
+        ):
+            return
+        made = [(manifest, digest_of(manifest)) for manifest in render()]
+        for manifest, digest in made:
+            await self._ensure(owner, manifest, digest)
+        rendered = tuple((kind_of(m).name, m["metadata"]["name"], digest) for m, digest in made)
+        self._drift.remember_rendered(owner.key, owner.uid, asked, rendered)
+
     async def ensure(self, owner: Owner, manifest: Manifest) -> None:
         """Apply a manifest, unless the object is as it says."""
-        kind, name = kind_of(manifest), manifest["metadata"]["name"]
-        digest = digest_of(manifest)
+        await self._ensure(owner, manifest, digest_of(manifest))
+
+    def _is_good(self, owner: Owner, kind: Kind, name: str, digest: str) -> bool:
         child = self._world.children.get(owner.key, kind, name)
-        if child is not None and child.owner == owner.uid and self._drift.is_good(child, digest):
+        return child is not None and child.owner == owner.uid and self._drift.is_good(child, digest)
+
+    async def _ensure(self, owner: Owner, manifest: Manifest, digest: str) -> None:
+        kind, name = kind_of(manifest), manifest["metadata"]["name"]
+        if self._is_good(owner, kind, name, digest):
             return
+        child = self._world.children.get(owner.key, kind, name)
         uid = await self._ours(owner, kind, name, child)
         answer = await self._client.apply(_with_digest(manifest, digest), uid=uid)
         self._remember(owner, answer)

@@ -6,7 +6,7 @@ status that cannot be read is as good as none: it is only the operator's memory,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,10 @@ from weir_operator.models import (
     StreamJobStatus,
 )
 from weir_operator.observed import RevisionFacts
-from weir_operator.validation import Limits, stream_job_faults
+from weir_operator.observer.children import JobKey
+from weir_operator.observer.resources import key_of
+from weir_operator.reconciler.saved_specs import saved_spec
+from weir_operator.validation import Limits, Violation, stream_job_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +36,75 @@ class Reading:
     faults: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A document that was found good, as far as that went: beside ``running``, the spec that ran then."""
+
+    uid: str
+    document: Mapping[str, Any]
+    running: StreamJobSpec | None
+    spec: StreamJobSpec
+
+
+class Readings:
+    """Reads resources, and remembers those that were good: a pass over one that was not edited need not judge it again."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits
+        self._good: dict[JobKey, Good] = {}
+
+    def read(self, body: Mapping[str, Any], revisions: Mapping[int, RevisionFacts]) -> Reading:
+        """The job with the spec that is to be obeyed."""
+        key = key_of(body)
+        reading, good = _read(body, revisions, self._limits, self._good.get(key))
+        if good is not None:
+            self._good[key] = good
+        return reading
+
+    def forget(self, key: JobKey) -> None:
+        """The resource is gone."""
+        self._good.pop(key, None)
+
+
 def read(
     body: Mapping[str, Any], revisions: Mapping[int, RevisionFacts], limits: Limits | None = None
 ) -> Reading:
     """The job with the spec that is to be obeyed."""
+    return _read(body, revisions, limits, None)[0]
+
+
+def _read(
+    body: Mapping[str, Any], revisions: Mapping[int, RevisionFacts], limits: Limits | None, good: Good | None
+) -> tuple[Reading, Good | None]:
+    """The reading; and what was good, to be given back with the next version of the resource."""
     metadata, status = metadata_of(body), status_of(body)
-    running = _spec_of(revisions, status.deployed.revision) if status.deployed is not None else None
+    running = saved_spec(revisions.get(status.deployed.revision)) if status.deployed is not None else None
     asked = {name: value for name, value in body.items() if name != "status"}
+    document = {name: value for name, value in asked.items() if name != "metadata"}
+    known = good is not None and good.uid == metadata.uid and good.running is running
+    if good is not None and known and good.document == document:
+        return Reading(StreamJob(metadata=metadata, spec=good.spec, status=status)), good
     faults = stream_job_faults(asked, limits, previous=running)
     if not faults:
-        return Reading(
-            StreamJob(metadata=metadata, spec=StreamJobSpec.model_validate(body["spec"]), status=status)
-        )
+        spec = StreamJobSpec.model_validate(body["spec"])
+        good = Good(metadata.uid, document, running, spec)
+        return Reading(StreamJob(metadata=metadata, spec=spec, status=status)), good
+    return _with_faults(metadata, status, revisions, asked, faults), None
+
+
+def _with_faults(
+    metadata: ObjectMeta,
+    status: StreamJobStatus,
+    revisions: Mapping[int, RevisionFacts],
+    asked: Mapping[str, Any],
+    faults: Sequence[Violation],
+) -> Reading:
+    """What is obeyed instead of a spec that cannot be."""
     said = tuple(f"{fault.path}: {fault.message}" for fault in faults)
     candidates = _last_good(status, revisions, deleting=metadata.deletion_timestamp is not None)
-    found = next((spec for number in candidates if (spec := _spec_of(revisions, number)) is not None), None)
+    found = next(
+        (spec for number in candidates if (spec := saved_spec(revisions.get(number))) is not None), None
+    )
     if found is None:
         return Reading(None, said)
     spec = _as_obeyed(found, status, asked.get("spec"))
@@ -65,15 +122,6 @@ def status_of(body: Mapping[str, Any]) -> StreamJobStatus:
         return StreamJobStatus.model_validate(body.get("status") or {})
     except ValidationError:
         return StreamJobStatus()
-
-
-def _spec_of(revisions: Mapping[int, RevisionFacts], number: int) -> StreamJobSpec | None:
-    """None: it is not kept, or another version of the operator wrote what this one does not know."""
-    facts = revisions.get(number)
-    try:
-        return None if facts is None else StreamJobSpec.model_validate(dict(facts.spec))
-    except ValidationError:
-        return None
 
 
 def _last_good(

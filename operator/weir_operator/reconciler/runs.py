@@ -55,17 +55,19 @@ class Runs:
         if (known is None or known.owner != owner.uid) and action.alone:
             await self._alone(owner, action)
         await self._secrets(owner, subject, action.run)
-        manifests = run.objects(
-            subject,
-            self._settings,
-            revision=action.revision,
-            start=action.start,
-            standby=action.standby,
-            task_managers=action.task_managers,
-            parallelism=action.parallelism,
+        await self._objects.ensure_all(
+            owner,
+            action,
+            lambda: run.objects(
+                subject,
+                self._settings,
+                revision=action.revision,
+                start=action.start,
+                standby=action.standby,
+                task_managers=action.task_managers,
+                parallelism=action.parallelism,
+            ),
         )
-        for manifest in manifests:
-            await self._objects.ensure(owner, manifest)
 
     async def scale(self, job: StreamJob, action: ScaleTaskManagers) -> None:
         """The number of TaskManager pods, and nothing else."""

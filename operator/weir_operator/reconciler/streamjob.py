@@ -24,7 +24,7 @@ from weir_operator.observer.world import World
 from weir_operator.reconciler.apply import Applier
 from weir_operator.reconciler.finalizers import FINALIZER, remove_finalizer
 from weir_operator.reconciler.plan import plan
-from weir_operator.reconciler.reading import metadata_of, read, status_of
+from weir_operator.reconciler.reading import Readings, metadata_of, status_of
 from weir_operator.status.conditions import INVALID_SPEC, is_told, refused
 from weir_operator.status.events import EventPoster
 from weir_operator.status.mishaps import with_mishap, without_mishap
@@ -57,7 +57,8 @@ class StreamJobs:
         self._client, self._world, self._drift = client, world, drift
         self._observer, self._applier, self._poll_seconds = observer, applier, poll_seconds
         self._progress = timedelta(seconds=progress_seconds)
-        self._recorder, self._events, self._clock, self._limits = recorder, events, clock, limits
+        self._recorder, self._events, self._clock = recorder, events, clock
+        self._readings = Readings(limits)
         #: Resources whose last pass failed, so that the condition stays until one does not.
         self._failing: dict[str, tuple[str, str]] = {}
 
@@ -68,7 +69,7 @@ class StreamJobs:
             self._forget(key)
             return None
         revisions = self._observer.revisions(key, body["metadata"]["uid"])
-        reading = read(body, revisions, self._limits)
+        reading = self._readings.read(body, revisions)
         if reading.faults and not is_told(status_of(body), reading.faults):
             self._events.say(body, INVALID_SPEC, "; ".join(reading.faults), warning=True)
         if reading.job is None:
@@ -173,6 +174,7 @@ class StreamJobs:
             if child.owner is not None:
                 self._observer.forget(child.owner)
         self._drift.forget(key)
+        self._readings.forget(key)
 
 
 def _with_version(job: StreamJob, body: Mapping[str, Any]) -> StreamJob:

@@ -7,7 +7,6 @@ would otherwise keep the API server busy with nothing else.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,12 +14,8 @@ from weir_operator.clients.kinds import Kind
 from weir_operator.clients.kubernetes import Body, Kubernetes
 from weir_operator.clients.refusals import Conflict
 
-#: What tells of progress alone, as paths into the status.
-_PROGRESS = (
-    ("lastCheckpoint",),
-    ("retainedCheckpoints",),
-    ("summary", "checkpoint"),
-)
+#: What tells of progress alone, in the status and in its summary.
+_PROGRESS, _PROGRESS_IN_SUMMARY = frozenset({"lastCheckpoint", "retainedCheckpoints"}), "checkpoint"
 
 
 class Recorder:
@@ -39,7 +34,8 @@ class Recorder:
         uid = body["metadata"]["uid"]
         if wanted == present or (self._recently(uid) and tells_of_progress_alone(present, wanted)):
             return None
-        answer = await client.replace(self._kind, {**body, "status": wanted}, "status")
+        answers = _generation(wanted) != _generation(present)
+        answer = await client.replace(self._kind, {**body, "status": wanted}, "status", ahead=answers)
         if answer["metadata"]["uid"] != uid:
             raise Conflict(f"{self._kind.name} {body['metadata']['name']} is another one by now")
         self._written_at[uid] = self._clock()
@@ -54,19 +50,21 @@ class Recorder:
         return at is not None and self._clock() - at < self._progress_seconds
 
 
+def _generation(status: Any) -> Any:
+    """Which edit of the resource a status answers."""
+    return status.get("observedGeneration") if isinstance(status, Mapping) else None
+
+
 def tells_of_progress_alone(present: Any, wanted: Mapping[str, Any]) -> bool:
     """Whether nothing differs but how far the job has come."""
     return isinstance(present, Mapping) and _without_progress(present) == _without_progress(wanted)
 
 
 def _without_progress(status: Mapping[str, Any]) -> dict[str, Any]:
-    rest = copy.deepcopy(dict(status))
-    for *folders, last in _PROGRESS:
-        place: Any = rest
-        for folder in folders:
-            place = place.get(folder) if isinstance(place, dict) else None
-        if isinstance(place, dict):
-            place.pop(last, None)
+    rest = {name: value for name, value in status.items() if name not in _PROGRESS}
+    summary = rest.get("summary")
+    if isinstance(summary, Mapping):
+        rest["summary"] = {name: value for name, value in summary.items() if name != _PROGRESS_IN_SUMMARY}
     return rest
 
 

@@ -24,3 +24,23 @@ def test_after_a_pause_nobody_rushes_in() -> None:
     pace = Pace(qps=10.0, burst=100, now=0.0)
     pace.pause(0.0, 5.0)
     assert [round(pace.reserve(0.0), 6) for _ in range(3)] == [5.1, 5.2, 5.3]
+
+
+def test_what_people_wait_for_leaves_ahead_of_what_waits() -> None:
+    pace = Pace(qps=10.0, burst=2, now=0.0)
+    assert [round(pace.reserve(0.0), 6) for _ in range(4)] == [0.0, 0.0, 0.1, 0.2]
+    assert round(pace.reserve(0.0, ahead=True), 6) == 0.1, (
+        "two places of its reserve are spoken for by those that wait"
+    )
+    assert round(pace.reserve(0.0), 6) == 0.4, "the others pay it back"
+
+
+def test_the_reserve_of_those_ahead_is_as_large_as_the_burst_and_then_the_rate_holds() -> None:
+    pace = Pace(qps=10.0, burst=2, now=0.0)
+    assert [round(pace.reserve(0.0, ahead=True), 6) for _ in range(6)] == [0.0, 0.0, 0.0, 0.0, 0.1, 0.2]
+
+
+def test_in_a_pause_nobody_goes_ahead() -> None:
+    pace = Pace(qps=10.0, burst=100, now=0.0)
+    pace.pause(0.0, 5.0)
+    assert [round(pace.reserve(0.0, ahead=True), 6) for _ in range(3)] == [5.0, 5.0, 5.0]
