@@ -4,62 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import string
 from pathlib import Path
 from typing import Any
 
 from tests.support.fake_kubernetes import Call, FakeKubernetes, Fault
+from tests.support.nonsense import child, scribble
 from tests.support.operator_process import JOBS, Replicas, replicas, stream_job
 from tests.support.waiting import until
 
 SEED = 20260131
-VALUES: tuple[Any, ...] = (
-    None,
-    0,
-    -1,
-    1 << 70,
-    1.5,
-    True,
-    "",
-    "x" * 300,
-    "\u0000",
-    [],
-    [None],
-    {},
-    {"a": {"b": []}},
-    "10s",
-    "s3://",
-)
-
-
-def nonsense(rng: random.Random, depth: int = 0) -> Any:
-    if depth > 2 or rng.random() < 0.5:
-        return rng.choice(VALUES)
-    names = [
-        "job",
-        "checkpoints",
-        "storage",
-        "interval",
-        "entrypoint",
-        "parallelism",
-        "restore",
-        "upgrade",
-        "pod",
-        "zz",
-    ]
-    if rng.random() < 0.3:
-        return [nonsense(rng, depth + 1) for _ in range(rng.randrange(3))]
-    return {rng.choice(names): nonsense(rng, depth + 1) for _ in range(rng.randrange(4))}
-
-
-def scribble(rng: random.Random, body: dict[str, Any]) -> dict[str, Any]:
-    """One or two fields of a good resource become something else."""
-    for _ in range(rng.randrange(1, 3)):
-        place, name = body, rng.choice(["spec", "status"])
-        while isinstance(place.get(name), dict) and place[name] and rng.random() < 0.8:
-            place, name = place[name], rng.choice(sorted(place[name]))
-        place[name] = nonsense(rng)
-    return body
 
 
 def has_objects(fake: FakeKubernetes, job: str) -> bool:
@@ -127,23 +80,8 @@ def test_a_resource_whose_spec_was_never_good_can_be_deleted(tmp_path: Path) -> 
 def test_children_that_are_nonsense_hinder_nobody(tmp_path: Path) -> None:
     async def scenario(at: Replicas) -> None:
         rng = random.Random(SEED)
-        resources = [
-            "v1/pods",
-            "v1/configmaps",
-            "v1/services",
-            "apps/v1/deployments",
-            "apps/v1/controllerrevisions",
-        ]
         for n in range(300):
-            labels = {
-                "weir.dev/job": rng.choice(["good", "other", "", "x" * 63]),
-                "weir.dev/run": rng.choice(["1", "-1", "NaN", "9" * 30, ""]),
-                "weir.dev/component": rng.choice(["jobmanager", "taskmanager", "snapshots", "cook"]),
-            }
-            name = "".join(rng.choices(string.ascii_lowercase, k=8)) + str(n)
-            body = {"metadata": {"name": name, "namespace": "default", "labels": labels}}
-            body |= {part: nonsense(rng) for part in ("spec", "status", "data") if rng.random() < 0.7}
-            at.fake.put(rng.choice(resources), body)
+            at.fake.put(*child(rng, n))
         at.fake.put(JOBS, stream_job("fine"))
         operator = await at.start()
         await until(lambda: has_objects(at.fake, "fine"), lambda: operator.log[-3000:])

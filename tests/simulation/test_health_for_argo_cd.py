@@ -36,11 +36,6 @@ def of(cluster: Cluster) -> str:
 
 
 @pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
 def operator(cluster: Cluster) -> Operator:
     return Operator(cluster)
 

@@ -12,18 +12,6 @@ from weir_operator.observed import JobState, RestoreHeld, SkippedSnapshot
 HELD = RestoreHeld(reason="chk-9 is damaged", choices=("chk-8 (output would be written a second time)",))
 
 
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def operator(cluster: Cluster) -> Operator:
-    operator = Operator(cluster)
-    operator.settle()
-    return operator
-
-
 def process(cluster: Cluster) -> Process:
     assert cluster.process is not None
     return cluster.process

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.simulated_cluster import Cluster
 from tests.support.simulated_operator import Operator
 
 CHANGED = ("ConfigMap/flights-1", "Deployment/flights-1-tm")
-
-
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def operator(cluster: Cluster) -> Operator:
-    operator = Operator(cluster)
-    operator.settle()
-    return operator
 
 
 def said(operator: Operator, reason: str) -> list[str]:

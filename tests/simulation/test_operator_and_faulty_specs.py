@@ -19,18 +19,6 @@ FAULTS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def operator(cluster: Cluster) -> Operator:
-    operator = Operator(cluster)
-    operator.settle()
-    return operator
-
-
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_the_job_goes_on_and_is_told_that_its_spec_is_not_obeyed(
     operator: Operator, cluster: Cluster, fault: dict[str, Any]

@@ -12,18 +12,6 @@ from tests.support.simulated_operator import Operator
 HOUR = int(timedelta(hours=1) / STEP)
 
 
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def operator(cluster: Cluster) -> Operator:
-    operator = Operator(cluster)
-    operator.settle()
-    return operator
-
-
 def taken_for(cluster: Cluster) -> list[tuple[str, str]]:
     return [(found.status.trigger or "", found.status.phase or "") for found in cluster.snapshots.values()]
 

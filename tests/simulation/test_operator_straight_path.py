@@ -8,18 +8,6 @@ from tests.support.simulated_cluster import Cluster
 from tests.support.simulated_operator import Operator
 
 
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def operator(cluster: Cluster) -> Operator:
-    operator = Operator(cluster)
-    operator.settle()
-    return operator
-
-
 def test_a_new_resource_becomes_a_running_job(operator: Operator, cluster: Cluster) -> None:
     assert cluster.running
     assert cluster.condition("Ready") == ("True", "Running")

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.simulated_cluster import Cluster
 from tests.support.simulated_engine import Behaviour
 from tests.support.simulated_operator import Operator
 from weir_operator.models import UpgradePhase
-
-
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def operator(cluster: Cluster) -> Operator:
-    operator = Operator(cluster)
-    operator.settle()
-    return operator
 
 
 def until(operator: Operator, cluster: Cluster, phase: UpgradePhase) -> None:

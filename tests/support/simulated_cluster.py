@@ -133,6 +133,7 @@ class Cluster:
     used_elsewhere: set[str] = field(default_factory=set)
     service_run: int | None = None
     capacity: int = 100  #: TaskManager pods that find a node
+    quota: int = 100  #: TaskManager pods that may exist
     terminating: bool = False
     drifted: tuple[str, ...] = ()
     reachable: bool = True
@@ -303,6 +304,7 @@ class Cluster:
                         ready_replicas=ready,
                         revision=found.revision,
                         deleting=found.deleting,
+                        failure=self._refused_by_quota(found),
                     )
             return None
 
@@ -315,6 +317,17 @@ class Cluster:
             start=config.start if config else None,
             pods=tuple(self._pod_facts(pod) for pod in self.pods.values() if pod.run == number),
         )
+
+    def _refused_by_quota(self, deployment: Deployment) -> str | None:
+        """What its ReplicaSet is told when it makes one pod more."""
+        made = sum(pod.owner == deployment.uid for pod in self.pods.values())
+        if (
+            deployment.deleting
+            or deployment.component is not Component.TASKMANAGER
+            or made >= deployment.replicas
+        ):
+            return None
+        return f'pods "{deployment.name}-x" is forbidden: exceeded quota: team, limited: pods={self.quota}'
 
     def _pod_facts(self, pod: Pod) -> PodFacts:
         pulls = self.behaviour(pod.image).pulls
@@ -407,7 +420,8 @@ class Cluster:
         wanted = 0 if deployment.deleting else deployment.replicas
         for pod in live[wanted:]:
             self.end_pod(pod)
-        for _ in range(wanted - len(live)):
+        room = wanted if deployment.component is Component.JOBMANAGER else min(wanted, self.quota)
+        for _ in range(room - len(live)):
             name = f"{deployment.name}-{next(self.counter)}"
             self.pods[name] = Pod(
                 name,

@@ -137,6 +137,7 @@ class Behaviour:
     fits: bool = True
     silent_checks: int = 0  #: pre-flight pods that end without a verdict before one has it
     fails: bool = False  #: reaches RUNNING, then the job is FAILED for good
+    storm: FailureClass | None = None  #: it fails as soon as it runs, and helps itself, again and again
 
 
 @dataclass
@@ -173,6 +174,8 @@ class Process:
     requests: dict[str, Request] = field(default_factory=dict)
     age: int = 0
     steps_running: int = 0
+    failures: list[FailureFacts] = field(default_factory=list)
+    failed_checkpoints: int = 0
 
     def step(self, task_managers: tuple[str, ...], now: datetime) -> None:
         """A few seconds of its life."""
@@ -269,13 +272,26 @@ class Process:
             return
         self.position += 1
         self.steps_running += 1
+        if self.behaviour.storm is not None:
+            self._fail_and_return(self.behaviour.storm, now)
+            return
         if self.behaviour.finishes_at is not None and self.position >= self.behaviour.finishes_at:
             self._checkpoint(now, savepoint=False)
             self._end(Ending.FINISHED, JobState.FINISHED)
             return
         self._serve(now)
-        if self.interval and self.ending is None and self.age % 2 == 0 and self._can_snapshot:
-            self._checkpoint(now, savepoint=False)
+        if self.interval and self.ending is None and self.age % 2 == 0:
+            if self._can_snapshot:
+                self._checkpoint(now, savepoint=False)
+            else:
+                self.failed_checkpoints += 1
+
+    def _fail_and_return(self, kind: FailureClass, now: datetime) -> None:
+        """It fails, and goes on from its newest snapshot a step later."""
+        told = FailureFacts(failure_class=kind, fingerprint="11111111", message="it fails again", at=now)
+        self.failures = [*self.failures[-9:], told]
+        self.state, self.running_since, self.steps_running = JobState.RESTARTING, None, 0
+        self.position = (self.last_checkpoint or self.restored or Snapshot("", 0, 0, now)).position
 
     @property
     def _can_snapshot(self) -> bool:
@@ -306,6 +322,13 @@ class Process:
         self.state = state
         self.running_since = None
 
+    def _failures(self, now: datetime) -> tuple[FailureFacts, ...]:
+        if self.failures or self.state not in {JobState.FAILED, JobState.RESTARTING}:
+            return tuple(self.failures)
+        return (
+            FailureFacts(failure_class=FailureClass.USER, fingerprint="00000000", message="it fails", at=now),
+        )
+
     def report(self, now: datetime) -> JobManagerReport:
         """What REST says."""
         stopped = self.bucket.newest if self.ending is Ending.STOPPED else None
@@ -323,13 +346,8 @@ class Process:
             last_checkpoint=self.last_checkpoint.facts if self.last_checkpoint else None,
             retained=(self.last_checkpoint.facts,) if self.last_checkpoint else (),
             last_savepoint=stopped.facts if stopped else None,
-            failures=(
-                FailureFacts(
-                    failure_class=FailureClass.USER, fingerprint="00000000", message="it fails", at=now
-                ),
-            )
-            if self.state in {JobState.FAILED, JobState.RESTARTING}
-            else (),
+            failures=self._failures(now),
+            failed_checkpoints=self.failed_checkpoints,
             start_refused=self.refused,
             restore_held=self.held,
             skipped=self.skipped,

@@ -15,6 +15,7 @@ from weir_operator.observed import CertificateSlot, Component, RevisionFacts
 from weir_operator.reconciler import actions as act
 from weir_operator.reconciler.plan import FINALIZER, Plan, plan
 from weir_operator.reconciler.reading import read
+from weir_operator.reconciler.situations.healing import STALLED
 from weir_operator.reconciler.snapshots import plan as snapshots
 from weir_operator.reconciler.snapshots.moment import SnapshotMoment
 from weir_operator.resources.snapshots import of_operator
@@ -310,7 +311,14 @@ def _must_not_go(cluster: Cluster, run: int) -> bool:
         and not new
         and cluster.reachable
         and process.steady
+        and not _has_stalled(cluster)
     )
+
+
+def _has_stalled(cluster: Cluster) -> bool:
+    """Its checkpoints do not complete for so long that a new start may help: what it did since the last one is done again."""
+    newest = cluster.bucket.newest
+    return newest is not None and cluster.now - newest.at >= STALLED
 
 
 def _delete_run(cluster: Cluster, run: int) -> None:

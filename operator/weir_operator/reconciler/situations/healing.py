@@ -48,10 +48,10 @@ def heal(moment: Moment, draft: Draft) -> None:
     if report.ending is not None:
         return
     draft.do(*(DeletePod(name=pod.name, uid=pod.uid) for pod in unregistered(moment, deployed.run, report)))
-    trouble = _trouble(moment, draft, report)
-    if trouble is None:
+    found = trouble(moment, draft, report)
+    if found is None:
         return
-    kind, why = trouble
+    kind, why = found
     if moment.spec.paused:
         draft.wait(f"paused: {why}, and the job is not started anew")
         return
@@ -106,7 +106,8 @@ def _running_since(pod: PodFacts) -> datetime | None:
     return max(times, default=None)
 
 
-def _trouble(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[FailureClass, str] | None:
+def trouble(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[FailureClass, str] | None:
+    """Why a run gets nowhere, and by whose fault; None: it does get somewhere."""
     last = report.failures[-1] if report.failures else None
     kind = last.failure_class if last is not None else FailureClass.INFRASTRUCTURE
     recent = [failure for failure in report.failures if moment.now - failure.at < STORM]

@@ -14,6 +14,7 @@ from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations import bucket
 from weir_operator.reconciler.situations.deciding import choose, follow
 from weir_operator.reconciler.situations.given_up import given_up
+from weir_operator.reconciler.situations.healing import trouble
 from weir_operator.reconciler.situations.phases import (
     asked,
     cancel,
@@ -56,7 +57,7 @@ def drain(moment: Moment, draft: Draft) -> None:
     """All pods of earlier runs go, then the next run may begin."""
     upgrade = draft.upgrade
     assert upgrade is not None
-    if upgrade.reason is UpgradeReason.RECOVERY and _runs_again(moment, upgrade):
+    if upgrade.reason is UpgradeReason.RECOVERY and _runs_again(moment, draft, upgrade):
         cancel(draft, f"run {upgrade.from_run} runs again: it is not started anew")
         return
     left = [run for run in moment.observed.runs.values() if not run.gone and run.run != upgrade.run]
@@ -73,13 +74,17 @@ def drain(moment: Moment, draft: Draft) -> None:
         enter(moment, draft, UpgradePhase.STARTING)
 
 
-def _runs_again(moment: Moment, upgrade: UpgradeIntent) -> bool:
-    """The run that was to be started anew helped itself before anything of it was taken away."""
+def _runs_again(moment: Moment, draft: Draft, upgrade: UpgradeIntent) -> bool:
+    """The run that was to be started anew helped itself before anything of it was taken away.
+
+    One that fails every few seconds runs in between, and one whose checkpoints stalled runs all the time: that is no help.
+    """
     run, report = moment.run(upgrade.from_run), moment.report(upgrade.from_run)
     whole = run is not None and all(
         d is not None and not d.deleting for d in (run.jobmanager, run.taskmanager)
     )
-    return whole and report is not None and report.state is JobState.RUNNING and report.ending is None
+    runs = report is not None and report.state is JobState.RUNNING and report.ending is None
+    return whole and report is not None and runs and trouble(moment, draft, report) is None
 
 
 def _tail_is_known(moment: Moment, draft: Draft) -> bool:
