@@ -1,8 +1,9 @@
-"""Keyed process function over 10,000 keys: Weir beside Bytewax and Flink (Java, DataStream).
+"""Keyed process function over 10,000 keys: Weir beside Bytewax, PyFlink and Flink (Java, DataStream).
 
-Weir runs with everything on: JobManager, heartbeats, metrics and a checkpoint each second to a local folder; Flink
-with such checkpoints and object reuse, Bytewax without recovery. All count after their first quarter, so that start-up and
-the warming of a JVM are in none. Keys are text for Bytewax, which takes no others, and numbers for Flink.
+Weir runs with everything on: JobManager, heartbeats, metrics and a checkpoint each second to a local folder; Flink and
+PyFlink (Python in the JVM's own process, its fastest mode) with such checkpoints and object reuse, Bytewax without recovery.
+All count after their first quarter, so that start-up and the warming of a JVM are in none. Keys are text for Bytewax, which
+takes no others, and for PyFlink; numbers for Flink. Bids are rows of about 100 bytes: tuples of seven, and a POJO in Java.
 ``python -m benchmarks.bench_keyed_process [--rows N] [--rounds N] [--without-flink] [--quick]``.
 """
 
@@ -14,7 +15,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from benchmarks.flink import run_java
+from benchmarks.flink import run_java, run_python
 from benchmarks.peers import ROOT, python_with
 from benchmarks.rounds import Contestant, compete, report
 from benchmarks.weir_runs import run_weir
@@ -50,14 +51,31 @@ def flink(rows: int, variant: str, scratch: Path) -> float:
     return run_java("KeyedSum", rows, KEYS, variant, scratch)
 
 
+def pyflink(rows: int, scratch: Path) -> float:
+    """Rows per second."""
+    return run_python(_JOBS / "keyed_process_pyflink.py", rows, KEYS, "thread", scratch)
+
+
+def flink_bids(rows: int, scratch: Path) -> float:
+    """Rows per second."""
+    return run_java("KeyedBids", rows, KEYS, "", scratch)
+
+
+def weir_bids(rows: int, groups: str, scratch: Path) -> float:
+    """Rows per second."""
+    return run_weir("benchmarks.jobs.keyed_bids:build", [str(rows), str(KEYS), groups], scratch)
+
+
 def contestants(rows: int, peers: dict[str, int]) -> list[Contestant]:
     """All, with so many rows of each peer; a peer that is not in it is left out."""
-    texts = ("bytewax",)
-    process, reduced = ("flink java process",), ("flink java reduce",)
+    texts = tuple(name for name in ("bytewax", "pyflink") if name in peers)
+    process, reduced, bids = ("flink java process",), ("flink java reduce",), ("flink java bids",)
     everyone = [
         Contestant("bytewax", partial(bytewax, peers.get("bytewax", 0))),
+        Contestant("pyflink", partial(pyflink, peers.get("pyflink", 0))),
         Contestant("flink java process", partial(flink, peers.get("flink", 0), "process")),
         Contestant("flink java reduce", partial(flink, peers.get("flink", 0), "reduce")),
+        Contestant("flink java bids", partial(flink_bids, peers.get("flink", 0) // 2)),
         Contestant("weir process", partial(weir, rows, "process", "one", "text"), texts),
         Contestant("weir process (yield)", partial(weir, rows, "yield", "one", "text"), texts),
         Contestant("weir reduce", partial(weir, rows, "reduce", "one", "text"), texts),
@@ -71,6 +89,8 @@ def contestants(rows: int, peers: dict[str, int]) -> list[Contestant]:
         Contestant(
             "weir process, numbers, two processes", partial(weir, rows, "process", "two", "number"), process
         ),
+        Contestant("weir bid tuples", partial(weir_bids, rows // 2, "one"), bids),
+        Contestant("weir bid tuples, two processes", partial(weir_bids, rows // 2, "two"), bids),
     ]
     return [
         each
@@ -89,7 +109,7 @@ def main() -> None:
     parser.add_argument("--without-flink", action="store_true", help="Bytewax is the only peer; needs no JDK")
     parser.add_argument("--quick", action="store_true", help="one short round of Weir alone")
     options = parser.parse_args()
-    peers = {"bytewax": 2_000_000, "flink": 50_000_000}
+    peers = {"bytewax": 2_000_000, "pyflink": 400_000, "flink": 50_000_000}
     if options.without_flink:
         peers = {"bytewax": peers["bytewax"]}
     if options.quick:

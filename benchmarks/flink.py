@@ -1,4 +1,4 @@
-"""Apache Flink as a peer: its wheel in an environment of its own, our Java programs compiled beside it, one JVM a run.
+"""Apache Flink and PyFlink as peers: their wheel in an environment of its own, our Java programs compiled beside it, one JVM a run.
 
 Needs a JDK 17: of ``JAVA_HOME``, or where Debian puts it, else the one on the path.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.peers import PEERS, ROOT, python_with
@@ -54,8 +55,20 @@ def run_java(program: str, rows: int, keys: int, variant: str, scratch: Path) ->
     return rate
 
 
-def _run(command: list[str]) -> None:
-    environment = os.environ | {"JAVA_HOME": str(java_home())}
+def run_python(program: Path, rows: int, keys: int, mode: str, scratch: Path) -> float:
+    """Rows per second of one run of a PyFlink program. Mode ``thread`` runs Python inside the JVM, by pemja's wheel."""
+    python = flink_python()
+    result = scratch / "pyflink.json"
+    arguments = [str(rows), str(keys), mode, str(result), f"file://{scratch}/checkpoints"]
+    # An interpreter inside the JVM does not know of the environment that it was found in.
+    [packages] = Path(python).parent.parent.glob("lib/python3*/site-packages")
+    _run([python, str(program), *arguments], {"PYTHONPATH": str(packages)})
+    rate: float = json.loads(result.read_text())["rate"]
+    return rate
+
+
+def _run(command: list[str], more: Mapping[str, str] | None = None) -> None:
+    environment = {**os.environ, "JAVA_HOME": str(java_home()), **(more or {})}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if ended.returncode:
         raise SystemExit(f"{command[-6:]} failed:\n{(ended.stdout + ended.stderr)[-3000:]}")

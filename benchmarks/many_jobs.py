@@ -25,7 +25,7 @@ import yaml
 from benchmarks import api_server
 from benchmarks.api_server import Api
 from benchmarks.peers import ROOT
-from benchmarks.processes import rss_mb
+from benchmarks.processes import processor_seconds, rss_mb
 
 #: MB resident, seconds of the 99th percentile, and seconds from the start to the first watch.
 MOST_RSS, MOST_REACTION, MOST_START = 300.0, 2.0, 3.0
@@ -130,8 +130,7 @@ class Operator:
 
     def processor_seconds(self) -> float:
         assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self._process.pid)
 
     @staticmethod
     async def requests() -> dict[tuple[str, str], float]:

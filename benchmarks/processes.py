@@ -1,7 +1,8 @@
-"""Processes of a local cluster and their memory, read from ``/proc``."""
+"""Processes of a local cluster, their memory and what they use, read from ``/proc``."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -40,3 +41,21 @@ def rss_mb(pid: int) -> float:
     return next(
         (int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmRSS")), 0.0
     )
+
+
+def processor_seconds(pid: int) -> float:
+    """Of all its threads so far, in user and kernel mode; 0 if the process is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def open_files(pid: int) -> int:
+    """File descriptors."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def threads(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))

@@ -39,7 +39,19 @@ def carried(batches: Iterator[RowBatch] | list[RowBatch]) -> list[int]:
 
 @pytest.mark.parametrize(
     "values",
-    [[("a", 1)], [(1.5, None, b"x", True)], [1, 2], ["a"], [None], [2**70, 1], [(2**70,)], [("a", 1)] * 2000],
+    [
+        [("a", 1)],
+        [(1.5, None, b"x", True)],
+        [1, 2],
+        ["a"],
+        [None],
+        [2**70, 1],
+        [(2**70,)],
+        [("a", 1)] * 2000,
+        ["\ud800", "a"],
+        [("a", True), ("b", 1)],
+        [(1, "a", 2.5)],
+    ],
     ids=repr,
 )
 def test_plain_rows_go_by_column(values: list[Any]) -> None:
@@ -49,7 +61,17 @@ def test_plain_rows_go_by_column(values: list[Any]) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [[()], [(1,), (1, 2)], [("a", [1])], [{"a": 1}], [1, [2]], [("a", 1), "a"], [], [tuple(range(33))]],
+    [
+        [()],
+        [(1,), (1, 2)],
+        [(1, 2), (1, 2, 3)],
+        [("a", [1])],
+        [{"a": 1}],
+        [1, [2]],
+        [("a", 1), "a"],
+        [],
+        [tuple(range(33))],
+    ],
     ids=repr,
 )
 def test_others_are_one_pickle(values: list[Any]) -> None:
@@ -74,6 +96,19 @@ def test_a_key_is_written_once() -> None:
     keys = [f"customer-{number}" for number in range(50)]
     first, *others = carried([keyed(keys)] * 4)
     assert max(others) < first / 2
+
+
+def test_whole_numbers_that_are_keys_are_written_once() -> None:
+    rows = [(number, "a") for number in range(100)]
+    beside, alone = carried([RowBatch(rows, None, [number for number, _ in rows]), RowBatch(rows)])
+    assert beside < alone + 100
+
+
+def test_keys_that_only_equal_a_column_keep_their_type() -> None:
+    encoder, decoder = RowEncoder(), RowDecoder()
+    got = decoder.decode(encoder.encode(RowBatch([(1, "a"), (0, "b")], None, [True, False])))
+    assert [type(key) for key in got.keys or ()] == [bool, bool]
+    assert [type(number) for number, _ in got.values] == [int, int]
 
 
 def test_numbering_begins_anew_when_there_are_too_many_keys(few_numbers: int) -> None:
