@@ -14,6 +14,7 @@ from tests.support.documents import (
     ROOT,
     blocks,
     commands_in_sentences,
+    interrupted,
     pages,
     shell,
     weir_commands,
@@ -38,11 +39,19 @@ def test_every_command_of_the_tutorial_does_what_the_tutorial_says(tmp_path: Pat
     write_files(document, tmp_path)
     install, *commands = [block.text for block in blocks(document) if block.language == "sh"]
     assert "pip install" in install
-    printed = [shell(command, tmp_path) for command in commands]
-    _, plan, counts, interrupted, inspected, ticks = printed
+    look, show, count, start, inspect, go_on = commands
+    shell(look, tmp_path)
+    plan, counts = shell(show, tmp_path), shell(count, tmp_path)
+    stopped = interrupted(
+        start,
+        tmp_path,
+        lambda: list(tmp_path.glob("checkpoints/*/chk-*/_metadata")),
+        "a checkpoint was completed",
+    )
+    inspected, ticks = shell(inspect, tmp_path), shell(go_on, tmp_path)
     assert "uid count" in plan
     assert sorted(map(json.loads, counts.splitlines())) == [["AA", 1], ["UA", 1], ["UA", 2]]
-    assert interrupted == ""
+    assert stopped == ""
     assert ticks.split() == ["20000", "20000"]
     assert "chk-" in inspected
     assert "suspended" in inspected.lower() or "restore" in inspected.lower()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -20,6 +23,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Commands that may be told the name ``weir``.
 _OTHERS = ("helm ", "kubectl ")
 _WEIR = re.compile(r"(?:^|[\s/])weir ([^|>&#;\n]+)", re.MULTILINE)
+_STOPPED_BY_THE_CLOCK = re.compile(r"timeout --signal=INT \d+ (.+?) \|\| true\n")
 _FILE = re.compile(r"`([\w/.-]+\.(?:py|yaml))`")
 
 
@@ -73,12 +77,10 @@ def section(document: str, heading: str) -> str:
 
 def shell(script: str, folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a block as its reader does, in a folder where ``weir`` is installed; its stdout."""
-    if not (folder / ".venv").exists():
-        (folder / ".venv").symlink_to(BIN.parent)
     ended = subprocess.run(
         ["bash", "-e", "-c", script],
         cwd=folder,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **(environment or {})},
+        env=_where_weir_is(folder) | (environment or {}),
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
@@ -87,6 +89,33 @@ def shell(script: str, folder: Path, environment: Mapping[str, str] | None = Non
     )
     assert ended.returncode == 0, f"{script}\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
     return ended.stdout
+
+
+def interrupted(script: str, folder: Path, when: Callable[[], object], what: str) -> str:
+    """Run the one command of a block that stops it by ``timeout``, and press Ctrl-C not by the clock but when something holds; its stdout."""
+    match = _STOPPED_BY_THE_CLOCK.fullmatch(script)
+    assert match, f"not a command that timeout stops: {script}"
+    process = subprocess.Popen(
+        ["bash", "-e", "-c", f"exec {match[1]}"],
+        cwd=folder,
+        env=_where_weir_is(folder),
+        text=True,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(when, what)
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=SECONDS)[0]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _where_weir_is(folder: Path) -> dict[str, str]:
+    if not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(BIN.parent)
+    return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
 def write_files(document: str, folder: Path) -> None:
