@@ -134,6 +134,6 @@ def forgetful(store: KeyedStates, cached: int) -> KeyedStates:
         return handle
 
     store._adopt = adopt_small
-    store._weigh = lambda: None
+    store._weigh = store._press = lambda: None
     store._pressed = cached == 1
     return store

@@ -66,7 +66,7 @@ def got(store: Any, descriptor: Any, keys: Any) -> dict[Any, Any]:
 def taken(store: Any, shelf: Shelf, *, drained: bool = True, own: bool = True) -> NativeKeyed:
     if drained:
         store._pressed = True  # everything, not only what rests
-        store._weigh = lambda: None
+        store._weigh = store._press = lambda: None
         while store.tend():
             pass
     begun = store.begin_snapshot()

@@ -7,7 +7,7 @@ a schedule is repeatable to the last line. An actor that is never stepped again 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from weir.errors import StorageUnavailable
 from weir.storage import ObjectInfo, Storage
@@ -89,6 +89,9 @@ class _SteppedStorage:
 
     def write(self, name: str, data: bytes) -> None:
         self._call(lambda: self._inner.write(name, data))
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        self.write(name, b"".join(pieces))
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         self._call(lambda: self._inner.create_if_absent(name, data))

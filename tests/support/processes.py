@@ -70,7 +70,9 @@ class Started:
         environment: Mapping[str, str] | None,
         name: str,
         cwd: Path = ROOT,
+        within: Sequence[str] = (),
     ) -> None:
+        """``within``: a command that ends in running the one behind it, in its own place."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.name = name
@@ -79,7 +81,7 @@ class Started:
         self._stderr = folder / f"{name}.err"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*within, sys.executable, "-m", *arguments],
                 cwd=cwd,
                 env=_environment(self.mark, environment),
                 stdin=subprocess.DEVNULL,
@@ -213,9 +215,11 @@ class Run(Started, JobFolder):
         environment: Mapping[str, str] | None = None,
         flags: Sequence[str] = (),
         name: str = "run",
+        within: Sequence[str] = (),
     ) -> None:
         self.resource = write_resource(folder, resource)
-        super().__init__(folder, ["weir", "run", str(self.resource), *flags], environment, name)
+        arguments = ["weir", "run", str(self.resource), *flags]
+        super().__init__(folder, arguments, environment, name, within=within)
 
     def jobmanager_address(self) -> str:
         """Where the newest JobManager listens for calls."""

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from weir.errors import ObjectExists, ObjectNotFound, StorageError, StorageUnavailable
+from weir.errors import ObjectExists, ObjectNotFound, SerializationError, StorageError, StorageUnavailable
 from weir.storage import MemoryStorage, PrefixedStorage, Storage, expand
 from weir.storage.faults import FaultInjector, LoseResponse, Operation
 
@@ -54,6 +54,26 @@ class StorageContract:
         data = bytes(range(256)) * 5000
         storage.write("big", data)
         assert storage.read("big") == data
+
+    @pytest.mark.parametrize("sizes", [(), (0,), (3, 0, 5), (17 * 2**20,), (2**20,) * 35])
+    def test_pieces_become_one_object(self, storage, sizes):
+        pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
+        storage.write("pieces", b"before")
+        storage.write_pieces("pieces", iter(pieces))
+        assert storage.read("pieces") == b"".join(pieces)
+
+    @pytest.mark.parametrize("count", [1, 40])
+    def test_pieces_that_fail_leave_what_was_there(self, storage, count):
+        def failing():
+            yield from [b"x" * 2**20] * count
+            raise SerializationError("no such value")
+
+        storage.write("old", b"before")
+        for name in ("old", "new"):
+            with pytest.raises(SerializationError, match="no such value"):
+                storage.write_pieces(name, failing())
+        assert [info.name for info in storage.list()] == ["old"]
+        assert storage.read("old") == b"before"
 
     @pytest.mark.parametrize(
         ("start", "length", "expected"),

@@ -93,7 +93,7 @@ def read_state(folder: Storage, handle: StateHandle) -> bytes:
     where = f"state file {folder.uri}/{handle.path}"
     path = handle.path
     try:
-        return _read_again(lambda: handle.checked(folder.read(path), where))
+        return read_again(lambda: handle.checked(folder.read(path), where))
     except ObjectNotFound as error:
         raise SnapshotCorrupt(f"{where} is missing; its snapshot cannot be restored") from error
 
@@ -122,7 +122,7 @@ def load_folder(
     where = f"{folder.uri}/{paths.METADATA}"
     try:
         _refuse_flood(folder, where)
-        metadata, found = _read_again(lambda: _read_metadata(folder, where, expected))
+        metadata, found = read_again(lambda: _read_metadata(folder, where, expected))
     except ObjectNotFound as error:
         raise SnapshotCorrupt(
             f"{where} is missing: no completed snapshot is there; name the folder of one (chk-N or savepoint-...)"
@@ -143,7 +143,7 @@ def _read_metadata(
     return metadata_format.decode(data, where), found
 
 
-def _read_again(read: Callable[[], _T]) -> _T:
+def read_again(read: Callable[[], _T]) -> _T:
     """What ``read`` gives; what is damaged is read again before it is believed, for it may be the way that was bad."""
     for _ in range(READS - 1):
         with contextlib.suppress(SnapshotCorrupt):

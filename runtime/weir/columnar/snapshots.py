@@ -49,7 +49,7 @@ def write(
 
 
 def read(
-    blobs: Iterable[bytes],
+    blobs: Iterable[statefile.Source],
     operator: str,
     groups: range,
     max_parallelism: int,

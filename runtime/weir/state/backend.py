@@ -7,6 +7,7 @@ within a limit, or as a file to storage. ``RocksDB`` keeps it on the local disk.
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from typing import Final, Protocol
 
 from weir.config import StateBackendOptions
@@ -25,6 +26,7 @@ __all__ = [
     "backend_for",
     "check_available",
     "check_memory_limit",
+    "local_folder",
 ]
 
 #: Flink's limit of its in-memory checkpoint storage, per operator and subtask.
@@ -58,6 +60,13 @@ def backend_for(options: StateBackendOptions) -> StateBackend:
     from weir.state.rocksdb.backend import RocksDBBackend
 
     return RocksDBBackend(options)
+
+
+def local_folder(options: StateBackendOptions) -> str | None:
+    """The folder on the worker's own disk that a backend may fill; ``None``: it keeps state in memory."""
+    if options.type is not StateBackendType.ROCKSDB:
+        return None
+    return options.local_directory or tempfile.gettempdir()
 
 
 def check_available(backend: StateBackendType) -> None:

@@ -7,19 +7,25 @@ keys and all values. The keyed store and its restored sections add the column of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from weir.errors import SnapshotCorrupt
 from weir.serde import Serializer
 from weir.state.descriptors import StateDescriptor, StateKind
-from weir.state.statefile import CHUNK_ENTRIES
+from weir.state.statefile import CHUNK_ENTRIES, Chunk
 
 _encode_counts = msgspec.msgpack.Encoder().encode
 _decode_counts = msgspec.msgpack.Decoder(list[int]).decode
+
+
+#: What a chunk of large values has, about.
+_CHUNK_BYTES: Final = 4 * 1024 * 1024
+_FIRST_ENTRIES: Final = 256
+_GROWTH: Final = 4
 
 
 class Codec(Protocol):
@@ -116,23 +122,42 @@ def chunked(kind: StateKind, table: dict[Any, Any]) -> Iterator[tuple[list[Any],
 
 
 def chunked_entries(
-    kind: StateKind, entries: Iterable[tuple[Any, Any]]
+    kind: StateKind, entries: Iterable[tuple[Any, Any]], most: Callable[[], int] = lambda: CHUNK_ENTRIES
 ) -> Iterator[tuple[list[Any], list[Any]]]:
-    """As :func:`chunked`, of keys and values that come one by one; none of them is absent."""
+    """As :func:`chunked`, of keys and values that come one by one; none of them is absent. ``most``: entries of the next chunk."""
     if kind is StateKind.LIST or kind is StateKind.MAP:
-        yield from _by_weight(entries)
+        yield from _by_weight(entries, most)
         return
     left = iter(entries)
-    while part := list(islice(left, CHUNK_ENTRIES)):
+    while part := list(islice(left, most())):
         yield [key for key, _ in part], [value for _, value in part]
 
 
-def _by_weight(entries: Iterable[tuple[Any, Any]]) -> Iterator[tuple[list[Any], list[Any]]]:
+class ChunkSize:
+    """How many entries make a chunk that is small beside memory, however large they are: learnt from the chunks before."""
+
+    def __init__(self) -> None:
+        self._entries = _FIRST_ENTRIES
+
+    def entries(self) -> int:
+        """Of the next chunk, at most."""
+        return self._entries
+
+    def learn(self, kind: StateKind, values: list[Any], chunk: Chunk) -> None:
+        """``chunk`` holds ``values``."""
+        weight = sum(map(len, values)) if kind is StateKind.LIST or kind is StateKind.MAP else len(values)
+        fitting = _CHUNK_BYTES * max(1, weight) // max(1, sum(map(len, chunk.columns)))
+        self._entries = max(1, min(fitting, self._entries * _GROWTH, CHUNK_ENTRIES))
+
+
+def _by_weight(
+    entries: Iterable[tuple[Any, Any]], most: Callable[[], int] = lambda: CHUNK_ENTRIES
+) -> Iterator[tuple[list[Any], list[Any]]]:
     keys: list[Any] = []
     values: list[Any] = []
     weight = 0
     for key, value in entries:
-        if keys and weight + len(value) > CHUNK_ENTRIES:
+        if keys and weight + len(value) > most():
             yield keys, values
             keys, values, weight = [], [], 0
         keys.append(key)

@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from weir.errors import SnapshotMismatch
 from weir.state.snapshot import StateHandle
+from weir.state.statefile import Source
 
 
 class Reuse(enum.Enum):
@@ -44,6 +45,15 @@ class IncrementalSnapshot(Protocol):
         ...
 
 
+@runtime_checkable
+class PiecewiseSnapshot(Protocol):
+    """A ``KeyedSnapshot`` whose state file need not be in memory at once."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """What ``encode`` gives, as it is made; raises the same."""
+        ...
+
+
 @dataclass(frozen=True)
 class NativeKeyed:
     """An increment to restore."""
@@ -57,10 +67,10 @@ class NativeKeyed:
 
 
 #: What one old subtask left: a state file that every backend reads, or an increment.
-KeyedState: TypeAlias = bytes | NativeKeyed
+KeyedState: TypeAlias = Source | NativeKeyed
 
 
-def state_files(found: Iterable[KeyedState], operator: str) -> Iterator[bytes]:
+def state_files(found: Iterable[KeyedState], operator: str) -> Iterator[Source]:
     """Those of a snapshot that is no increment. Raises ``SnapshotMismatch`` for one that is, naming ``operator``."""
     for each in found:
         if isinstance(each, NativeKeyed):

@@ -207,7 +207,7 @@ class KeyedStates(ABC):
                 for key, timestamp in zip(keys, timestamps, strict=True):
                     timers.register(key, timestamp)
 
-    def _state_files(self, found: Iterable[KeyedState]) -> Iterator[bytes]:
+    def _state_files(self, found: Iterable[KeyedState]) -> Iterator[statefile.Source]:
         """What is restored in the form that every backend reads; a backend takes what is in its own."""
         return state_files(found, self._operator)
 
@@ -283,7 +283,7 @@ class KeyedStates(ABC):
     def _timers(self) -> tuple[tuple[str, TimerQueue], ...]:
         return (EVENT_TIMERS, self.event_timers), (PROCESSING_TIMERS, self.processing_timers)
 
-    def _take(self, descriptor: StateDescriptor, codec: Codec) -> list[tuple[list[Any], list[Any]]]:
+    def _take(self, descriptor: StateDescriptor, codec: Codec) -> Iterator[tuple[list[Any], list[Any]]]:
         """What was restored for a state: lists of keys and of what is kept of them."""
         life = self.lives.get(descriptor.name)
 

@@ -8,7 +8,7 @@ every entry still belongs to exactly one subtask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from weir.serde import Description, Serializer, check_compatible
 from weir.state import statefile
 from weir.state.columns import Codec
 from weir.state.descriptors import Stamped
-from weir.state.statefile import Chunk, Section
+from weir.state.statefile import Chunk, Section, Source
 
 #: Keys of these types hash alike in all programs; others go through the user's classes.
 _PLAIN_KEYS: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -38,12 +38,12 @@ class RestoredSections:
         #: What nobody took, reduced; ``None`` when something was added or taken since.
         self._carried: list[Section] | None = None
 
-    def add(self, data: bytes) -> None:
+    def add(self, file: Source) -> None:
         """Take one state file; files of several old subtasks are added in the order of their index.
 
         Raises ``SnapshotCorrupt`` or ``SnapshotMismatch`` (max parallelism, hash version, key type).
         """
-        header, sections = statefile.read(data)
+        header, sections = statefile.read(file)
         if header.content != "keyed":
             raise SnapshotCorrupt(
                 f"expected a file of keyed state, got {header.content} state of {header.operator!r}"
@@ -63,8 +63,8 @@ class RestoredSections:
         name: str,
         signature: Description,
         codec: Codec | Callable[[Description | None], Codec],
-    ) -> list[tuple[list[Any], list[Any]]]:
-        """Decode and forget one state: lists of keys and values that this subtask owns.
+    ) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Forget one state, and decode it chunk by chunk: lists of keys and values that this subtask owns.
 
         ``codec`` may depend on the description with which the values were written.
 
@@ -80,11 +80,7 @@ class RestoredSections:
         self._carried = None
         for section in sections:
             self._check_types(section, signature)
-        found = []
-        for section in sections:
-            reader = codec(section.header.signature.get("value")) if callable(codec) else codec
-            found += [self._decode(name, chunk, reader) for chunk in section.chunks]
-        return found
+        return self._decoded(name, sections, codec)
 
     def carried(self) -> list[Section]:
         """The sections that nobody took, reduced to chunks with entries of this subtask."""
@@ -124,6 +120,14 @@ class RestoredSections:
                     _bare(new),
                     f"{what[role]} of operator {self._operator}",
                 )
+
+    def _decoded(
+        self, name: str, sections: list[Section], codec: Codec | Callable[[Description | None], Codec]
+    ) -> Iterator[tuple[list[Any], list[Any]]]:
+        for section in sections:
+            reader = codec(section.header.signature.get("value")) if callable(codec) else codec
+            for chunk in section.chunks:
+                yield self._decode(name, chunk, reader)
 
     def _decode(self, name: str, chunk: Chunk, codec: Codec) -> tuple[list[Any], list[Any]]:
         keys = self._keys(chunk)

@@ -37,16 +37,23 @@ class StateHandle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def checked(self, data: bytes, where: str) -> bytes:
         """Return ``data`` if it is what was written, else raise ``SnapshotCorrupt`` naming ``where``."""
-        if len(data) != self.size:
+        self.check_size(len(data), where)
+        self.check_digest(hashlib.sha256(data).hexdigest(), where)
+        return data
+
+    def check_size(self, size: int, where: str) -> None:
+        """Raises ``SnapshotCorrupt`` unless so many bytes were written."""
+        if size != self.size:
             raise SnapshotCorrupt(
-                f"{where} has {len(data)} bytes, its snapshot recorded {self.size}: it was cut or replaced"
+                f"{where} has {size} bytes, its snapshot recorded {self.size}: it was cut or replaced"
             )
-        found = hashlib.sha256(data).hexdigest()
+
+    def check_digest(self, found: str, where: str) -> None:
+        """Raises ``SnapshotCorrupt`` unless ``found`` is the sha256 of what was written."""
         if found != self.sha256:
             raise SnapshotCorrupt(
                 f"{where} has sha256 {found}, its snapshot recorded {self.sha256}: it is damaged"
             )
-        return data
 
 
 def inline_handle(data: bytes) -> StateHandle:

@@ -7,6 +7,7 @@
     S  SectionHeader  (C Chunk)*           per state: name, kind, serializers; then its entries in columns
     E  number of sections and chunks       tells a cut file from a short one
 
+Both ways it need not be in memory at once: it is made in pieces, and of one on disk a chunk is read when it is asked for.
 A frame is one tag byte, length (u64) and crc32 (u32, little endian) and a msgpack payload. The keyed and operator stores
 write and read sections; the async part of a snapshot uploads the bytes as they are.
 """
@@ -15,12 +16,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, overload
 
 import msgspec
 
 from weir.errors import SnapshotCorrupt, SnapshotMismatch
+from weir.state.spooled import SpooledFile
 
 _MAGIC: Final = b"WEIRSTATE"
 FORMAT_VERSION: Final = 1
@@ -67,7 +69,13 @@ class Section(NamedTuple):
     """A state with its chunks."""
 
     header: SectionHeader
-    chunks: list[Chunk]
+    chunks: Sequence[Chunk]
+
+
+#: Where a state file is read from.
+Source: TypeAlias = bytes | SpooledFile
+#: A section to be written; its chunks are taken once, before the next section is asked for.
+Writing: TypeAlias = "tuple[SectionHeader, Iterable[Chunk]]"
 
 
 class _End(msgspec.Struct, frozen=True, array_like=True):
@@ -79,45 +87,65 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
-def write(header: FileHeader, sections: Iterable[Section]) -> bytes:
+def write(header: FileHeader, sections: Iterable[Writing]) -> bytes:
     """A whole state file."""
-    parts = [_MAGIC, _VERSION.pack(FORMAT_VERSION), *_frame(b"H", header)]
+    return b"".join(pieces(header, sections))
+
+
+def pieces(header: FileHeader, sections: Iterable[Writing]) -> Iterator[bytes]:
+    """A state file as it is made, a chunk at a time."""
+    yield _MAGIC + _VERSION.pack(FORMAT_VERSION)
+    yield from _frame(b"H", header)
     section_count = chunk_count = 0
-    for section in sections:
-        parts += _frame(b"S", section.header)
+    for section, chunks in sections:
+        yield from _frame(b"S", section)
         section_count += 1
-        for chunk in section.chunks:
-            parts += _frame(b"C", chunk)
+        for chunk in chunks:
+            yield from _frame(b"C", chunk)
             chunk_count += 1
-    parts += _frame(b"E", _End(section_count, chunk_count))
-    return b"".join(parts)
+    yield from _frame(b"E", _End(section_count, chunk_count))
 
 
-def read(data: bytes) -> tuple[FileHeader, list[Section]]:
-    """Raises ``SnapshotCorrupt`` on damage and ``SnapshotMismatch`` on a newer version."""
-    check_version(data)
+def read(source: Source) -> tuple[FileHeader, list[Section]]:
+    """Raises ``SnapshotCorrupt`` on damage and ``SnapshotMismatch`` on a newer version; of a file on disk also ``LocalDiskError``,
+    and its chunks are checked and decoded each time that they are asked for.
+    """
+    if isinstance(source, SpooledFile):
+        check_version(source.read(0, _START))
+        return _read(_places(source), source.size)
+    check_version(source)
+    return _read(_frames(source), len(source))
+
+
+def _read(frames: Iterable[tuple[bytes, memoryview | _Place]], size: int) -> tuple[FileHeader, list[Section]]:
     header: FileHeader | None = None
     end: _End | None = None
-    sections: list[Section] = []
-    for tag, payload in _frames(data):
+    sections: list[tuple[SectionHeader, list[memoryview | _Place]]] = []
+    for tag, payload in frames:
         if end is not None or (header is None) != (tag == b"H"):
             raise SnapshotCorrupt(f"state file is damaged: frame {tag!r} is out of place")
         if tag == b"H":
-            header = _decode(payload, FileHeader)
+            header = _decode(_loaded(payload), FileHeader)
         elif tag == b"S":
-            sections.append(Section(_decode(payload, SectionHeader), []))
+            sections.append((_decode(_loaded(payload), SectionHeader), []))
         elif tag == b"C" and sections:
-            sections[-1].chunks.append(_decode(payload, Chunk))
+            sections[-1][1].append(payload)
         elif tag == b"E":
-            end = _decode(payload, _End)
+            end = _decode(_loaded(payload), _End)
         else:
             raise SnapshotCorrupt(f"state file is damaged: frame {tag!r} is unknown or out of place")
-    counted = _End(len(sections), sum(len(section.chunks) for section in sections))
+    counted = _End(len(sections), sum(len(chunks) for _, chunks in sections))
     if header is None or end is None:
-        raise SnapshotCorrupt(f"state file is cut: it ends after {len(data)} bytes, before its last frame")
+        raise SnapshotCorrupt(f"state file is cut: it ends after {size} bytes, before its last frame")
     if end != counted:
         raise SnapshotCorrupt(f"state file is damaged: it announces {end}, it holds {counted}")
-    return header, sections
+    return header, [Section(section, _chunks(found)) for section, found in sections]
+
+
+def _chunks(found: list[memoryview | _Place]) -> Sequence[Chunk]:
+    if any(isinstance(each, _Place) for each in found):
+        return _StoredChunks(found)
+    return [_decode(_loaded(each), Chunk) for each in found]
 
 
 def check_version(data: bytes) -> None:
@@ -139,6 +167,68 @@ def _frame(tag: bytes, payload: msgspec.Struct) -> list[bytes]:
     return [_FRAME.pack(tag, len(body), zlib.crc32(body, tag[0])), body]
 
 
+class _Place(NamedTuple):
+    """A frame's payload in a file on disk."""
+
+    file: SpooledFile
+    tag: bytes
+    at: int
+    length: int
+    crc: int
+
+
+class _StoredChunks(Sequence[Chunk]):
+    """Chunks of a file on disk."""
+
+    def __init__(self, places: list[memoryview | _Place]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Chunk: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Chunk]: ...
+
+    def __getitem__(self, index: int | slice) -> Chunk | Sequence[Chunk]:
+        if isinstance(index, slice):
+            return _StoredChunks(self._places[index])
+        return _decode(_loaded(self._places[index]), Chunk)
+
+
+def _places(file: SpooledFile) -> Iterator[tuple[bytes, _Place]]:
+    at = _START
+    while at < file.size:
+        head = file.read(at, _FRAME.size)
+        if len(head) < _FRAME.size:
+            raise SnapshotCorrupt(f"state file is cut at byte {file.size}, within a frame's head")
+        tag, length, crc = _FRAME.unpack(head)
+        at += _FRAME.size
+        if file.size - at < length:
+            raise _cut(at, length, file.size - at)
+        yield tag, _Place(file, tag, at, length, crc)
+        at += length
+
+
+def _loaded(payload: memoryview | _Place) -> bytes | memoryview:
+    if isinstance(payload, memoryview):
+        return payload
+    body = payload.file.read(payload.at, payload.length)
+    _check_crc(body, payload.tag, payload.at, payload.crc)
+    return body
+
+
+def _cut(at: int, length: int, left: int) -> SnapshotCorrupt:
+    return SnapshotCorrupt(f"state file is cut: a frame at byte {at} has {length} bytes, {left} are left")
+
+
+def _check_crc(body: bytes | memoryview, tag: bytes, at: int, crc: int) -> None:
+    actual = zlib.crc32(body, tag[0])
+    if actual != crc:
+        raise SnapshotCorrupt(f"state file is damaged at byte {at}: checksum {actual:08x}, written {crc:08x}")
+
+
 def _frames(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     view = memoryview(data)
     at = _START
@@ -149,19 +239,13 @@ def _frames(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         at += _FRAME.size
         body = view[at : at + length]
         if len(body) < length:
-            raise SnapshotCorrupt(
-                f"state file is cut: a frame at byte {at} has {length} bytes, {len(body)} are left"
-            )
-        actual = zlib.crc32(body, tag[0])
-        if actual != crc:
-            raise SnapshotCorrupt(
-                f"state file is damaged at byte {at}: checksum {actual:08x}, written {crc:08x}"
-            )
+            raise _cut(at, length, len(body))
+        _check_crc(body, tag, at, crc)
         yield tag, body
         at += length
 
 
-def _decode(payload: memoryview, type_: type[_S]) -> _S:
+def _decode(payload: bytes | memoryview, type_: type[_S]) -> _S:
     try:
         return msgspec.msgpack.decode(payload, type=type_)
     except (msgspec.DecodeError, RecursionError) as error:

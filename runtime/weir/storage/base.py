@@ -13,7 +13,7 @@ hand them to a worker thread. Semantics every implementation must hold:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 
@@ -47,6 +47,13 @@ class Storage(Protocol):
 
     def write(self, name: str, data: bytes) -> None:
         """Create or replace the object, durably."""
+        ...
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """As :meth:`write`, of bytes that come in pieces, each taken once; so many megabytes of them are held as one upload takes.
+
+        What ``pieces`` raises is raised here, and nothing was written.
+        """
         ...
 
     def create_if_absent(self, name: str, data: bytes) -> None:

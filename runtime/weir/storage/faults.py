@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from weir.errors import StorageUnavailable
@@ -137,6 +137,10 @@ class FaultInjector:
     def write(self, name: str, data: bytes) -> None:
         with self._around(Operation.WRITE, name):
             self._inner.write(name, data)
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        with self._around(Operation.WRITE, name):
+            self._inner.write_pieces(name, pieces)
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         with self._around(Operation.CREATE, name):

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from weir.errors import ObjectExists, ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
@@ -71,14 +71,17 @@ class LocalStorage:
             return _check_file(path).st_size
 
     def write(self, name: str, data: bytes) -> None:
+        self.write_pieces(name, (data,))
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
         path = self._path(name)
-        with _mapped("write", path), written(path, data, _make_folder) as file:
+        with _mapped("write", path), written(path, pieces, _make_folder) as file:
             file.replace(path)
             _sync_folder(path.parent)
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         path = self._path(name)
-        with _mapped("create", path), written(path, data, _make_folder) as file:
+        with _mapped("create", path), written(path, (data,), _make_folder) as file:
             try:
                 file.create(path)
             except OSError as error:

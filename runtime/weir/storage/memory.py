@@ -7,7 +7,7 @@ would leave behind, so that a test can go on with it while the original "process
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from weir.clock import Clock, SystemClock
 from weir.errors import ObjectExists, ObjectNotFound
@@ -66,6 +66,9 @@ class MemoryStorage:
     def write(self, name: str, data: bytes) -> None:
         with self._lock:
             self._objects[check_name(name)] = (bytes(data), self._clock.wall_ms())
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        self.write(name, b"".join(pieces))
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,12 +33,12 @@ class NewFile(Protocol):
 
 
 @contextlib.contextmanager
-def written(target: Path, data: bytes, make_folder: Callable[[Path], None]) -> Iterator[NewFile]:
-    """``data`` as a new file on the file system of ``target``, whose folder is made. What was not put in place is gone."""
+def written(target: Path, pieces: Iterable[bytes], make_folder: Callable[[Path], None]) -> Iterator[NewFile]:
+    """``pieces`` as a new file on the file system of ``target``, whose folder is made. What was not put in place is gone."""
     descriptor, name = _opened(target, make_folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(descriptor)
             yield _Unnamed(descriptor, make_folder) if name is None else _Named(name)

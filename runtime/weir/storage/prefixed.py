@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from weir.storage.base import ObjectInfo, Storage
 from weir.storage.names import check_name, check_prefix
@@ -30,6 +30,9 @@ class PrefixedStorage:
 
     def write(self, name: str, data: bytes) -> None:
         self._inner.write(self._name(name), data)
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        self._inner.write_pieces(self._name(name), pieces)
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         self._inner.create_if_absent(self._name(name), data)

@@ -3,7 +3,7 @@
 Each call is one attempt function run by :meth:`S3Storage._retried`: failures become errors of our tree
 (``s3_errors``), and those that may pass are tried again a few times. minio's public API cannot send
 ``If-None-Match``, so ``create_if_absent`` signs a PUT by minio and sends it itself. An object appears with its
-PUT as a whole; there are no upload ids in anybody's state.
+PUT, or with the end of an upload in parts (``s3_parts``), as a whole; there are no upload ids in anybody's state.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ import minio.error
 import urllib3
 
 from weir.errors import StorageError, StorageUnavailable
-from weir.storage import s3_errors
+from weir.storage import s3_errors, s3_parts
 from weir.storage.base import ObjectInfo
 from weir.storage.names import check_name, check_prefix
 from weir.storage.s3_options import S3Options
@@ -85,6 +86,20 @@ class S3Storage:
             ),
         )
 
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        parts = s3_parts.gathered(pieces)
+        head = [next(parts)]
+        head += (part for part in (next(parts, None),) if part is not None)
+        if len(head) == 1:
+            return self.write(name, head[0])
+
+        def send(
+            method: str, query: dict[str, str], body: bytes = b"", headers: dict[str, str] | None = None
+        ) -> urllib3.BaseHTTPResponse:
+            return self._retried("write", name, lambda: self._sent(method, name, query, body, headers))
+
+        return s3_parts.upload(send, chain(_drained(head), parts), lambda: self.size(name))
+
     def create_if_absent(self, name: str, data: bytes) -> None:
         self._retried("create", name, lambda: self._conditional_put(name, data))
 
@@ -117,6 +132,20 @@ class S3Storage:
         finally:
             response.close()
             response.release_conn()
+
+    def _sent(
+        self, method: str, name: str, query: dict[str, str], body: bytes, headers: dict[str, str] | None
+    ) -> urllib3.BaseHTTPResponse:
+        url = self._client.get_presigned_url(
+            method, self._bucket, self._key(name), timedelta(minutes=15), extra_query_params=dict(query)
+        )
+        response = self._pool.request(method, url, body=body, headers=headers)
+        code, message = s3_errors.code_of(response.data)
+        # The end of an upload may fail after its status was sent.
+        if response.status not in (200, 204) or code:
+            status = 500 if response.status == 200 else response.status
+            raise s3_errors.of_answer(self._target("write", name), status, code, message)
+        return response
 
     def _conditional_put(self, name: str, data: bytes) -> None:
         url = self._client.get_presigned_url("PUT", self._bucket, self._key(name), timedelta(minutes=15))
@@ -166,6 +195,12 @@ class S3Storage:
                 ) from error
             self._sleep(delay)
         raise AssertionError("unreachable")
+
+
+def _drained(found: list[T]) -> Iterator[T]:
+    """All of them, each let go of before it is used."""
+    while found:
+        yield found.pop(0)
 
 
 def _client(options: S3Options, pool: urllib3.PoolManager) -> minio.Minio:

@@ -8,21 +8,26 @@ several links. What is older goes with the next checkpoint that completes, every
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, Self
 
 from weir.config import JobOptions
 from weir.errors import SnapshotCorrupt
 from weir.ids import CheckpointId, JobId
 from weir.state.snapshot import StateHandle
+from weir.state.spooled import SpooledFile
 
 #: What was read from storage for want of a copy waits here for the checkpoint that names it; no checkpoint has this number.
 _READ: Final = CheckpointId(0)
+#: Bytes of a large copy that are read at once.
+_PIECE: Final = 8 * 1024 * 1024
 
 
 def folder_of(options: JobOptions, job: JobId) -> str | None:
@@ -56,11 +61,41 @@ class LocalCopies:
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             _write(target, data)
         except OSError as error:
-            self._refused = True
-            _say(
-                f"no copies of snapshots are kept on this machine: {self._folder}: {error.strerror or error}; free space "
-                "there, or set execution.checkpointing.local-backup.dirs"
-            )
+            self._refuse(error)
+
+    def kept(self, checkpoint: CheckpointId, path: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """``pieces`` as they are stored for this checkpoint as the object ``path``; a copy is there when all have passed."""
+        if not self._writes or self._refused:
+            yield from pieces
+            return
+        target = os.path.join(self._of(checkpoint), _flat(path))
+        with contextlib.ExitStack() as stack:
+            file = None
+            try:
+                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+                file = stack.enter_context(_Placed(target))
+            except OSError as error:
+                self._refuse(error)
+            for piece in pieces:
+                yield piece
+                try:
+                    if file is not None:
+                        file.write(piece)
+                except OSError as error:
+                    file = None
+                    self._refuse(error)
+            try:
+                if file is not None:
+                    file.place()
+            except OSError as error:
+                self._refuse(error)
+
+    def _refuse(self, error: OSError) -> None:
+        self._refused = True
+        _say(
+            f"no copies of snapshots are kept on this machine: {self._folder}: {error.strerror or error}; free space "
+            "there, or set execution.checkpointing.local-backup.dirs"
+        )
 
     def keep_shared(self, checkpoint: CheckpointId, handles: Iterable[StateHandle]) -> None:
         """The checkpoint is made of these, too, which were stored for earlier ones."""
@@ -95,6 +130,33 @@ class LocalCopies:
                 self.read_bytes += len(data)
             return data
         return None
+
+    def spooled(self, handle: StateHandle, local: str) -> SpooledFile | None:
+        """As :meth:`read`, of one that is too large for memory, in the local folder ``local``. Raises ``LocalDiskError``."""
+        if handle.path is None or not self._reads:
+            return None
+        for path in self._found(handle.path):
+            file = SpooledFile(local)
+            digest = hashlib.sha256()
+            try:
+                with open(path, "rb") as copy:
+                    while piece := copy.read(_PIECE):
+                        digest.update(piece)
+                        file.append(piece)
+                handle.check_size(file.size, path)
+                handle.check_digest(digest.hexdigest(), path)
+            except (OSError, SnapshotCorrupt) as error:
+                _say(f"a copy on this machine is left aside, storage is asked: {error}")
+                continue
+            with self._counting:
+                self.read_bytes += file.size
+            return file
+        return None
+
+    def was_spooled(self, file: SpooledFile) -> None:
+        """It came from storage; no later checkpoint is made of a whole state file."""
+        with self._counting:
+            self.stored_bytes += file.size
 
     def was_read(self, handle: StateHandle, data: bytes) -> None:
         """``data`` came from storage; what later checkpoints are still made of is kept for them."""
@@ -152,15 +214,32 @@ def remove(folders: Iterable[str]) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Under a name of its own first: a link to half a file would go on into later checkpoints."""
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
+    with _Placed(path) as file:
+        file.write(data)
+        file.place()
+
+
+class _Placed:
+    """A file under a name of its own until it is whole: a link to half a file would go on into later checkpoints."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file = tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False)  # noqa: SIM115
+        self.write = self._file.write
+
+    def place(self) -> None:
+        """It is whole."""
+        self._file.flush()
+        os.replace(self._file.name, self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._file.name)
 
 
 def _say(message: str) -> None:

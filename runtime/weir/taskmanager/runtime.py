@@ -21,7 +21,7 @@ from weir.operators.job_code import JobCode
 from weir.records import Barrier
 from weir.rpc import messages
 from weir.serde import allow_pickle, allow_pickle_by
-from weir.state.backend import backend_for
+from weir.state.backend import backend_for, local_folder
 from weir.state.snapshot import OperatorSubtaskState
 from weir.storage import open_storage
 from weir.storage.base import Storage
@@ -212,8 +212,9 @@ class WorkerRuntime:
             self._endpoints = prepared.endpoints
             self.loop.tasks = prepared.tasks
             restore = _open(deploy.restore_root) if deploy.restore_root else root
-            own = deploy.restore_root is None
-            open_tasks(prepared, deploy, SnapshotReader(restore, own=own, copies=self._copies))
+            own, spool = deploy.restore_root is None, local_folder(options.state_backend)
+            reader = SnapshotReader(restore, own=own, copies=self._copies, spool=spool)
+            open_tasks(prepared, deploy, reader)
             self._copies.tell()
             self.network.open(deploy.execution, prepared.endpoints)
         except BaseException as error:  # noqa: BLE001  whatever loading or opening raised fails the deployment

@@ -7,11 +7,11 @@ backend beside that, each once; a native savepoint all of them, in its own folde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from weir import crashpoints
-from weir.checkpoint import paths, store
+from weir.checkpoint import paths, store, streaming
 from weir.config import StateBackendType
 from weir.graph.physical import ChainedOperator
 from weir.ids import CheckpointId, OperatorId
@@ -19,9 +19,10 @@ from weir.operators.base import OperatorSnapshot, RestoredState
 from weir.records import MIN_TIMESTAMP
 from weir.rpc import messages
 from weir.state.backend import check_memory_limit
-from weir.state.native import IncrementalSnapshot, KeyedState, NativeKeyed, Reuse
+from weir.state.native import IncrementalSnapshot, KeyedState, NativeKeyed, PiecewiseSnapshot, Reuse
 from weir.state.registration import KeyedSnapshot
 from weir.state.snapshot import OperatorSubtaskState, StateHandle, inline_handle, object_handle
+from weir.state.spooled import SPOOL_BYTES, SpooledFile
 from weir.storage import open_storage
 from weir.storage.base import Storage
 from weir.taskmanager.local_copies import NO_COPIES, LocalCopies
@@ -80,7 +81,7 @@ class SnapshotWriter:
                 keyed=self._store(keyed, name, paths.StateKind.KEYED),
                 shared=shared,
                 key_groups=key_groups if snapshot.keyed is not None else None,
-                operator=self._store(snapshot.operator, name, paths.StateKind.OPERATOR),
+                operator=self._store(_whole(snapshot.operator), name, paths.StateKind.OPERATOR),
                 in_flight=None if states or in_flight is None else _stored(in_flight, name),
                 split_only=snapshot.split_only,
                 finished=finished,
@@ -94,25 +95,33 @@ class SnapshotWriter:
         snapshot: KeyedSnapshot | None,
         name: _StateNames,
         reuse: Reuse | None,
-    ) -> tuple[bytes | None, tuple[StateHandle, ...] | None]:
-        """The bytes of a state file, and the files that it is made of; ``reuse``: ``None`` of what every backend is to read."""
+    ) -> tuple[Iterable[bytes] | None, tuple[StateHandle, ...] | None]:
+        """A state file in pieces, and the files that it is made of; ``reuse``: ``None`` of what every backend is to read."""
         if snapshot is None:
             return None, None
         if reuse is not None and name.folder is not None and isinstance(snapshot, IncrementalSnapshot):
             increment = snapshot.increment(name.share, reuse)
             name.copies.keep_shared(name.checkpoint, increment.shared)
-            return increment.data, increment.shared
-        return snapshot.encode(), None
+            return (increment.data,), increment.shared
+        if isinstance(snapshot, PiecewiseSnapshot):
+            return snapshot.pieces(), None
+        return (snapshot.encode(),), None
 
-    def _store(self, data: bytes | None, name: _StateNames, kind: paths.StateKind) -> StateHandle | None:
-        if data is None:
+    def _store(
+        self, pieces: Iterable[bytes] | None, name: _StateNames, kind: paths.StateKind
+    ) -> StateHandle | None:
+        if pieces is None:
             return None
-        if name.folder is None:
-            return inline_handle(data)
-        if self._backend is StateBackendType.MEMORY:
+        if name.folder is not None and self._backend is not StateBackendType.MEMORY:
+            return name.stream(kind, pieces)
+        data = b"".join(pieces)
+        if name.folder is not None:
             check_memory_limit(name.operator.name, name.subtask, len(data))
-            return inline_handle(data)
-        return name.store(kind, data)
+        return inline_handle(data)
+
+
+def _whole(data: bytes | None) -> Iterable[bytes] | None:
+    return None if data is None else (data,)
 
 
 def _reuse(incremental: bool, *, savepoint: bool, whole: bool) -> Reuse | None:
@@ -150,6 +159,14 @@ class _StateNames:
         self.copies.keep(self.checkpoint, handle, data)
         return handle
 
+    def stream(self, kind: paths.StateKind, pieces: Iterable[bytes]) -> StateHandle:
+        """As :meth:`store`, of what comes in pieces, and raises what they raise."""
+        assert self.folder is not None
+        path = self.prefix + self._name(kind)
+        return streaming.write(
+            self.folder, path, pieces, lambda passing: self.copies.kept(self.checkpoint, path, passing)
+        )
+
     def share(self, file: str, data: bytes) -> StateHandle:
         """Store a file that later checkpoints may be made of, too. Raises ``StorageError``."""
         assert self.folder is not None
@@ -169,11 +186,21 @@ class _StateNames:
 class SnapshotReader:
     """Reads what handles point at, and verifies it."""
 
-    def __init__(self, storage: Storage | None, *, own: bool = True, copies: LocalCopies = NO_COPIES) -> None:
-        """``own``: what is read lies in the job's own folder, of which there may be ``copies``."""
+    def __init__(
+        self,
+        storage: Storage | None,
+        *,
+        own: bool = True,
+        copies: LocalCopies = NO_COPIES,
+        spool: str | None = None,
+    ) -> None:
+        """``own``: what is read lies in the job's own folder, of which there may be ``copies``. ``spool``: a local folder for state files
+        that are larger than memory may be.
+        """
         self._storage = storage
         self._own = own
         self._copies = copies if own else NO_COPIES
+        self._spool = spool
 
     def read(self, restored: messages.RestoredOperator) -> RestoredState:
         """All blobs of one operator. Raises ``SnapshotCorrupt`` naming the object."""
@@ -201,8 +228,19 @@ class SnapshotReader:
         ]
 
     def _keyed(self, handle: StateHandle, shared: tuple[StateHandle, ...] | None) -> KeyedState:
+        large = handle.path is not None and handle.size > SPOOL_BYTES
+        if shared is None and large and self._spool is not None and self._storage is not None:
+            return self._spooled(self._storage, handle, self._spool)
         data = self._bytes(handle)
         return data if shared is None else NativeKeyed(data, shared, self._shared, self._own)
+
+    def _spooled(self, storage: Storage, handle: StateHandle, local: str) -> SpooledFile:
+        copy = self._copies.spooled(handle, local)
+        if copy is not None:
+            return copy
+        file = streaming.spool(storage, handle, local)
+        self._copies.was_spooled(file)
+        return file
 
     def _shared(self, handle: StateHandle) -> bytes:
         crashpoints.hit("worker.restore.before-shared")

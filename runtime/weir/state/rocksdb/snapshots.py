@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from weir.state import statefile
-from weir.state.columns import chunked_entries
+from weir.state.columns import ChunkSize, chunked_entries
 from weir.state.native import Increment, Reuse, Upload
 from weir.state.rocksdb import native
 from weir.state.rocksdb.bases import ListBase
 from weir.state.rocksdb.native import Changes, NativeFile
-from weir.state.statefile import CHUNK_ENTRIES, Section
+from weir.state.statefile import CHUNK_ENTRIES, Chunk, Section, Writing
 
 if TYPE_CHECKING:
-    from weir.state.rocksdb.store import RocksDBKeyedState
+    from weir.state.rocksdb.store import Registered, RocksDBKeyedState
 
 
 class RocksDBSnapshot:
@@ -36,11 +36,14 @@ class RocksDBSnapshot:
         self._moments = {name: life.now() for name, life in store.lives.items()}
 
     def encode(self) -> bytes:
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
         store = self._store
         merged = self._merged()
         view = store.database.view()
         self.release()
-        return statefile.write(store.header(), self._sections(merged, view))
+        yield from statefile.pieces(store.header(), self._sections(merged, view))
 
     def increment(self, upload: Upload, reuse: Reuse = Reuse.KNOWN) -> Increment:
         store = self._store
@@ -77,7 +80,7 @@ class RocksDBSnapshot:
                     changes = registered.base.changes(taken)
                 yield changes
 
-    def _sections(self, merged: dict[str, Any], view: Any) -> Iterator[Section]:
+    def _sections(self, merged: dict[str, Any], view: Any) -> Iterator[Writing]:
         store = self._store
         yield from self._carried
         yield from store.timer_sections(self._timers)
@@ -85,11 +88,14 @@ class RocksDBSnapshot:
             entries = registered.base.entries(merged[name], store.key_groups, view)
             if name in self._moments:
                 entries = store.fresh(registered.descriptor, entries, self._moments[name])
-            chunks = [
-                store.chunk(name, registered.codec, keys, values)
-                for keys, values in chunked_entries(registered.descriptor.kind, entries)
-            ]
-            yield Section(store.section_header(registered.descriptor), chunks)
+            yield store.section_header(registered.descriptor), self._chunks(registered, entries)
+
+    def _chunks(self, of: Registered, entries: Iterable[tuple[Any, Any]]) -> Iterator[Chunk]:
+        kind, size = of.descriptor.kind, ChunkSize()
+        for keys, values in chunked_entries(kind, entries, size.entries):
+            chunk = self._store.chunk(of.descriptor.name, of.codec, keys, values)
+            size.learn(kind, values, chunk)
+            yield chunk
 
     def release(self) -> None:
         self._store.held_by.discard(self)

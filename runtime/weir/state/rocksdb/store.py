@@ -39,6 +39,7 @@ from weir.state.rocksdb.native import NativeState
 from weir.state.rocksdb.restoring import RestoredDatabase, check_spelling
 from weir.state.rocksdb.snapshots import RocksDBSnapshot
 from weir.state.sizes import deep_size
+from weir.state.statefile import Source
 
 #: Keys that one slice of draining writes: about a millisecond and a half.
 SLICE: Final = 500
@@ -109,7 +110,7 @@ class RocksDBKeyedState(KeyedStates):
         self._budget = budget
         budget.join()
         self._entry_bytes = _FIRST_GUESS
-        #: Too much waits: everything is drained, not only what rests.
+        #: Too much waits: everything is drained until next to nothing does, not only what rests.
         self._pressed = False
         self._tended = 0
         self._sweeping: Iterator[None] | None = None
@@ -229,7 +230,7 @@ class RocksDBKeyedState(KeyedStates):
         for registered in self.registered.values():
             self._fill(registered)
 
-    def _state_files(self, found: Iterable[KeyedState]) -> Iterator[bytes]:
+    def _state_files(self, found: Iterable[KeyedState]) -> Iterator[Source]:
         for each in found:
             if isinstance(each, NativeKeyed):
                 self._restore_increment(each)
@@ -293,10 +294,32 @@ class RocksDBKeyedState(KeyedStates):
             registered.table.rotate()
         if self.held_by:
             return False
-        if any(self._drain(registered) for registered in self.registered.values()):
-            return True
-        self._sweep()
-        return False
+        self._press()
+        more = self._drain_slice()
+        while (
+            more and self._waiting() > self._most
+        ):  # rows that come faster than slices are written wait for them here
+            more = self._drain_slice()
+        if not more:
+            self._sweep()
+        return more
+
+    def _press(self) -> None:
+        """Decide whether too much waits."""
+        self._pressed = self._waiting() > (self._most // 8 if self._pressed else self._most)
+
+    @property
+    def _most(self) -> int:
+        """Entries that may wait: half of the memory is for them."""
+        return max(self._budget.share // 2 // self._entry_bytes, SLICE)
+
+    def _waiting(self) -> int:
+        """Entries that are not in the database."""
+        return sum(registered.table.changes() for registered in self.registered.values())
+
+    def _drain_slice(self) -> bool:
+        """Whether there was one to write."""
+        return any(self._drain(registered) for registered in self.registered.values())
 
     def _sweep(self) -> None:
         """A slice of the search for records that have expired, of all states whose values do."""
@@ -322,7 +345,7 @@ class RocksDBKeyedState(KeyedStates):
 
     def _drain(self, registered: Registered) -> bool:
         table = registered.table
-        if self._pressed:
+        if self._pressed and not table.layers:
             table.cut()
         if len(table.layers) <= (0 if self._pressed else 1):
             return False
@@ -330,7 +353,7 @@ class RocksDBKeyedState(KeyedStates):
         return True
 
     def _weigh(self) -> None:
-        """How much the decoded values take, and so how many may be cached, and whether too much waits."""
+        """How much the decoded values take, and so how many may be cached."""
         sizes = []
         for registered in self.registered.values():
             for key, value in islice(registered.table.young.items(), _WEIGHED):
@@ -338,10 +361,6 @@ class RocksDBKeyedState(KeyedStates):
         if sizes:
             self._entry_bytes = sum(sizes) // len(sizes)
             self._share_cache()
-        waiting = sum(registered.table.changes() for registered in self.registered.values())
-        # Half of the memory is for what waits: it drains until next to nothing does.
-        most = max(self._budget.share // 2 // self._entry_bytes, SLICE)
-        self._pressed = waiting > (most // 8 if self._pressed else most)
 
     def _share_cache(self) -> None:
         # Two generations of each table share the other half.

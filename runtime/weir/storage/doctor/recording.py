@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from weir.errors import ObjectNotFound, StorageError
 from weir.storage.base import ObjectInfo, Storage
@@ -29,6 +29,10 @@ class Recording:
     def write(self, name: str, data: bytes) -> None:
         self._names.add(name)
         self._inner.write(name, data)
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        self._names.add(name)
+        self._inner.write_pieces(name, pieces)
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         self._names.add(name)

@@ -7,7 +7,7 @@ between any two calls, and between a call and its answer. Observers see every ef
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -73,6 +73,9 @@ class SimulatedStorage:
 
     def write(self, name: str, data: bytes) -> None:
         self._call(Operation.WRITE, name, lambda: self.inner.write(name, data), data)
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        self.write(name, b"".join(pieces))
 
     def create_if_absent(self, name: str, data: bytes) -> None:
         self._call(Operation.CREATE, name, lambda: self.inner.create_if_absent(name, data), data)

@@ -1,0 +1,75 @@
+"""The disk below RocksDB is full or read-only, for real: checkpoints are declined, the job says so, and goes on where it is when that is over.
+
+Scorecard row R18.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_incremental_checkpoints import incremental
+from tests.integration.test_recovery import HEARTBEATS, exact, reference
+from tests.support import oracle
+from tests.support.processes import Run
+from tests.support.small_disk import SmallDisk, reason_against
+
+MB = 2**20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> SmallDisk:
+    against = reason_against()
+    if against:
+        pytest.skip(f"no mount namespaces here: {against}")
+    return SmallDisk(tmp_path / "local", 24 * MB)
+
+
+def test_a_full_disk_declines_checkpoints_and_the_job_goes_on_when_there_is_space(
+    tmp_path: Path, disk: SmallDisk
+) -> None:
+    job = reference(tmp_path, rows=6000, rate=1000, keys=400, ballast=2000)
+    described = incremental(job, tmp_path, interval="200ms")
+    with (
+        Run(tmp_path, described, HEARTBEATS, within=disk.within) as run,
+        oracle.Visible(job.out) as seen,
+    ):
+        run.wait_completed(3)
+        disk.fill(run.process.pid)
+        run.wait(lambda: "No space left" in run.stderr, "the full disk is told")
+        disk.free(run.process.pid)
+        run.wait_completed(len(run.completed()) + 3)
+        Path(job.gate).touch()
+        run.finish()
+    exact(run, job, seen)
+    told = run.stderr
+    assert "event='checkpoint aborted'" in told[: told.index("No space left")], (
+        "what strikes first is its files"
+    )
+
+
+def test_a_read_only_disk_fails_starts_and_the_job_goes_on_when_it_can_be_written(
+    tmp_path: Path, disk: SmallDisk
+) -> None:
+    job = reference(tmp_path, rows=6000, rate=1000, keys=400, ballast=2000)
+    described = incremental(job, tmp_path, interval="200ms")
+    with (
+        Run(tmp_path, described, HEARTBEATS, within=disk.within) as run,
+        oracle.Visible(job.out) as seen,
+    ):
+        run.wait_completed(3)
+
+        def read_only() -> bool:
+            for worker in run.processes("worker"):
+                worker.signal(signal.SIGKILL)  # it holds files open
+            return disk.remount(run.itself(), "ro")
+
+        run.wait(read_only, "the disk is read-only")
+        run.wait(lambda: "Read-only file system" in run.stderr, "the read-only disk is told")
+        assert disk.remount(run.itself(), "rw")
+        run.wait_completed(len(run.completed()) + 3)
+        Path(job.gate).touch()
+        run.finish()
+    exact(run, job, seen)
