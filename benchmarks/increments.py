@@ -72,7 +72,9 @@ def main():
     given = parser.parse_args()
     draw = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
-        options = StateBackendOptions(StateBackendType.ROCKSDB, local_directory=folder, memory=given.memory)
+        options = StateBackendOptions(
+            StateBackendType.ROCKSDB, local_directory=folder, memory=given.memory, incremental=True
+        )
         backend = backend_for(options)
         place = KeyedPlace("benchmark", "ab" * 16, 0, 128, range(128))
         cell = KeyCell()

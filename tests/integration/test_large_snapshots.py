@@ -161,3 +161,27 @@ def test_rows_that_come_faster_than_slices_are_written_do_not_pile_up_in_memory(
                 "half of 8 MB, and no more than a batch or a snapshot adds"
             )
             assert len(table.layers) <= 2
+
+
+def test_rows_wait_for_a_snapshot_that_holds_the_database_when_too_much_waits(
+    open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    value = store.get_state(VALUE)
+    begun = store.begin_snapshot()
+    letting_go: list[str] = []
+
+    def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+        assert not condition()
+        letting_go.append("waited")
+        begun.release()
+        return condition()
+
+    monkeypatch.setattr(store._holding, "wait_for", wait_for)
+    for key in range(4000):
+        store._cell.key = key
+        value.update(bytes(4000))
+        if key % 500 == 499:
+            store.tend()
+    assert letting_go == ["waited"], "once, and not before far too much did"
+    assert store.registered["value"].table.changes() * 4000 < 8 * MB

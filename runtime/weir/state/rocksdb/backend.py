@@ -25,6 +25,7 @@ class RocksDBBackend:
     def __init__(self, options: StateBackendOptions) -> None:
         """``options``: where, and the memory in bytes."""
         self._memory = SharedMemory.of(options.memory // 2)
+        self._incremental = options.incremental
         self._budget = CacheBudget(options.memory // 2)
         self._root = options.local_directory or tempfile.gettempdir()
         self._folder: LocalFolder | None = None
@@ -37,7 +38,9 @@ class RocksDBBackend:
             self._folder = self._claim()
         self._opened += 1
         name = f"{place.operator_id[:16]}-{place.subtask}-{self._opened}"
-        database = Database(os.path.join(self._folder.path, name), self._memory)
+        database = Database(
+            os.path.join(self._folder.path, name), self._memory, incremental=self._incremental
+        )
         self._open += 1
         return RocksDBKeyedState(
             cell,
@@ -48,6 +51,7 @@ class RocksDBBackend:
             self._budget,
             place.clock,
             on_closed=self._on_closed,
+            incremental=self._incremental,
         )
 
     def _claim(self) -> LocalFolder:

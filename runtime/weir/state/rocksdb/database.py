@@ -47,19 +47,20 @@ class SharedMemory:
 class Database:
     """An open database in a folder of its own. Any thread may read and copy; one at a time writes."""
 
-    def __init__(self, folder: str, memory: SharedMemory) -> None:
-        """Raises ``LocalDiskError`` or ``StateDamaged``."""
+    def __init__(self, folder: str, memory: SharedMemory, *, incremental: bool = False) -> None:
+        """``incremental``: its files are stored as they come, so that merging them costs. Raises ``LocalDiskError`` or ``StateDamaged``."""
         self.folder = folder
         self._write_options = rocksdict.WriteOptions()
         self._write_options.disable_wal = True  # type: ignore[method-assign, assignment]  # a property, in the stubs too, but written twice
         self._memory = memory
+        self._incremental = incremental
         self._open()
 
     def _open(self) -> None:
         with disk_errors("open", self.folder):
             os.makedirs(self.folder, exist_ok=True)
             # rocksdict remembers its own settings in a file; ours are always raw bytes.
-            self._db = rocksdict.Rdict(self.folder, _options(self._memory))
+            self._db = rocksdict.Rdict(self.folder, _options(self._memory, incremental=self._incremental))
 
     def get(self, key: bytes) -> bytes | None:
         """The record of ``key``."""
@@ -133,7 +134,7 @@ class Database:
 
     def beside(self, name: str) -> Database:
         """An empty one that shares the memory, in a folder beside this one's; whoever asks destroys it."""
-        return Database(f"{self.folder}-{name}", self._memory)
+        return Database(f"{self.folder}-{name}", self._memory, incremental=self._incremental)
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -146,7 +147,7 @@ class Database:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _options(memory: SharedMemory) -> Any:
+def _options(memory: SharedMemory, *, incremental: bool) -> Any:
     table = rocksdict.BlockBasedOptions()
     table.set_block_cache(memory.cache)
     table.set_block_size(_BLOCK_BYTES)
@@ -170,6 +171,9 @@ def _options(memory: SharedMemory) -> Any:
     options.set_max_log_file_size(1024 * 1024)
     options.set_stats_dump_period_sec(0)
     options.set_max_background_jobs(2)
+    if incremental:
+        # Levels rewrite each byte about ten times, runs of like size two or three times; reads ask more files.
+        options.set_compaction_style(rocksdict.DBCompactionStyle.universal())
     return options
 
 

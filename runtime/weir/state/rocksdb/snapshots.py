@@ -98,5 +98,5 @@ class RocksDBSnapshot:
             yield chunk
 
     def release(self) -> None:
-        self._store.held_by.discard(self)
+        self._store.let_go(self)
         self._cuts = {}

@@ -1,12 +1,13 @@
 """The keyed state of one operator in RocksDB: registers states, cuts snapshots, drains changes into the database.
 
 A cut makes what changed a layer. A layer is drained once a newer one stands on it, so that keys that change all the time are
-written only when they rest; or at once, when too much waits. While a snapshot copies the database nothing is drained, hence
+written only when they rest; or at once, when too much waits or checkpoints are incremental. While a snapshot copies the database nothing is drained, hence
 the database never holds anything newer than the last cut.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -49,6 +50,8 @@ _WEIGHED: Final = 32
 #: Bytes of a cached entry besides key and value: its places in the dicts.
 _ENTRY_BYTES: Final = 200
 _FIRST_GUESS: Final = 400
+#: Seconds for which rows wait for a snapshot at once, so that a task that is to end does.
+HELD_S: Final = 1.0
 #: Milliseconds between the end of a sweep for what has expired and the next one.
 SWEEP_PAUSE_MS: Final = 1000
 
@@ -96,18 +99,23 @@ class RocksDBKeyedState(KeyedStates):
         budget: CacheBudget,
         clock: Clock | None = None,
         on_closed: Callable[[], None] = lambda: None,
+        *,
+        incremental: bool = False,
     ) -> None:
-        """``on_closed`` is called once, when the database is gone."""
+        """``on_closed`` is called once, when the database is gone. ``incremental``: checkpoints are."""
         super().__init__(cell, max_parallelism, key_groups, operator_name, clock=clock)
         self.database = database
         self._on_closed: Callable[[], None] | None = on_closed
         self.registered: dict[str, Registered] = {}
         #: Snapshots that read layers and database; nothing is drained meanwhile. Discarded from other threads.
         self.held_by: set[RocksDBSnapshot] = set()
+        self._holding = threading.Condition()
         self._spelling = KeySpelling(max_parallelism)
         self.files = DatabaseFiles(database)
         self._increments = RestoredDatabase(database, self.files, key_groups, operator_name)
         self._budget = budget
+        #: Layers that wait for a newer one: an increment would store them again with each checkpoint until they rest in files.
+        self._resting = 0 if incremental else 1
         budget.join()
         self._entry_bytes = _FIRST_GUESS
         #: Too much waits: everything is drained until next to nothing does, not only what rests.
@@ -292,7 +300,7 @@ class RocksDBKeyedState(KeyedStates):
             self._weigh()
         for registered in self.registered.values():
             registered.table.rotate()
-        if self.held_by:
+        if self.held_by and not self._let_go():
             return False
         self._press()
         more = self._drain_slice()
@@ -303,6 +311,19 @@ class RocksDBKeyedState(KeyedStates):
         if not more:
             self._sweep()
         return more
+
+    def _let_go(self) -> bool:
+        """Whether snapshots have let go; rows wait for that a while where far too much waits already."""
+        if self._waiting() <= 2 * self._most:
+            return False
+        with self._holding:
+            return self._holding.wait_for(lambda: not self.held_by, HELD_S)
+
+    def let_go(self, snapshot: RocksDBSnapshot) -> None:
+        """It reads neither layers nor the database any more; from any thread."""
+        with self._holding:
+            self.held_by.discard(snapshot)
+            self._holding.notify_all()
 
     def _press(self) -> None:
         """Decide whether too much waits."""
@@ -347,7 +368,7 @@ class RocksDBKeyedState(KeyedStates):
         table = registered.table
         if self._pressed and not table.layers:
             table.cut()
-        if len(table.layers) <= (0 if self._pressed else 1):
+        if len(table.layers) <= (0 if self._pressed else self._resting):
             return False
         registered.base.write(table.take(SLICE))  # type: ignore[arg-type]  # a base and its table belong together
         return True
