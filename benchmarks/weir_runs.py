@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.peers import ROOT
 
 
-def run_weir(entrypoint: str, arguments: list[str], scratch: Path) -> float:
+def run_weir(
+    entrypoint: str, arguments: list[str], scratch: Path, settings: Mapping[str, str] | None = None
+) -> float:
     """Rows per second of a job whose last argument is made here: the file that it writes its rate to."""
     result = scratch / "weir.json"
     command = [
         sys.executable, "-m", "weir", "run", entrypoint,
         "--set", "execution.checkpointing.interval=1s",
         "--set", f"state.checkpoints.dir={scratch / 'checkpoints'}",
+        *(word for key, value in (settings or {}).items() for word in ("--set", f"{key}={value}")),
         "--", *arguments, str(result),
     ]  # fmt: skip
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -68,6 +68,11 @@ public class KeyedSum {
         String variant = arguments[2];
         Configuration settings = new Configuration();
         settings.setString("execution.checkpointing.dir", arguments[4]);
+        if (variant.startsWith("rocksdb-")) { // and the megabytes of memory
+            settings.setString("state.backend.type", "rocksdb");
+            settings.setString("execution.checkpointing.incremental", "true");
+            settings.setString("taskmanager.memory.managed.size", variant.substring(8) + "mb");
+        }
         StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(1, settings);
         env.getConfig().enableObjectReuse();
         env.enableCheckpointing(1000);
