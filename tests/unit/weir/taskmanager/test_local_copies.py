@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from weir.config import JobOptions, StateBackendType
+from weir.errors import SerializationError
 from weir.graph.physical import ChainedOperator
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, OperatorId
 from weir.operators.base import OperatorSnapshot
@@ -15,6 +17,7 @@ from weir.rpc import messages
 from weir.state.native import Increment, NativeKeyed, Reuse, Upload
 from weir.state.registration import EncodedSnapshot
 from weir.state.snapshot import OperatorSubtaskState
+from weir.state.spooled import SpooledFile
 from weir.storage import MemoryStorage
 from weir.storage.faults import FaultInjector, Operation
 from weir.taskmanager.local_copies import LocalCopies, copies_of, folder_of
@@ -205,3 +208,44 @@ def test_copies_lie_where_the_settings_say(tmp_path: Path) -> None:
     assert folder_of(beside, job) == f"/r/weir-copies-{job}"
     said = JobOptions.from_settings({f"{backup}.enabled": "true", f"{backup}.dirs": "/c"})
     assert folder_of(said, job) == f"/c/weir-copies-{job}"
+
+
+@pytest.mark.parametrize("damage", [None, "flipped", "missing"])
+def test_a_state_file_too_large_for_memory_comes_from_its_copy_unless_that_is_bad(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
+) -> None:
+    monkeypatch.setattr("weir.taskmanager.snapshots.SPOOL_BYTES", 1000)
+    state = machine.persist(7)
+    [copy] = machine.files().values()
+    if damage == "flipped":
+        copy.write_bytes(b"y" + copy.read_bytes()[1:])
+    elif damage == "missing":
+        copy.unlink()
+    copies = machine.copies()
+    reader = SnapshotReader(machine.storage, copies=copies, spool=str(tmp_path / "local"))
+    restored = messages.RestoredOperator(
+        operator_id=OPERATOR.operator_id, old_parallelism=2, states=(state,), own_only=False
+    )
+    [file] = reader.read(restored).keyed
+    assert isinstance(file, SpooledFile)
+    assert file.read(0, file.size) == LARGE + b"7"
+    from_storage = any(operation is Operation.READ_RANGE for operation, _ in machine.storage.journal)
+    assert from_storage is (damage is not None)
+    assert (copies.read_bytes, copies.stored_bytes) == ((0, file.size) if damage else (file.size, 0))
+
+
+def test_pieces_that_fail_leave_no_copy(machine: Machine) -> None:
+    class Failing:
+        def encode(self) -> bytes:
+            raise AssertionError
+
+        def pieces(self) -> Iterator[bytes]:
+            yield LARGE
+            raise SerializationError("no such value")
+
+        def release(self) -> None:
+            """Nothing is held."""
+
+    with pytest.raises(SerializationError, match="no such value"):
+        machine.persist(7, Failing())
+    assert machine.files() == {}
