@@ -39,6 +39,27 @@ def test_a_job_is_let_go_when_pods_of_it_go_since_its_namespace_ends(tmp_path: P
     asyncio.run(scenario())
 
 
+def test_a_suspended_job_is_let_go_when_an_object_of_it_goes_since_its_namespace_ends(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with replicas(tmp_path) as at:
+            suspended = {"entrypoint": "flights.job:build", "state": "Suspended"}
+            at.fake.put(JOBS, stream_job("flights", job=suspended))
+            operator = await at.start()
+            revisions = "apps/v1/controllerrevisions"
+            await until(lambda: list(at.fake.all(revisions)), lambda: operator.log)
+            await until(
+                lambda: "conditions" in (at.fake.get(JOBS, "default", "flights").get("status") or {}),
+                "it is told of",
+            )
+            assert held(at.fake) == [FINALIZER]
+            at.fake.ending.add("default")
+            [name] = [body["metadata"]["name"] for body in at.fake.all(revisions)]
+            at.fake.remove(revisions, "default", name)
+            await until(lambda: held(at.fake) == [], lambda: operator.log)
+
+    asyncio.run(scenario())
+
+
 def test_an_operator_whose_own_namespace_ends_lets_all_jobs_go(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with replicas(tmp_path) as at:
