@@ -8,21 +8,24 @@ from typing import Any
 from weir_operator.models import OnCancel
 from weir_operator.models.stream_job import API_VERSION, KIND
 from weir_operator.observed import StartDirective
-from weir_operator.resources import labels, names
+from weir_operator.resources import labels, names, places
 from weir_operator.resources.manifest import Manifest, manifest
 from weir_operator.resources.subject import Subject
 
+_LOCAL_STATE = "state.backend.rocksdb.localdir"
 _RETENTION = "execution.checkpointing.externalized-checkpoint-retention"
 
 
 def document(subject: Subject, parallelism: int | None = None) -> str:
     """``job.yaml``: what the user wrote, no defaults filled in, so that "set" and "not set" stay different.
 
-    The one default that differs in a cluster, that of ``onCancel``, is a setting of the lowest layer: code may say otherwise.
+    Defaults that differ in a cluster, that of ``onCancel`` and where RocksDB's files lie (in ``localStorage``, not among temporary files), are settings
+    of the lowest layer: code may say otherwise.
     It is JSON, which is YAML; ``pod`` and ``resources`` stay out, as the engine has no use for them.
     """
     spec: dict[str, Any] = subject.spec.written()
-    spec["config"] = {_RETENTION: OnCancel.RETAIN.value} | spec.get("config", {})
+    ours = {_RETENTION: OnCancel.RETAIN.value, _LOCAL_STATE: places.STATE_FOLDER}
+    spec["config"] = ours | spec.get("config", {})
     if parallelism is not None:
         spec["job"] = spec["job"] | {"parallelism": parallelism}
     for part in ("jobManager", "taskManager"):
