@@ -39,7 +39,7 @@ class Provider(Protocol):
 
     @property
     def write_log(self) -> Path | None:
-        """The API server's audit log of all writes that concern jobs; None: this cluster keeps none."""
+        """The API server's audit log: writes that concern jobs, and all requests of pods' accounts; None: this cluster keeps none."""
         ...
 
     def missing(self) -> str | None:

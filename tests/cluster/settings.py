@@ -14,6 +14,7 @@ SERVICES = "198.19.0.0/16"
 FIRST_SERVICE = "198.19.0.1"
 PODS = "198.18.16.0/20"
 DOMAIN = "cluster.local"
+NODES = "198.18.0.0/24"
 FIRST_NODE = "198.18.0.1"
 #: Label and taint of a node that one test added, to lose it.
 SPARE = "weir.dev/spare"
@@ -29,20 +30,25 @@ def pod_range(number: int) -> str:
 
 
 def audit_policy() -> str:
-    """Writes of what jobs consist of, with what was sent and what there is then; never a Secret's content."""
+    """Writes of what jobs consist of, with what was sent and what there is then; and whatever pods' accounts ask for, without content.
+
+    Never a Secret's content. What is asked for, reading included, is what rights are held against (``tests/e2e/rights.py``).
+    """
     watched = [
         {"group": "weir.dev"},
         {"group": "apps", "resources": ["deployments", "controllerrevisions"]},
         {"group": "", "resources": ["pods", "pods/status", "configmaps", "services"]},
     ]
+    writes = {"verbs": ["create", "update", "patch", "delete", "deletecollection"]}
     rules = [
-        {"level": "None", "verbs": ["get", "list", "watch"]},
-        {"level": "RequestResponse", "resources": watched},
-        {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}]},
+        {"level": "RequestResponse", "resources": watched, **writes},
+        {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}], **writes},
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system", "system:nodes"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
         {"level": "None"},
     ]
     kind = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy"}
-    return json.dumps({**kind, "omitStages": ["RequestReceived", "ResponseStarted"], "rules": rules})
+    return json.dumps({**kind, "omitStages": ["RequestReceived"], "rules": rules})
 
 
 def containerd(networks: str) -> str:

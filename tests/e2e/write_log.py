@@ -18,13 +18,14 @@ Body = dict[str, Any]
 #: A pod that should be gone for this long counts as gone: its node does not answer, and the fence log holds it off.
 GIVEN_UP = timedelta(seconds=60)
 _OPERATOR = ":weir-operator"
+_CONTENT = '"level":"RequestResponse"'
 
 
 def read(log: Path, namespace: str) -> Iterator[Body]:
-    """The entries about a namespace."""
+    """The writes in a namespace that are there with their content."""
     with log.open() as lines:
         for line in lines:
-            if f'"namespace":"{namespace}"' in line and line.endswith("\n"):
+            if f'"namespace":"{namespace}"' in line and line.endswith("\n") and _CONTENT in line:
                 yield json.loads(line)
 
 
