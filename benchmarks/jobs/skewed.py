@@ -13,7 +13,6 @@ from weir import DataGeneratorSource, StreamExecutionEnvironment
 
 KEYS = 10_000
 _DRAWN = 1 << 17
-_BATCH = 1000
 
 
 def drawn(law: str) -> list[int]:
@@ -26,9 +25,9 @@ def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
     keys = drawn(args[0])
 
     def rows(start: int, count: int) -> list[int]:
-        at = start % (_DRAWN - _BATCH)
+        at = start % _DRAWN
         found = keys[at : at + count]
-        return found if len(found) == count else [keys[(start + i) % _DRAWN] for i in range(count)]
+        return found + keys[: count - len(found)]
 
     numbers = env.from_source(DataGeneratorSource(batch_fn=rows)).uid("numbers")
     numbers.key_by(lambda key: key).process(Count()).uid("count").sink_to(Nowhere()).uid("out")
