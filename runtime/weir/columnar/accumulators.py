@@ -1,11 +1,12 @@
 """What aggregates add up to, by slot: numpy arrays that a whole batch is folded into at once. Hot path.
 
 A :class:`Fold` is one number a slot and a ufunc. Every declared aggregate is made of one or two of them, so checkpoints,
-growth, merging of panes and clearing are written once, for folds.
+growth and merging of panes are written once, for folds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -76,7 +77,11 @@ class Fold:
 
 
 class Accumulator:
-    """One aggregate: its value, how many values there were, or both."""
+    """One aggregate: its value, how many values there were, or both.
+
+    A sum, a least and a greatest value need the count only to know whether there was any value; while no null was seen
+    there always was one, and nothing is counted.
+    """
 
     def __init__(self, aggregate: Aggregate, dtype: np.dtype[Any]) -> None:
         """``dtype``: of the column, int64 or float64."""
@@ -90,42 +95,55 @@ class Accumulator:
                 self._value = Fold(np.minimum, dtype, _greatest(dtype))
             case "max":
                 self._value = Fold(np.maximum, dtype, _least(dtype))
+        self._slots = 0
+        #: How many slots have a value though nothing counted it; ``None``: values are counted.
+        self._uncounted: int | None = None if aggregate.kind in {"count", "mean"} else 0
 
     @property
     def folds(self) -> dict[str, Fold]:
-        """By the name under which a snapshot holds it."""
-        return (
-            {"count": self._counts} if self._value is None else {"count": self._counts, "value": self._value}
-        )
+        """By the name under which a snapshot holds it; what was not counted is one."""
+        if self._value is None:
+            return {"count": self._counts}
+        if self._uncounted is not None:
+            self._counts.reserve(self._slots)
+            self._counts.array[: self._uncounted] = 1
+        return {"count": self._counts, "value": self._value}
 
     def reserve(self, count: int) -> None:
-        """Room for ``count`` slots."""
-        for fold in self.folds.values():
-            fold.reserve(count)
+        """Room for ``count`` slots; the batch that follows has a row for each of the new ones."""
+        self._slots = max(count, self._slots)
+        if self._value is not None:
+            self._value.reserve(count)
+        if self._uncounted is None:
+            self._counts.reserve(count)
+
+    def restore(self, slots: Int64s, stored: Mapping[str, Array]) -> None:
+        """Fold what ``folds`` held into slots, all of them different."""
+        for name, fold in self.folds.items():
+            fold.merge(slots, stored[name])
+        if self._uncounted is not None:
+            whole = bool((self._counts.array[: self._slots] > 0).all())
+            self._uncounted = self._slots if whole else None
 
     def add(self, slots: Int64s, column: Input | None) -> None:
         """Fold a batch in; ``None``: rows are counted."""
         valid = None if column is None else column.valid
+        counted = self._counted(valid)
         if valid is not None:
             slots = slots[valid]
-        self._counts.add(slots, _ONE)
+        if counted:
+            self._counts.add(slots, _ONE)
         if self._value is not None:
             assert column is not None
             self._value.add(slots, column.values if valid is None else column.values[valid])
 
-    def merge(self, slots: Int64s, other: Accumulator, others: Int64s) -> None:
-        """Fold slots of another accumulator of the same aggregate into slots of this one, all of them different."""
-        for mine, theirs in zip(self.folds.values(), other.folds.values(), strict=True):
-            mine.merge(slots, theirs.array[others])
-
-    def clear(self, slots: Int64s) -> None:
-        """Make slots as they were before their first row."""
-        for fold in self.folds.values():
-            fold.array[slots] = fold.initial
-
     def running(self, groups: Groups, column: Input | None) -> tuple[Array, Bools | None]:
         """Fold a batch in, row by row; the result after each row, in the order of the groups, and which are not null."""
         valid = None if column is None or column.valid is None else column.valid[groups.order]
+        if not self._counted(valid):
+            assert column is not None
+            assert self._value is not None
+            return self._value.running(groups, column.values[groups.order]), None
         ones = np.ones(len(groups.order), dtype=np.int64) if valid is None else valid.astype(np.int64)
         counts = self._counts.running(groups, ones)
         if self._value is None:
@@ -138,10 +156,25 @@ class Accumulator:
 
     def results(self, slots: Int64s) -> tuple[Array, Bools | None]:
         """The results of slots now, and which are not null (``None``: all)."""
-        counts = self._counts.array[slots]
         if self._value is None:
-            return counts, None
-        return self._finished(self._value.array[slots], counts)
+            return self._counts.array[slots], None
+        values = self._value.array[slots]
+        return (
+            (values, None)
+            if self._uncounted is not None
+            else self._finished(values, self._counts.array[slots])
+        )
+
+    def _counted(self, valid: Bools | None) -> bool:
+        """Whether the values of the next batch must be counted: from the first null on."""
+        if self._uncounted is None:
+            return True
+        if valid is None:
+            self._uncounted = self._slots
+            return False
+        self._counts = self.folds["count"]
+        self._uncounted = None
+        return True
 
     def _finished(self, values: Array, counts: Int64s) -> tuple[Array, Bools | None]:
         there = counts > 0

@@ -46,13 +46,11 @@ class KeyedAggregates:
         """Fold a batch in, row by row; the results after each row."""
         slots, inputs = self._taken(data)
         groups = self._grouper.group(slots, len(self.keys))
-        back = np.empty(len(slots), dtype=np.int64)
-        back[groups.order] = np.arange(len(slots))
         results = {}
         for accumulator, column in zip(self._accumulators, inputs, strict=True):
             values, there = accumulator.running(groups, column)
             results[accumulator.aggregate.result] = _as_array(
-                values[back], None if there is None else there[back]
+                groups.by_row(values), None if there is None else groups.by_row(there)
             )
         return results
 
@@ -86,8 +84,13 @@ class KeyedAggregates:
         slots = self.keys.slots(columns)
         for number, accumulator in enumerate(self._ready(columns)):
             accumulator.reserve(len(self.keys))
-            for name, fold in accumulator.folds.items():
-                fold.merge(slots, _column(columns, _fold_name(number, accumulator.aggregate, name)))
+            accumulator.restore(
+                slots,
+                {
+                    name: _column(columns, _fold_name(number, accumulator.aggregate, name))
+                    for name in accumulator.folds
+                },
+            )
 
     def _ready(self, columns: pa.RecordBatch) -> list[Accumulator]:
         if not self._accumulators:

@@ -52,38 +52,77 @@ def shown(result) -> list:
     ]
 
 
+def slots_of(keys: list[int], known: dict[int, int]):
+    """As an index gives them: each slot below their number has been seen."""
+    return np.array([known.setdefault(key, len(known)) for key in keys])
+
+
 @pytest.mark.parametrize("aggregate", AGGREGATES, ids=lambda each: each.result)
 @pytest.mark.parametrize("kind", [int, float])
 @pytest.mark.parametrize("nulls", [False, True], ids=["full", "nulls"])
-@pytest.mark.parametrize("slots", [1, 7, 100])
-def test_the_result_after_each_row_is_that_of_a_loop(aggregate, kind, nulls, slots):
-    accumulator, grouper, seen = Accumulator(aggregate, np.dtype(kind)), Grouper(), defaultdict(list)
-    accumulator.reserve(slots)
-    for where, values in batches(kind, nulls, slots, seed=slots):
-        groups = grouper.group(np.array(where), slots)
+@pytest.mark.parametrize("keys", [1, 7, 100, 1000])
+def test_the_result_after_each_row_is_that_of_a_loop(aggregate, kind, nulls, keys):
+    accumulator, grouper, seen, known = (
+        Accumulator(aggregate, np.dtype(kind)),
+        Grouper(),
+        defaultdict(list),
+        {},
+    )
+    for where, values in batches(kind, nulls, keys, seed=keys):
+        slots = slots_of(where, known)
+        accumulator.reserve(len(known))
+        groups = grouper.group(slots, len(known))
         column = as_input(values, kind) if aggregate.column else None
-        found = shown(accumulator.running(groups, column))
-        by_row = dict(zip(groups.order.tolist(), found, strict=True))
-        for row, (slot, value) in enumerate(zip(where, values, strict=True)):
-            seen[slot].append(value)
-            assert by_row[row] == expected(aggregate, seen[slot]), (row, slot)
+        found = accumulator.running(groups, column)
+        by_row = shown(tuple(None if each is None else groups.by_row(each) for each in found))
+        for row, (key, value) in enumerate(zip(where, values, strict=True)):
+            seen[key].append(value)
+            assert by_row[row] == expected(aggregate, seen[key]), (row, key)
+    assert shown(accumulator.results(np.arange(len(known)))) == [
+        expected(aggregate, seen[key]) for key in known
+    ]
 
 
 @pytest.mark.parametrize("aggregate", AGGREGATES, ids=lambda each: each.result)
 @pytest.mark.parametrize("kind", [int, float])
-def test_panes_that_are_merged_give_what_all_rows_give(aggregate, kind):
-    whole, seen = Accumulator(aggregate, np.dtype(kind)), defaultdict(list)
-    whole.reserve(5)
-    for where, values in batches(kind, True, 5, seed=3):
+@pytest.mark.parametrize("nulls", [False, True], ids=["full", "nulls"])
+@pytest.mark.parametrize("first", ["rows", "what was stored"])
+def test_what_others_stored_is_folded_in_before_rows_and_after(aggregate, kind, nulls, first):
+    whole, seen, known = Accumulator(aggregate, np.dtype(kind)), defaultdict(list), {}
+
+    def add(where, values):
+        slots = slots_of(where, known)
+        whole.reserve(len(known))
+        whole.add(slots, as_input(values, kind) if aggregate.column else None)
+
+    def restore(where, values):
+        others: dict[int, int] = {}
         pane = Accumulator(aggregate, np.dtype(kind))
-        pane.reserve(5)
-        pane.add(np.array(where), as_input(values, kind) if aggregate.column else None)
-        whole.merge(np.arange(5), pane, np.arange(5))
-        for slot, value in zip(where, values, strict=True):
-            seen[slot].append(value)
-    assert shown(whole.results(np.arange(5))) == [expected(aggregate, seen[slot]) for slot in range(5)]
-    whole.clear(np.array([2]))
-    assert shown(whole.results(np.array([2]))) == [expected(aggregate, [])]
+        slots = slots_of(where, others)
+        pane.reserve(len(others))
+        pane.add(slots, as_input(values, kind) if aggregate.column else None)
+        stored = {name: fold.array[: len(others)].copy() for name, fold in pane.folds.items()}
+        slots = slots_of(list(others), known)
+        whole.reserve(len(known))
+        whole.restore(slots, stored)
+
+    calls = [add, restore, restore, add] if first == "rows" else [restore, add, restore, add]
+    for call, (where, values) in zip(calls, batches(kind, nulls, 9, seed=3), strict=True):
+        call(where, values)
+        for key, value in zip(where, values, strict=True):
+            seen[key].append(value)
+        expect = [expected(aggregate, seen[key]) for key in known]
+        assert shown(whole.results(np.arange(len(known)))) == expect
+
+
+def test_a_key_of_nothing_but_nulls_has_no_sum_among_keys_that_have():
+    accumulator = Accumulator(Sum("x"), np.dtype(np.int64))
+    accumulator.reserve(2)
+    accumulator.add(np.array([0, 1]), as_input([4, 5], int))
+    accumulator.reserve(3)
+    accumulator.add(np.array([2, 0]), as_input([None, 6], int))
+    assert shown(accumulator.results(np.arange(3))) == [10, 5, None]
+    assert accumulator.folds["count"].array[:3].tolist() == [2, 1, 0]
 
 
 def test_a_small_float_is_not_lost_beside_a_large_one_of_another_key():

@@ -22,6 +22,19 @@ def test_each_integer_key_has_one_slot_for_ever(reach):
     assert index.keys.tolist() == sorted(known, key=known.__getitem__)
 
 
+def test_keys_that_come_to_fill_their_range_keep_their_slots_as_do_far_ones_among_them():
+    index, known, chance = IntegerKeyIndex(), {}, random.Random(3)
+    keys = [2 * number for number in range(60_000)]
+    chance.shuffle(keys)
+    batches = [keys[at : at + 3000] + keys[:50] for at in range(0, len(keys), 3000)]
+    batches.insert(15, [2**61, keys[0], -(2**61)])
+    for batch in (*batches, keys):
+        for key, slot in zip(batch, index.slots(np.array(batch, dtype=np.int64)).tolist(), strict=True):
+            assert known.setdefault(key, slot) == slot
+    assert sorted(known.values()) == list(range(len(index)))
+    assert index.keys.tolist() == sorted(known, key=known.__getitem__)
+
+
 def test_keys_that_collide_in_the_first_cell_are_told_apart():
     index = IntegerKeyIndex()
     keys = np.arange(5000, dtype=np.int64)  # more than half of the first cells
