@@ -1,20 +1,22 @@
 """Column batches between two workers as bytes: Arrow's IPC messages, without a copy at the receiving end. Hot path.
 
-The schema goes with the first batch of a channel and again when it changes. Timestamps travel as one more column, so
-they are aligned and checked like the others.
+What batches have in common, their schema and the values of their dictionary columns, goes with the first batch of a channel
+and again when it changes, as an Arrow stream without rows; the batches themselves hold the numbers of the values only. A
+dictionary that is no shorter than the batch is not worth it: such a column is sent as a plain one. Timestamps travel as one
+more column, so they are aligned and checked like the others.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from weir.records import ColumnBatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Bytes of the schema before those of the batch (0: it is known), whether there are timestamps, and padding: Arrow reads aligned words.
+#: Bytes of what is common before those of the batch (0: it is known), whether there are timestamps, and padding: Arrow reads aligned words.
 _HEADER: Final = struct.Struct("<IBxxx")
 #: The column of the timestamps; no user's column has this name.
 _STAMPS: Final = "\0timestamps"
@@ -23,68 +25,115 @@ _STAMPS: Final = "\0timestamps"
 class ColumnEncoder:
     """The sending end of one channel."""
 
-    __slots__ = ("_schema",)
+    __slots__ = ("_dictionaries", "_schema")
 
     def __init__(self) -> None:
         self._schema: pa.Schema | None = None
+        #: By column, as the receiver has them.
+        self._dictionaries: dict[int, pa.Array] = {}
 
     def encode(self, batch: ColumnBatch) -> bytes:
         """The payload of a COLUMNS frame."""
+        import pyarrow as pa
+
         data = _plain(batch.data)
         stamped = batch.timestamps is not None
         if stamped:
-            data = data.append_column(_STAMPS, _array(batch.timestamps))
-        schema = b""
-        if self._schema is None or not data.schema.equals(self._schema):
+            data = data.append_column(_STAMPS, pa.array(batch.timestamps, type=pa.int64()))
+        common = b""
+        if self._schema is None or not data.schema.equals(self._schema) or not self._known(data):
             self._schema = data.schema
-            schema = data.schema.serialize().to_pybytes()
-        return b"".join((_HEADER.pack(len(schema), stamped), schema, memoryview(data.serialize())))
+            self._dictionaries = {at: data.column(at).dictionary for at in _dictionary_columns(data.schema)}
+            common = _without_rows(data)
+        if self._dictionaries:
+            columns = [
+                column.indices if at in self._dictionaries else column
+                for at, column in enumerate(data.columns)
+            ]
+            data = pa.RecordBatch.from_arrays(columns, names=data.schema.names)
+        return b"".join((_HEADER.pack(len(common), stamped), common, memoryview(data.serialize())))
+
+    def _known(self, data: pa.RecordBatch) -> bool:
+        return all(data.column(at).dictionary.equals(known) for at, known in self._dictionaries.items())
 
 
 class ColumnDecoder:
     """The receiving end of one channel; every payload must pass here, in order."""
 
-    __slots__ = ("schema",)
+    __slots__ = ("_dictionaries", "_schema", "_wire", "common")
 
-    def __init__(self, schema: bytes = b"") -> None:
-        """``schema``: what another decoder of the channel had learned, serialised."""
-        self.schema: pa.Schema | None = _read_schema(schema) if schema else None
+    def __init__(self, common: bytes = b"") -> None:
+        """``common``: that of another decoder of the channel."""
+        #: What it has learned, as it came; nothing before the first batch.
+        self.common = b""
+        self._schema: pa.Schema | None = None
+        self._wire: pa.Schema | None = None
+        self._dictionaries: dict[int, pa.Array] = {}
+        if common:
+            self._learn(common)
 
     def decode(self, payload: bytes) -> ColumnBatch:
         """The batch of a COLUMNS payload."""
         import pyarrow as pa
 
         size, stamped = _HEADER.unpack_from(payload)
-        body = pa.py_buffer(memoryview(payload)[_HEADER.size :])
+        body = memoryview(payload)[_HEADER.size :]
         if size:
-            self.schema = pa.ipc.read_schema(body.slice(0, size))
-        data = pa.ipc.read_record_batch(body.slice(size), self.schema)
+            self._learn(bytes(body[:size]))
+        data = pa.ipc.read_record_batch(pa.py_buffer(body[size:]), self._wire)
+        if self._dictionaries:
+            columns = [
+                column
+                if (values := self._dictionaries.get(at)) is None
+                else pa.DictionaryArray.from_arrays(column, values, safe=False)
+                for at, column in enumerate(data.columns)
+            ]
+            data = pa.RecordBatch.from_arrays(columns, schema=self._schema)
         if not stamped:
             return ColumnBatch(data)
         stamps = data.column(data.num_columns - 1).to_numpy()
         return ColumnBatch(data.select(data.schema.names[:-1]), stamps)
 
+    def _learn(self, common: bytes) -> None:
+        import pyarrow as pa
 
-def _read_schema(data: bytes) -> pa.Schema:
+        self.common = common
+        with pa.ipc.open_stream(common) as reader:
+            self._schema = self._wire = reader.schema
+            self._dictionaries = {}
+            if coded := _dictionary_columns(reader.schema):
+                empty = reader.read_next_batch()
+                self._dictionaries = {at: empty.column(at).dictionary for at in coded}
+                for at in coded:
+                    field = reader.schema.field(at)
+                    self._wire = self._wire.set(at, pa.field(field.name, field.type.index_type))
+
+
+def _dictionary_columns(schema: pa.Schema) -> list[int]:
     import pyarrow as pa
 
-    return pa.ipc.read_schema(pa.py_buffer(data))
+    return [at for at, kind in enumerate(schema.types) if pa.types.is_dictionary(kind)]
 
 
-def _plain(data: Any) -> Any:
-    """Dictionaries become plain columns: they would have to be sent beside the batches, and kept in step."""
+def _without_rows(data: pa.RecordBatch) -> bytes:
+    """Schema and dictionaries as a stream."""
     import pyarrow as pa
 
-    if not any(pa.types.is_dictionary(field.type) for field in data.schema):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, data.schema) as writer:
+        if _dictionary_columns(data.schema):
+            writer.write_batch(data.slice(0, 0))
+    # Arrow reads aligned words: what follows begins at one.
+    stream: bytes = sink.getvalue().to_pybytes()
+    return stream + bytes(-len(stream) % 8)
+
+
+def _plain(data: pa.RecordBatch) -> pa.RecordBatch:
+    """Without dictionaries that have no fewer values than there are rows."""
+    import pyarrow as pa
+
+    long = [at for at in _dictionary_columns(data.schema) if len(data.column(at).dictionary) >= data.num_rows]
+    if not long:
         return data
-    columns = [
-        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        for column in data.columns
-    ]
+    columns = [column.dictionary_decode() if at in long else column for at, column in enumerate(data.columns)]
     return pa.RecordBatch.from_arrays(columns, names=data.schema.names)
-
-
-def _array(timestamps: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.array(timestamps, type=pa.int64())

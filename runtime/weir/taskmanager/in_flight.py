@@ -54,12 +54,12 @@ class RecordedChannel(msgspec.Struct, frozen=True, array_like=True):
     """One channel in a checkpoint."""
 
     name: ChannelName
-    schema: bytes  #: the decoder's schema, or nothing
+    common: bytes  #: what the decoder of columns had learned, or nothing
     elements: list[tuple[int, bytes]]  #: kinds and payloads of frames, rows as ``stored_rows`` has them
 
     def decoded(self) -> Iterator[tuple[StreamElement, int]]:
         """Each element with its bytes, as credit counts them."""
-        columns = ColumnDecoder(self.schema)
+        columns = ColumnDecoder(self.common)
         for kind, payload in self.elements:
             if kind == wire.Kind.ROWS:
                 yield stored_rows.decode(payload), len(payload)
@@ -87,7 +87,7 @@ class Recording:
         self.received = taken
         self._name = name
         self._numbered = rows.numbered()
-        self._schema = columns.schema
+        self._common = columns.common
         self._elements: list[tuple[int, bytes]] = []
         self._fault: Exception | None = None
 
@@ -124,8 +124,7 @@ class Recording:
             ) from self._fault
         if not self._elements:
             return None
-        schema = b"" if self._schema is None else self._schema.serialize().to_pybytes()
-        return RecordedChannel(self._name, schema, self._stored())
+        return RecordedChannel(self._name, self._common, self._stored())
 
     def _stored(self) -> list[tuple[int, bytes]]:
         rows = RowDecoder(self._numbered)
