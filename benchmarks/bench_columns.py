@@ -1,8 +1,10 @@
-"""Queries over Nexmark's bids: Weir's columns beside Flink SQL, one after the other in the same rounds.
+"""Queries over Nexmark's bids: Weir's columns beside Flink, one after the other in the same rounds.
 
 Flink SQL runs each query twice in one JVM and counts the second run; both sides count between a quarter of the bids and the last,
-the generator included, with a checkpoint each second to a local folder. ``python -m benchmarks.bench_columns [--rounds N]
-[--queries q0,q7]``. That the answers are right is the business of ``tests/integration/test_query_answers.py``.
+the generator included, with a checkpoint each second to a local folder. ``exchange`` is a running sum of whole bids that are sent by
+auction between two subtasks: Weir's two processes beside two threads of Flink's DataStream in Java. ``python -m benchmarks.bench_columns [--rounds N]
+[--queries q0,q7]``. Both sides make all columns of each bid, also those that a query does not read: neither generator
+takes projections. That the answers are right is the business of ``tests/integration/test_query_answers.py``.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ TABLE = {
     "sum of 10k keys": ("sum", 10_000, 80, 8),
     "sum of 1M keys": ("sum", 1_000_000, 40, 6),
 }
+#: The same for whole bids between two subtasks.
+EXCHANGE = "exchange"
+EXCHANGED = (10_000, 80, 24)
 MILLION = 1_000_000
 
 
@@ -39,24 +44,39 @@ def flink(query: str, auctions: int, rows: int, scratch: Path) -> float:
     return run_java("Queries", rows, auctions, query, scratch)
 
 
+def exchange() -> list[Contestant]:
+    """Both sides of ``exchange``."""
+    auctions, ours, theirs = EXCHANGED
+    weir_job = ("benchmarks.jobs.bid_exchange:build", [str(ours * MILLION), str(auctions)])
+    return [
+        Contestant("flink java exchange", partial(run_java, "BidSum", theirs * MILLION, auctions, "sum")),
+        Contestant("weir exchange", partial(run_weir, *weir_job), ("flink java exchange",)),
+    ]
+
+
+def queries(name: str) -> list[Contestant]:
+    """Both sides of a query of ``TABLE``."""
+    query, auctions, ours, theirs = TABLE[name]
+    return [
+        Contestant(f"flink sql {name}", partial(flink, query, auctions, theirs * MILLION)),
+        Contestant(f"weir {name}", partial(weir, query, auctions, ours * MILLION), (f"flink sql {name}",)),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--queries", default=",".join(TABLE), help="some of them, with commas between")
+    parser.add_argument(
+        "--queries", default=",".join((*TABLE, EXCHANGE)), help="some of them, with commas between"
+    )
     options = parser.parse_args()
-    found = []
-    for name in options.queries.split(","):
-        query, auctions, ours, theirs = TABLE[name]
-        found += [
-            Contestant(f"flink sql {name}", partial(flink, query, auctions, theirs * MILLION)),
-            Contestant(
-                f"weir {name}", partial(weir, query, auctions, ours * MILLION), (f"flink sql {name}",)
-            ),
-        ]
+    names = options.queries.split(",")
+    found = [each for name in names for each in (exchange() if name == EXCHANGE else queries(name))]
     compete(found, options.rounds)
-    told = ", ".join(f"{name} {TABLE[name][2]}/{TABLE[name][3]}" for name in options.queries.split(","))
+    rows = {name: TABLE[name][2:] for name in TABLE} | {EXCHANGE: EXCHANGED[1:]}
+    told = ", ".join(f"{name} {rows[name][0]}/{rows[name][1]}" for name in names)
     report(
         "columns",
         f"queries over bids, medians of {options.rounds}; millions of rows, Weir/Flink: {told}",

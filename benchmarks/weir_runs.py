@@ -14,7 +14,10 @@ from benchmarks.peers import ROOT
 def run_weir(
     entrypoint: str, arguments: list[str], scratch: Path, settings: Mapping[str, str] | None = None
 ) -> float:
-    """Rows per second of a job whose last argument is made here: the file that it writes its rate to."""
+    """Rows per second of a job whose last argument is made here: the file that it writes its rate to.
+
+    A job of several sources writes one each, by that name and an ending; the rate is that of all together.
+    """
     result = scratch / "weir.json"
     command = [
         sys.executable, "-m", "weir", "run", entrypoint,
@@ -28,5 +31,7 @@ def run_weir(
         raise SystemExit(
             f"{entrypoint} {' '.join(arguments)} failed:\n{(ended.stdout + ended.stderr)[-3000:]}"
         )
-    rate: float = json.loads(result.read_text())["rate"]
-    return rate
+    found = [json.loads(part.read_text())["rate"] for part in scratch.glob("weir.json*")]
+    if not found:
+        raise SystemExit(f"{entrypoint} {' '.join(arguments)} ended and wrote no rate")
+    return float(sum(found))

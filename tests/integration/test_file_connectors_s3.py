@@ -112,6 +112,32 @@ def test_row_groups_on_s3_are_read_by_ranges_also_after_a_restore(s3):
     assert before == list(range(50_000))
 
 
+@pytest.mark.parametrize("kind", ["csv", "json lines"])
+def test_lines_on_s3_are_read_as_columns_by_ranges_also_after_a_restore(s3, kind):
+    pa = pytest.importorskip("pyarrow")
+    numbers = range(20_000)
+    schema = pa.schema({"n": pa.int64()})
+    common = {"schema": schema, "split_size": "100k", "s3": s3.options}
+    if kind == "csv":
+        content = "unread,n\n" + "".join(f"é{n},{n}\n" for n in numbers)
+        source = FileSource.for_csv_columns(f"{s3.uri}/in", splittable=True, **common)
+    else:
+        content = "".join(f'{{"unread": "é{n}", "n": {n}}}\n' for n in numbers)
+        source = FileSource.for_json_lines_columns(f"{s3.uri}/in", **common)
+    open_storage(s3.uri, s3.options).write("in/a", content.encode())
+    splits = splits_of(source)
+    assert len(splits) > 1
+    first = Reading(source, splits)
+    found = [n for _ in range(4) for n in first.fetch(1500)["n"].to_pylist()]
+    stored = msgspec.msgpack.encode(first.reader.snapshot())
+    first.reader.close()
+    after = Reading(source, msgspec.msgpack.decode(stored, type=list[FileSplit]))
+    while batch := after.fetch(20_000):
+        found += batch["n"].to_pylist()
+    after.reader.close()
+    assert found == list(numbers)
+
+
 def test_a_commit_on_s3_is_right_after_a_crash_at_any_line(s3):
     sink = FileSink.for_text_lines(f"{s3.uri}/out", s3=s3.options)
     writer, committer = sink.create_writer(context()), sink.create_committer()
