@@ -5,7 +5,7 @@ Rows of one key go where ``HashOutput`` would send them; the receiver takes its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -45,20 +45,29 @@ class ColumnHashOutput(EdgeOutput):
             raise
         except Exception as error:
             raise operator_failure(error, self._label, self._location) from error
-        for channel, rows in zip(self.channels, rows_by_target(targets, len(self.channels)), strict=True):
-            if len(rows):
-                stamps = None if batch.timestamps is None else batch.timestamps[rows]
-                channel.send_rows(ColumnBatch(batch.data.take(pa.array(rows)), stamps))
+        for channel, part in zip(self.channels, split(batch, targets, len(self.channels)), strict=True):
+            if len(part):
+                channel.send_rows(part)
 
 
-#: Up to so many channels a pass over the targets for each is cheaper than to sort them.
+#: Up to so many parts a pass over the targets for each is cheaper than to sort them.
 _PASSES: Final = 8
 
 
-def rows_by_target(targets: Targets, count: int) -> list[npt.NDArray[np.int64]]:
-    """For each of ``count`` targets the numbers of its rows, in their order."""
+def split(batch: ColumnBatch, targets: Targets, count: int) -> Iterator[ColumnBatch]:
+    """The rows of each of ``count`` targets, in their order."""
     if count <= _PASSES:
-        return [np.flatnonzero(targets == target) for target in range(count)]
-    order = np.argsort(targets, kind="stable")
-    ends = np.cumsum(np.bincount(targets, minlength=count))
-    return np.split(order, ends[:-1])
+        for target in range(count):
+            yield _taken(batch, np.flatnonzero(targets == target))
+        return
+    whole = _taken(batch, np.argsort(targets, kind="stable"))
+    start = 0
+    for rows in np.bincount(targets, minlength=count).tolist():
+        stamps = None if whole.timestamps is None else whole.timestamps[start : start + rows]
+        yield ColumnBatch(whole.data.slice(start, rows), stamps)
+        start += rows
+
+
+def _taken(batch: ColumnBatch, rows: npt.NDArray[np.int64]) -> ColumnBatch:
+    stamps = None if batch.timestamps is None else batch.timestamps[rows]
+    return ColumnBatch(batch.data.take(pa.array(rows)), stamps)

@@ -12,7 +12,8 @@ pa = pytest.importorskip("pyarrow")
 from weir.columnar.routing import KeyRoutes  # noqa: E402
 from weir.errors import UserCodeError  # noqa: E402
 from weir.keygroups import KeyRouter  # noqa: E402
-from weir.taskmanager.column_outputs import rows_by_target  # noqa: E402
+from weir.records import ColumnBatch  # noqa: E402
+from weir.taskmanager.column_outputs import split  # noqa: E402
 
 BATCHES = {
     "near": [range(100, 900), range(50, 60), range(5000, 5001), range(-300, 20)],
@@ -45,10 +46,14 @@ def test_a_null_key_is_refused_also_where_others_are_known():
 
 
 @pytest.mark.parametrize("count", [2, 8, 9, 200])
-def test_the_rows_of_a_target_keep_their_order(count):
+@pytest.mark.parametrize("stamped", [False, True], ids=["without times", "with times"])
+def test_the_rows_of_a_target_keep_their_order_and_times(count, stamped):
     chance = random.Random(count)
     targets = [chance.randrange(count) for _ in range(500)]
-    found = rows_by_target(np.array(targets, dtype=np.uint16), count)
-    assert [rows.tolist() for rows in found] == [
-        [row for row, target in enumerate(targets) if target == wanted] for wanted in range(count)
-    ]
+    times = np.arange(500) * 3 if stamped else None
+    batch = ColumnBatch(pa.record_batch({"row": range(500)}), times)
+    parts = list(split(batch, np.array(targets, dtype=np.uint16), count))
+    for wanted, part in zip(range(count), parts, strict=True):
+        rows = [row for row, target in enumerate(targets) if target == wanted]
+        assert part.data["row"].to_pylist() == rows
+        assert (part.timestamps.tolist() == [3 * row for row in rows]) if stamped else part.timestamps is None
