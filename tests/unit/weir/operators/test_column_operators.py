@@ -10,6 +10,8 @@ import pytest
 np = pytest.importorskip("numpy")
 pa = pytest.importorskip("pyarrow")
 
+from benchmarks.jobs.bids import bids as benchmark_bids  # noqa: E402
+from tests.support import bids_oracle  # noqa: E402
 from weir import PrintSink, StreamExecutionEnvironment  # noqa: E402
 from weir.columnar.aggregates import Count, Max, Mean, Sum  # noqa: E402
 from weir.columnar.expressions import col  # noqa: E402
@@ -26,6 +28,8 @@ from weir.operators.columns import (  # noqa: E402
 )
 from weir.operators.sink import SinkOperator  # noqa: E402
 from weir.records import MIN_TIMESTAMP, ColumnBatch, RowBatch, Watermark  # noqa: E402
+from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder  # noqa: E402
+from weir.taskmanager.column_outputs import ColumnHashOutput  # noqa: E402
 
 AGGREGATES = (Count(), Sum("x"), Max("x"), Mean("x"))
 
@@ -162,6 +166,42 @@ def test_a_running_aggregate_follows_each_row_over_a_restore_at_another_parallel
         opened(operator, index, 3, dealt(blobs, index, 3, MIN_TIMESTAMP))
         check(operator, mine(rows[200:], index, 3))
     assert sum(map(len, seen.values())) == len(rows)
+
+
+class Wire:
+    """A channel to another process that only keeps what arrived."""
+
+    def __init__(self) -> None:
+        self._encoder, self._decoder = ColumnEncoder(), ColumnDecoder()
+        self.arrived: list[ColumnBatch] = []
+
+    def send_rows(self, sent: ColumnBatch) -> None:
+        self.arrived.append(self._decoder.decode(self._encoder.encode(sent)))
+
+
+@pytest.mark.parametrize("parallelism", [2, 9])
+def test_bids_that_change_processes_sum_up_as_a_loop_does_over_a_restore(parallelism):
+    found, stored = [], None
+    for begin in (0, 2000):
+        wires = [Wire() for _ in range(parallelism)]
+        output = ColumnHashOutput(wires, ["auction"], "sum", "", 128)
+        for start in range(begin, begin + 2000, 250):
+            output.send(ColumnBatch(benchmark_bids(start, 250, 300)))
+        sums = []
+        for index, wire in enumerate(wires):
+            restored = None if stored is None else dealt(stored, index, parallelism, MIN_TIMESTAMP)
+            operator = opened(
+                RunningAggregateOperator(("auction",), (Sum("price"),)), index, parallelism, restored
+            )
+            found += rows_of(each for sent in wire.arrived for each in operator.process(sent, 0))
+            sums.append(operator.snapshot(1).keyed.encode())
+        stored = sums
+        parallelism += 1
+    oracle = list(bids_oracle.bids(4000, 300))
+    assert sorted((row["auction"], row["sum_price"]) for row in found) == sorted(
+        bids_oracle.ANSWERS["sum"](oracle)
+    )
+    assert {(row["channel"], row["url"]) for row in found} == {(bid.channel, bid.url) for bid in oracle}
 
 
 def test_one_row_a_key_and_batch_has_the_newest_results():
