@@ -1,4 +1,6 @@
-"""The disk below RocksDB is full or read-only, for real: checkpoints are declined, the job says so, and goes on where it is when that is over.
+"""The disk below RocksDB is full or read-only, for real: the job says so, and goes on exactly once when that is over.
+
+Whether a checkpoint's files or a record's write meets the full disk first is not ours to say.
 
 Scorecard row R18.
 """
@@ -27,9 +29,7 @@ def disk(tmp_path: Path) -> SmallDisk:
     return SmallDisk(tmp_path / "local", 24 * MB)
 
 
-def test_a_full_disk_declines_checkpoints_and_the_job_goes_on_when_there_is_space(
-    tmp_path: Path, disk: SmallDisk
-) -> None:
+def test_a_full_disk_is_told_and_the_job_goes_on_when_there_is_space(tmp_path: Path, disk: SmallDisk) -> None:
     job = reference(tmp_path, rows=6000, rate=1000, keys=400, ballast=2000)
     described = incremental(job, tmp_path, interval="200ms")
     with (
@@ -44,10 +44,6 @@ def test_a_full_disk_declines_checkpoints_and_the_job_goes_on_when_there_is_spac
         Path(job.gate).touch()
         run.finish()
     exact(run, job, seen)
-    told = run.stderr
-    assert "event='checkpoint aborted'" in told[: told.index("No space left")], (
-        "what strikes first is its files"
-    )
 
 
 def test_a_read_only_disk_fails_starts_and_the_job_goes_on_when_it_can_be_written(
