@@ -20,6 +20,7 @@ from weir_operator.clients.kubernetes import Kubernetes
 from weir_operator.clients.refusals import Denied
 from weir_operator.config import Settings
 from weir_operator.errors import OperatorError
+from weir_operator.handlers.turns import Turns
 from weir_operator.handlers.vitals import Vitals
 from weir_operator.handlers.watching import Watches
 from weir_operator.handlers.workers import Workers
@@ -100,11 +101,11 @@ class Leader:
         snapshots = Snapshots(
             client, self._world, observer, applier, written, self._events, _now, limits, self._wake
         )
-        slots = asyncio.Semaphore(settings.workers)
+        turns = Turns(settings.workers)
         self._workers = {
-            STREAM_JOB: Workers(jobs, slots, settings.resync_seconds, self._listener(STREAM_JOB)),
+            STREAM_JOB: Workers(jobs, turns, settings.resync_seconds, self._listener(STREAM_JOB)),
             STREAM_JOB_SNAPSHOT: Workers(
-                snapshots, slots, settings.resync_seconds, self._listener(STREAM_JOB_SNAPSHOT)
+                snapshots, turns, settings.resync_seconds, self._listener(STREAM_JOB_SNAPSHOT)
             ),
         }
 

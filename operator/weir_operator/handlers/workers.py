@@ -1,5 +1,6 @@
 """One task for each resource, woken by whatever concerns it; a bounded number of passes at once.
 
+An edit is answered first, by a status that says what will be done; then the resource waits for its turn to have it done.
 A pass that raises is that resource's own affair: it is repeated after a while that doubles, and told in a condition; all
 others go on. Wake-ups during a pass, or close together, make one more pass, not many.
 """
@@ -15,6 +16,7 @@ import structlog
 
 from weir_operator.clients.refusals import Conflict, NotLeading
 from weir_operator.errors import TemporaryError
+from weir_operator.handlers.turns import Turns
 from weir_operator.observer.children import JobKey
 from weir_operator.reconciler.objects import NameTaken, Unfinished
 
@@ -30,6 +32,12 @@ Listener = Callable[[str, float, float], None]
 
 class Reconciler(Protocol):
     """What a worker calls."""
+
+    def is_unanswered(self, key: JobKey) -> bool:
+        """Whether no status answers the last edit."""
+
+    async def answer(self, key: JobKey) -> None:
+        """Plan and write the status, and do nothing else; a whole pass follows, and finds again what went wrong here."""
 
     async def reconcile(self, key: JobKey) -> float | None:
         """One pass; seconds until the next; None: the resource is gone."""
@@ -47,11 +55,11 @@ class Workers:
     def __init__(
         self,
         reconciler: Reconciler,
-        slots: asyncio.Semaphore,
+        turns: Turns,
         resync_seconds: float,
         listener: Listener = lambda *_: None,
     ) -> None:
-        self._reconciler, self._slots = reconciler, slots
+        self._reconciler, self._turns = reconciler, turns
         self._resync_seconds, self._listener = resync_seconds, listener
         self._workers: dict[JobKey, _Worker] = {}
 
@@ -78,7 +86,10 @@ class Workers:
         clock = asyncio.get_running_loop().time
         while True:
             woken_at = worker.take(clock())
-            async with self._slots:
+            if self._reconciler.is_unanswered(key):
+                async with self._turns.answer():
+                    await self._answer(key)
+            async with self._turns.ordinary():
                 started = clock()
                 outcome, delay = await self._pass(key, worker)
             self._listener(outcome, clock() - started, clock() - woken_at)
@@ -114,6 +125,12 @@ class Workers:
             return "broke", _backoff(failures, _FIRST_DELAY)
         worker.succeeded()
         return "done", delay
+
+    async def _answer(self, key: JobKey) -> None:
+        try:
+            await self._reconciler.answer(key)
+        except Exception as error:  # noqa: BLE001 - the pass that follows meets it again, and sees to it
+            _log.debug("an edit could not be answered ahead", resource="/".join(key), error=str(error))
 
     async def _aside(self, telling: Awaitable[None]) -> None:
         """What is done about a failure may fail too."""

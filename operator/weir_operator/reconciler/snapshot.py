@@ -62,6 +62,13 @@ class Snapshots:
         self._recorder, self._events, self._clock = recorder, events, clock
         self._limits, self._wake = limits, wake
 
+    def is_unanswered(self, key: JobKey) -> bool:
+        """Never: a pass over a snapshot is short, and nobody edits one."""
+        return False
+
+    async def answer(self, key: JobKey) -> None:
+        """See ``is_unanswered``."""
+
     async def reconcile(self, key: JobKey) -> float | None:
         """Seconds until the next pass; None: the resource is gone."""
         body = self._world.resources.get(STREAM_JOB_SNAPSHOT, key)

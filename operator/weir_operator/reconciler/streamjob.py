@@ -23,13 +23,15 @@ from weir_operator.observer.shapes import mapping
 from weir_operator.observer.world import World
 from weir_operator.reconciler.apply import Applier
 from weir_operator.reconciler.finalizers import FINALIZER, remove_finalizer
-from weir_operator.reconciler.plan import plan
+from weir_operator.reconciler.plan import Plan, plan
 from weir_operator.reconciler.reading import Readings, metadata_of, status_of
 from weir_operator.status.conditions import INVALID_SPEC, is_told, refused
 from weir_operator.status.events import EventPoster
 from weir_operator.status.mishaps import with_mishap, without_mishap
 from weir_operator.status.recorder import Recorder
 from weir_operator.validation import Limits
+
+Body = Mapping[str, Any]
 
 #: Seconds between passes: at least; and over a resource that has to be edited before anything can be done.
 _SHORTEST, _UNTIL_EDITED = 0.2, 300.0
@@ -62,19 +64,51 @@ class StreamJobs:
         #: Resources whose last pass failed, so that the condition stays until one does not.
         self._failing: dict[str, tuple[str, str]] = {}
 
+    def is_unanswered(self, key: JobKey) -> bool:
+        """Whether the status is about an earlier generation."""
+        body = self._world.resources.get(STREAM_JOB, key)
+        if body is None:
+            return False
+        answered, generation = (
+            mapping(body.get("status")).get("observedGeneration"),
+            body["metadata"].get("generation"),
+        )
+        return bool(answered != generation)
+
+    async def answer(self, key: JobKey) -> None:
+        """Write what will be done. Whatever is planned is planned again before it is done."""
+        body = self._world.resources.get(STREAM_JOB, key)
+        if body is not None:
+            await self._intend(key, body)
+
     async def reconcile(self, key: JobKey) -> float | None:
         """Seconds until the next pass; None: the resource is gone."""
         body = self._world.resources.get(STREAM_JOB, key)
         if body is None:
             self._forget(key)
             return None
+        intent = await self._intend(key, body)
+        if intent is None:
+            return _UNTIL_EDITED
+        job, body, planned = intent
+        try:
+            await self._applier.carry_out(job, planned.actions)
+        except NamespaceEnds:
+            self._observer.namespace_ends(job.metadata.uid)
+            return _SHORTEST  # soon our rights in it go, too
+        if self._failing.pop(job.metadata.uid, None) is not None:
+            await self._record(body, without_mishap(mapping(body.get("status"))))
+        return max(_SHORTEST, min(planned.requeue_after.total_seconds(), self._poll(planned.status)))
+
+    async def _intend(self, key: JobKey, body: Body) -> tuple[StreamJob, Body, Plan] | None:
+        """The job, the resource with the status that was written, and what comes next; None: nothing can be planned."""
         revisions = self._observer.revisions(key, body["metadata"]["uid"])
         reading = self._readings.read(body, revisions)
         if reading.faults and not is_told(status_of(body), reading.faults):
             self._events.say(body, INVALID_SPEC, "; ".join(reading.faults), warning=True)
         if reading.job is None:
             await self._refuse(body, reading.faults)
-            return _UNTIL_EDITED
+            return None
         job = reading.job
         observed = await self._observer.observe(job)
         if await self._namespace_ends(job, observed):
@@ -83,14 +117,7 @@ class StreamJobs:
         body = await self._record(body, self._with_mishap(body, planned.status.written()))
         for event in planned.events:
             self._events.say(body, event.reason, event.message, warning=event.warning)
-        try:
-            await self._applier.carry_out(_with_version(job, body), planned.actions)
-        except NamespaceEnds:
-            self._observer.namespace_ends(job.metadata.uid)
-            return _SHORTEST  # soon our rights in it go, too
-        if self._failing.pop(job.metadata.uid, None) is not None:
-            await self._record(body, without_mishap(mapping(body.get("status"))))
-        return max(_SHORTEST, min(planned.requeue_after.total_seconds(), self._poll(planned.status)))
+        return job, body, planned
 
     async def _namespace_ends(self, job: StreamJob, observed: Observed) -> bool:
         """Asked while pods of the live run go. A namespace that ends loses its pods first, and then what gives us rights in it."""
@@ -175,9 +202,3 @@ class StreamJobs:
                 self._observer.forget(child.owner)
         self._drift.forget(key)
         self._readings.forget(key)
-
-
-def _with_version(job: StreamJob, body: Mapping[str, Any]) -> StreamJob:
-    """The job with the version that its status was written under."""
-    version = str(body["metadata"].get("resourceVersion") or "")
-    return job.model_copy(update={"metadata": job.metadata.model_copy(update={"resource_version": version})})
