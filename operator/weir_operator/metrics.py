@@ -43,6 +43,11 @@ class Metrics:
         self.events = Counter(
             "weir_operator_watch_events_total", "Events of watches", ["kind"], registry=self.registry
         )
+        self.dropped_events = Counter(
+            "weir_operator_dropped_events_total",
+            "Events about resources that were dropped since too many waited to be written",
+            registry=self.registry,
+        )
         self.resources = Gauge(
             "weir_operator_resources", "Resources that are known", ["kind"], registry=self.registry
         )

@@ -66,7 +66,7 @@ class Leader:
         self._settings, self._client = settings, client
         self._vitals, self._metrics = vitals, metrics
         self._world, self._jobmanagers = World(), jobmanagers or JobManagers()
-        self._events = EventPoster(settings.identity, time.monotonic)
+        self._events = EventPoster(settings.identity, time.monotonic, metrics.dropped_events.inc)
         self._census_wanted = asyncio.Event()
         self._passing_on = True
 

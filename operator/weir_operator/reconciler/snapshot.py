@@ -61,6 +61,8 @@ class Snapshots:
         self._client, self._world, self._observer, self._applier = client, world, observer, applier
         self._recorder, self._events, self._clock = recorder, events, clock
         self._limits, self._wake = limits, wake
+        #: UIDs of those that passes were made over.
+        self._uids: dict[JobKey, str] = {}
 
     def is_unanswered(self, key: JobKey) -> bool:
         """Never: a pass over a snapshot is short, and nobody edits one."""
@@ -72,6 +74,7 @@ class Snapshots:
     async def reconcile(self, key: JobKey) -> float | None:
         """Seconds until the next pass; None: the resource is gone."""
         body = self._world.resources.get(STREAM_JOB_SNAPSHOT, key)
+        self._meet(key, None if body is None else body["metadata"]["uid"])
         if body is None:
             return None
         moment = await self._observe(key, body)
@@ -115,6 +118,15 @@ class Snapshots:
                 self._world.forget(STREAM_JOB_SNAPSHOT, known)
         else:
             self._world.note(STREAM_JOB_SNAPSHOT, body)
+
+    def _meet(self, key: JobKey, uid: str | None) -> None:
+        """The resource is this one, or gone (None); one that had its name before is gone, too."""
+        before = self._uids.pop(key, None)
+        if before is not None and before != uid:
+            self._recorder.forget(before)
+            self._events.forget(before)
+        if uid is not None:
+            self._uids[key] = uid
 
     async def _observe(self, key: JobKey, body: Mapping[str, Any]) -> SnapshotMoment:
         asked = {name: value for name, value in body.items() if name != "status"}

@@ -63,6 +63,8 @@ class StreamJobs:
         self._readings = Readings(limits)
         #: Resources whose last pass failed, so that the condition stays until one does not.
         self._failing: dict[str, tuple[str, str]] = {}
+        #: UIDs of those that passes were made over.
+        self._uids: dict[JobKey, str] = {}
 
     def is_unanswered(self, key: JobKey) -> bool:
         """Whether the status is about an earlier generation."""
@@ -102,6 +104,7 @@ class StreamJobs:
 
     async def _intend(self, key: JobKey, body: Body) -> tuple[StreamJob, Body, Plan] | None:
         """The job, the resource with the status that was written, and what comes next; None: nothing can be planned."""
+        self._meet(key, body["metadata"]["uid"])
         revisions = self._observer.revisions(key, body["metadata"]["uid"])
         reading = self._readings.read(body, revisions)
         if reading.faults and not is_told(status_of(body), reading.faults):
@@ -197,8 +200,20 @@ class StreamJobs:
         return with_mishap(status, mapping(body.get("status")), *failing, generation, self._clock())
 
     def _forget(self, key: JobKey) -> None:
-        for child in self._world.children.of(key):
-            if child.owner is not None:
-                self._observer.forget(child.owner)
+        """The resource is gone."""
         self._drift.forget(key)
         self._readings.forget(key)
+        if (uid := self._uids.pop(key, None)) is not None:
+            self._forget_uid(uid)
+
+    def _meet(self, key: JobKey, uid: str) -> None:
+        """The resource is this one; one that had its name before is gone."""
+        before, self._uids[key] = self._uids.get(key, uid), uid
+        if before != uid:
+            self._forget_uid(before)
+
+    def _forget_uid(self, uid: str) -> None:
+        self._observer.forget(uid)
+        self._recorder.forget(uid)
+        self._events.forget(uid)
+        self._failing.pop(uid, None)

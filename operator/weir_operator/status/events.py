@@ -4,12 +4,16 @@ The same words about the same resource within an hour are one event with a count
 reason there are at most three events an hour; what comes on top counts on the last of them. So a job that crashes every few
 seconds leaves a handful of events, not thousands. ``Budget`` decides, ``EventPoster`` writes; an event that cannot be
 written is logged and nothing waits for it.
+
+While the API server is away or slow, a thousand wait. When there is no more room a warning takes the place of what is no
+warning, the oldest first, and what comes then is dropped and counted; what was dropped is new when it is said again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,23 +31,13 @@ _log = structlog.get_logger(__name__)
 HOUR = 3600.0
 #: Events of one reason about one resource in an hour.
 PER_REASON = 3
-#: What waits to be written; more than that is dropped, and counted in the log.
-_BACKLOG = 1000
+#: What may wait to be written.
+BACKLOG = 1000
 _MAX_NOTE = 1000
 #: Characters of the resource's name in that of an event, which has at most 253.
 _MAX_STEM = 236
-#: Reasons that are remembered; the oldest are forgotten first.
-_MAX_KEYS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An event about a resource."""
-
-    resource: Mapping[str, Any]
-    reason: str
-    message: str
-    warning: bool
+#: Resources of which is remembered what was said about them; those of which nothing was said for longest are forgotten first.
+_MAX_RESOURCES = 5_000
 
 
 @dataclass(slots=True)
@@ -70,19 +64,42 @@ class Count:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event about a resource."""
+
+    resource: Mapping[str, Any]
+    reason: str
+    message: str
+    warning: bool
+    decision: Create | Count
+
+
 class Budget:
     """What was said about whom within the hour."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], dict[str, _Told]] = {}
+        #: By UID, reason and message.
+        self._told: dict[str, dict[str, dict[str, _Told]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def unsay(self, uid: str, reason: str, message: str) -> None:
+        """It was not written: said again, it is new."""
+        self._told.get(uid, {}).get(reason, {}).pop(message, None)
+
+    def forget(self, uid: str) -> None:
+        """The resource is gone."""
+        self._told.pop(uid, None)
 
     def decide(self, uid: str, reason: str, message: str, now: float) -> Create | Count | None:
         """What to write; None: nothing this time."""
-        key = (uid, reason)
-        told = {text: event for text, event in self._told.pop(key, {}).items() if now - event.at < HOUR}
-        self._told[key] = told
-        while len(self._told) > _MAX_KEYS:
+        of_reason = self._told[uid] = self._told.pop(uid, {})
+        while len(self._told) > _MAX_RESOURCES:
             del self._told[next(iter(self._told))]
+        told = {text: event for text, event in of_reason.get(reason, {}).items() if now - event.at < HOUR}
+        of_reason[reason] = told
         known = told.get(message)
         if known is None and len(told) < PER_REASON:
             name = hashlib.sha256(f"{uid}/{reason}/{message}/{now}".encode()).hexdigest()[:16]
@@ -94,40 +111,91 @@ class Budget:
         return Count(known.name, known.count) if known.count & (known.count - 1) == 0 else None
 
 
+class Backlog:
+    """What waits to be written, in order, as far as there is room."""
+
+    def __init__(self, room: int = BACKLOG) -> None:
+        self._room, self._waiting = room, deque[Said]()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, said: Said) -> Said | None:
+        """Keep it; what had to be dropped for that, which may be the same."""
+        if len(self._waiting) < self._room:
+            self._waiting.append(said)
+            return None
+        place = next((at for at, held in enumerate(self._waiting) if not held.warning), None)
+        if place is None or not said.warning:
+            return said
+        dropped = self._waiting[place]
+        del self._waiting[place]
+        self._waiting.append(said)
+        return dropped
+
+    def take(self) -> Said:
+        """The oldest."""
+        return self._waiting.popleft()
+
+
 class EventPoster:
     """Takes events without waiting; ``run`` writes them."""
 
-    def __init__(self, instance: str, clock: Callable[[], float]) -> None:
-        self._instance, self._clock = instance, clock
-        self._budget = Budget()
-        self._waiting: asyncio.Queue[Said] = asyncio.Queue(_BACKLOG)
+    def __init__(
+        self, instance: str, clock: Callable[[], float], dropped: Callable[[], None] = lambda: None
+    ) -> None:
+        """``dropped`` is called for each event for which there was no room."""
+        self._instance, self._clock, self._dropped = instance, clock, dropped
+        self._budget, self._backlog, self._news = Budget(), Backlog(), asyncio.Event()
+        self._full = False
 
     def say(self, resource: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
         """Something happened that people should see."""
-        try:
-            self._waiting.put_nowait(Said(resource, reason, message, warning))
-        except asyncio.QueueFull:
-            _log.warning("an event was dropped", reason=reason, message=message)
+        decision = self._budget.decide(resource["metadata"]["uid"], reason, message, self._clock())
+        if decision is None:
+            return
+        dropped = self._backlog.put(Said(resource, reason, message, warning, decision))
+        if dropped is not None:
+            self._drop(dropped)
+        self._news.set()
+
+    def forget(self, uid: str) -> None:
+        """The resource is gone."""
+        self._budget.forget(uid)
 
     async def run(self, client: Kubernetes) -> None:
         """Write events until cancelled."""
         while True:
-            said = await self._waiting.get()
-            metadata = said.resource["metadata"]
-            decision = self._budget.decide(metadata["uid"], said.reason, said.message, self._clock())
-            try:
-                await self._carry_out(client, said, decision)
-            except OperatorError as error:
-                _log.warning("an event could not be written", reason=said.reason, error=str(error))
+            while self._backlog:
+                said = self._backlog.take()
+                try:
+                    await self._carry_out(client, said, said.decision)
+                except OperatorError as error:
+                    _log.warning("an event could not be written", reason=said.reason, error=str(error))
+            self._full = False
+            self._news.clear()
+            await self._news.wait()
 
-    async def _carry_out(self, client: Kubernetes, said: Said, decision: Create | Count | None) -> None:
+    def _drop(self, said: Said) -> None:
+        if isinstance(said.decision, Create):
+            self._budget.unsay(said.resource["metadata"]["uid"], said.reason, said.message)
+        self._dropped()
+        if not self._full:
+            _log.warning(
+                "events are dropped: too many wait to be written",
+                waiting=len(self._backlog),
+                first=said.reason,
+            )
+        self._full = True
+
+    async def _carry_out(self, client: Kubernetes, said: Said, decision: Create | Count) -> None:
         metadata = said.resource["metadata"]
         namespace, stem = metadata["namespace"], metadata["name"][:_MAX_STEM]
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         try:
             if isinstance(decision, Create):
                 await client.create(EVENT, self._event(said, f"{stem}.{decision.name}", now))
-            elif isinstance(decision, Count):
+            else:
                 series = {"series": {"count": decision.count, "lastObservedTime": now}}
                 await client.merge(EVENT, namespace, f"{stem}.{decision.name}", series)
         except (Absent, Conflict):
