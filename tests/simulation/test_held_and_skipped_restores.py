@@ -7,6 +7,7 @@ import pytest
 from tests.support.simulated_cluster import Cluster
 from tests.support.simulated_engine import Process
 from tests.support.simulated_operator import Operator
+from weir_operator.models import UpgradePhase
 from weir_operator.observed import JobState, RestoreHeld, SkippedSnapshot
 
 HELD = RestoreHeld(reason="chk-9 is damaged", choices=("chk-8 (output would be written a second time)",))
@@ -111,3 +112,46 @@ def test_somebody_chooses_or_brings_back_what_was_missing(
     assert cluster.running
     assert cluster.status.run == 2
     assert all(held.type != "RestoreBlocked" for held in cluster.status.conditions)
+
+
+def test_a_checkpoint_that_retention_deletes_before_the_new_run_begins_leaves_the_job_where_it_stopped(
+    operator: Operator, cluster: Cluster
+) -> None:
+    older = cluster.bucket.newest
+    assert older is not None
+    operator.run(10)
+    cluster.edit(restore={"from": older.path, "nonce": 1})
+    for _ in range(50):
+        operator.run(1)
+        upgrade = cluster.status.upgrade
+        if upgrade is not None and upgrade.phase is UpgradePhase.DRAINING:
+            break
+    del cluster.bucket.snapshots[older.path]
+    left = cluster.bucket.newest
+    operator.settle()
+    assert cluster.running
+    assert cluster.bucket.starts[-1][2] == left
+    (said,) = [event for event in operator.events if event.reason == "RestoreFailed"]
+    assert said.warning
+    assert older.path in said.message
+    assert cluster.status.last_upgrade is not None
+    assert cluster.status.last_upgrade.reason == said.message
+    runs = cluster.status.run
+    operator.run(50)
+    assert cluster.status.run == runs, "the nonce was obeyed, as far as that went"
+
+
+def test_a_suspended_job_does_not_go_on_from_elsewhere_when_the_snapshot_that_was_named_is_gone(
+    operator: Operator, cluster: Cluster
+) -> None:
+    older = cluster.bucket.newest
+    assert older is not None
+    cluster.edit(job={"state": "Suspended"})
+    operator.settle()
+    starts = len(cluster.bucket.starts)
+    del cluster.bucket.snapshots[older.path]
+    cluster.edit(job={"state": "Running"}, restore={"from": older.path, "nonce": 1})
+    operator.run(200)
+    assert not cluster.running
+    assert len(cluster.bucket.starts) == starts
+    assert cluster.condition("Degraded") == ("True", "NotStable")

@@ -231,9 +231,14 @@ class Process:
         if start.mode is StartMode.FROM:
             base = self.bucket.snapshots.get(start.path or "")
             if base is None:
-                self.held = RestoreHeld(reason=f"{start.path} does not exist")
+                self._refuse(f"{start.path} is missing: no completed snapshot is there", now)
                 return
         self._begin(base, start.mode)
+
+    def _refuse(self, why: str, now: datetime) -> None:
+        """The job fails before it has claimed anything."""
+        told = FailureFacts(failure_class=FailureClass.STORAGE, fingerprint="22222222", message=why, at=now)
+        self.failures, self.state = [told], JobState.FAILED
 
     def _recover(self, now: datetime) -> None:
         last = self.bucket.last_start

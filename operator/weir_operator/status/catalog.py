@@ -50,6 +50,7 @@ EVENTS: Mapping[str, str] = {
     "ResumeStarted": "A suspended job begins again.",
     "RestartStarted": "`upgrade.restartNonce` changed.",
     "RestoreStarted": "`restore.nonce` changed: the job goes back to a snapshot.",
+    "RestoreFailed": "The snapshot was there when the new image was tried, and gone when the new run began, as a checkpoint that retention has deleted since; the job goes on from where it stopped.",
     "RollbackStarted": "The job goes back to an earlier revision.",
     "RecoveryStarted": "The run is started anew, since it did not help itself.",
     "AppliedInPlace": "The spec changed in what needs no other pod.",

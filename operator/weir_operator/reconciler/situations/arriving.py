@@ -23,7 +23,12 @@ from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.beginning import begin
 from weir_operator.reconciler.situations.healing import overtaken
 from weir_operator.reconciler.situations.phases import began, conclude, enter, once_more
-from weir_operator.reconciler.situations.restoring import held, tell_skipped
+from weir_operator.reconciler.situations.restoring import (
+    from_the_tail_instead,
+    has_nothing_to_restore,
+    held,
+    tell_skipped,
+)
 from weir_operator.reconciler.situations.run_objects import tend
 from weir_operator.reconciler.situations.targets import last_stable, mark
 from weir_operator.reconciler.sizing import pods_for
@@ -67,6 +72,10 @@ def start(moment: Moment, draft: Draft) -> None:
         return
     elif report.ending is Ending.STOPPED:
         once_more(moment, draft)
+        return
+    elif report.state is JobState.FAILED and has_nothing_to_restore(draft, report):
+        once_more(moment, draft)
+        from_the_tail_instead(draft, report)
         return
     elif report.state is JobState.RUNNING or report.ending is Ending.FINISHED:
         enter(moment, draft, UpgradePhase.STABILIZING)

@@ -1,7 +1,14 @@
-"""What the engine tells of a restore: damaged snapshots that it passed over, and that it holds since none is safe."""
+"""What the engine tells of a restore: damaged snapshots that it passed over, that it holds since none is safe, and that a
+snapshot which somebody named is gone.
+
+The old run goes on while the pre-flight pod looks at a snapshot, and its retention may delete an old checkpoint between that
+look and the start of the new run. Then nothing was claimed, and the log's tail is what the old run left.
+"""
 
 from __future__ import annotations
 
+from weir_operator.models import UpgradeMode
+from weir_operator.models.memory import StartDirective, StartMode
 from weir_operator.observed import JobManagerReport
 from weir_operator.reconciler.moment import Draft
 
@@ -37,3 +44,27 @@ def held(draft: Draft, report: JobManagerReport | None) -> bool:
         "missing and change upgrade.restartNonce",
     )
     return True
+
+
+def has_nothing_to_restore(draft: Draft, report: JobManagerReport) -> bool:
+    """Whether a run that took over from another one failed to load the snapshot that was named, and claimed nothing."""
+    upgrade = draft.upgrade
+    if upgrade is None or upgrade.from_run is None or upgrade.start is None:
+        return False
+    return upgrade.start.mode is StartMode.FROM and report.epoch is None
+
+
+def from_the_tail_instead(draft: Draft, report: JobManagerReport) -> None:
+    """Go on from what the old run left, which is as good as before the restore was asked for."""
+    upgrade = draft.upgrade
+    assert upgrade is not None
+    assert upgrade.start is not None
+    why = report.failures[-1].message if report.failures else "it gives no reason"
+    said = (
+        f"run {report.run} could not start from {upgrade.start.path}: {why}; the job goes on from where it stopped. Name "
+        "another snapshot in restore.from and change restore.nonce"
+    )
+    draft.say("RestoreFailed", said, warning=True)
+    draft.amend(
+        mode=UpgradeMode.LAST_STATE, because=said, snapshot=None, snapshot_at=None, start=StartDirective()
+    )
