@@ -19,14 +19,14 @@ from benchmarks.weir_runs import run_weir
 
 #: Query, auctions, and rows in millions of a run of Weir and of Flink.
 TABLE = {
-    "q0": ("q0", 10_000, 120, 24),
-    "q1": ("q1", 10_000, 120, 24),
-    "q2": ("q2", 10_000, 120, 24),
-    "q5": ("q5", 10_000, 40, 8),
-    "q7": ("q7", 10_000, 80, 16),
-    "q12": ("q12", 10_000, 80, 16),
-    "sum of 10k keys": ("sum", 10_000, 80, 8),
-    "sum of 1M keys": ("sum", 1_000_000, 40, 6),
+    "q0": ("q0", 10_000, 600, 24),
+    "q1": ("q1", 10_000, 400, 24),
+    "q2": ("q2", 10_000, 400, 24),
+    "q5": ("q5", 10_000, 80, 8),
+    "q7": ("q7", 10_000, 300, 16),
+    "q12": ("q12", 10_000, 240, 16),
+    "sum of 10k keys": ("sum", 10_000, 200, 8),
+    "sum of 1M keys": ("sum", 1_000_000, 100, 6),
 }
 #: The same for whole bids between two subtasks.
 EXCHANGE = "exchange"
@@ -36,7 +36,8 @@ MILLION = 1_000_000
 
 def weir(query: str, auctions: int, rows: int, scratch: Path) -> float:
     """Rows per second."""
-    return run_weir("benchmarks.jobs.queries:build", [str(rows), str(auctions), query], scratch)
+    arguments = [str(rows), str(auctions), query]
+    return run_weir("benchmarks.jobs.queries:build", arguments, scratch, {"state.backend.type": "FileSystem"})
 
 
 def flink(query: str, auctions: int, rows: int, scratch: Path) -> float:

@@ -22,6 +22,7 @@ def run_weir(
     command = [
         sys.executable, "-m", "weir", "run", entrypoint,
         "--set", "execution.checkpointing.interval=1s",
+        "--set", "restart-strategy.type=none",
         "--set", f"state.checkpoints.dir={scratch / 'checkpoints'}",
         *(word for key, value in (settings or {}).items() for word in ("--set", f"{key}={value}")),
         "--", *arguments, str(result),

@@ -73,9 +73,9 @@ class TimedBids:
         if not self._began and start >= self._rows // 4:
             self._from, self._began, self._cpu = start, time.perf_counter(), time.thread_time()
         if start + rows >= self._rows:
-            rows = start - self._from
-            rate = rows / (time.perf_counter() - self._began)
-            cpu = (time.thread_time() - self._cpu) / rows * 1e6
+            counted = start - self._from
+            rate = counted / (time.perf_counter() - self._began)
+            cpu = (time.thread_time() - self._cpu) / counted * 1e6
             told = {"rows": self._rows, "rate": rate, "cpu_seconds_per_million": cpu}
             Path(self._result).write_text(json.dumps(told))
         return bids(start, rows, self._auctions)
