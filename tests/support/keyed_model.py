@@ -7,10 +7,13 @@ every read, and at restarts everything, with the dicts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from itertools import islice
 from typing import Any
 
 from hypothesis import strategies as st
 
+from weir import StateTtlConfig
 from weir.keygroups import KeyRouter, key_group_range
 from weir.state import (
     NO_KEY,
@@ -22,6 +25,8 @@ from weir.state import (
     ReducingStateDescriptor,
     ValueStateDescriptor,
 )
+from weir.state.heap_snapshot import HeapSnapshot
+from weir.state.layered.flat import ABSENT
 from weir.state.native import IncrementalSnapshot, KeyedState, NativeKeyed
 from weir.state.registration import KeyedStates
 from weir.state.rescale import assign_keyed
@@ -54,7 +59,12 @@ ENTRIES = MapStateDescriptor("entries", str)
 TOTAL = ReducingStateDescriptor("total", lambda a, b: a + b, int)
 MEAN = AggregatingStateDescriptor("mean", Mean(), list[int])
 DESCRIPTORS: tuple[Any, ...] = (VALUE, ITEMS, ENTRIES, TOTAL, MEAN)
+#: Of the same states with a time to live, which a test is too short for.
+MORTAL: tuple[Any, ...] = tuple(copy(descriptor) for descriptor in DESCRIPTORS)
+for _descriptor in MORTAL:
+    _descriptor.enable_time_to_live(StateTtlConfig("1d"))
 KINDS = ("value", "items", "entries", "total", "mean")
+_OF_OPERATORS = ("fold in place", "take", "change in place")
 
 keys = st.one_of(
     st.integers(-2, 8),
@@ -80,11 +90,16 @@ def steps(backends: Sequence[str]) -> st.SearchStrategy[tuple[str, Any, Any]]:
         st.tuples(st.just("remove"), keys, st.sampled_from("xyz")),
         st.tuples(st.just("reduce"), keys, small),
         st.tuples(st.just("aggregate"), keys, small),
+        st.tuples(st.just("fold in place"), keys, st.tuples(st.sampled_from("xyz"), small)),
+        st.tuples(st.just("take"), keys, st.sampled_from("xyz")),
+        st.tuples(st.just("change in place"), keys, small),
         st.tuples(st.just("register"), keys, st.integers(0, 20)),
         st.tuples(st.just("delete"), keys, st.integers(0, 20)),
         st.tuples(st.just("fire"), st.none(), st.integers(0, 20)),
         st.tuples(st.just("begin snapshot"), st.none(), st.none()),
-        st.tuples(st.just("end snapshot"), st.none(), st.none()),
+        st.tuples(st.just("write some of a snapshot"), st.none(), st.integers(1, 6)),
+        st.tuples(st.just("end snapshot"), st.none(), st.integers(0, 3)),
+        st.tuples(st.just("abort snapshot"), st.none(), st.integers(0, 3)),
         st.tuples(st.just("tend"), st.none(), st.integers(1, 4)),
         st.tuples(st.just("restart"), st.none(), place),
         st.tuples(st.just("restart without claiming"), st.none(), place),
@@ -96,6 +111,13 @@ Open = Callable[[str, KeyCell, range], KeyedStates]
 
 def open_heap(_backend: str, cell: KeyCell, groups: range) -> KeyedStates:
     return KeyedStateStore(cell, MAX_PARALLELISM, groups, "model")
+
+
+def open_standing_heap(backend: str, cell: KeyCell, groups: range) -> KeyedStates:
+    """Every table that is not empty stands still for snapshots, and takes changes back by twos."""
+    store = open_heap(backend, cell, groups)
+    store.small, store.slice = 0, 2  # type: ignore[attr-defined]
+    return store
 
 
 def contents(blobs: Sequence[bytes]) -> tuple[list[dict[Any, Any]], set[tuple[Any, int]]]:
@@ -127,18 +149,52 @@ class Shelf:
         return NativeKeyed(found.data, found.shared, lambda handle: self.files[handle.path], own)
 
 
+class _Begun:
+    """A snapshot of all stores that has not ended, and what must be in it."""
+
+    def __init__(self, stores: list[KeyedStates], tables: list[dict[Any, Any]], timers: set[Any]) -> None:
+        self.snapshots: list[Any] = [store.begin_snapshot() for store in stores]
+        self.tables = tables
+        self.timers = timers
+        #: Of snapshots on the heap: what is yet to be written, and what is.
+        self._left = [one.pieces() if isinstance(one, HeapSnapshot) else None for one in self.snapshots]
+        self._written: list[list[bytes]] = [[] for _ in self.snapshots]
+
+    def write(self, pieces: int) -> None:
+        for left, written in zip(self._left, self._written, strict=True):
+            if left is not None:
+                written.extend(islice(left, pieces))
+
+    def taken(self, index: int, take: Callable[[Any], KeyedState]) -> KeyedState:
+        left = self._left[index]
+        return take(self.snapshots[index]) if left is None else b"".join([*self._written[index], *left])
+
+    def release(self) -> None:
+        for snapshot in self.snapshots:
+            snapshot.release()
+
+
 class Bench:
     """The stores of an operator, and what they must say."""
 
     def __init__(
-        self, parallelism: int, backend: str, open_store: Open = open_heap, shelf: Shelf | None = None
+        self,
+        parallelism: int,
+        backend: str,
+        open_store: Open = open_heap,
+        shelf: Shelf | None = None,
+        *,
+        mortal: bool = False,
     ) -> None:
-        """``shelf``: snapshots are increments wherever a backend has them, and their files lie there."""
+        """``shelf``: snapshots are increments wherever a backend has them, and their files lie there. ``mortal``: all state has a
+        time to live.
+        """
         self._shelf = shelf
+        self._descriptors = MORTAL if mortal else DESCRIPTORS
         self.tables: list[dict[Any, Any]] = [{} for _ in DESCRIPTORS]
         self.timers: set[tuple[Any, int]] = set()
         self._open = open_store
-        self._begun: list[tuple[list[Any], list[dict[Any, Any]], set[tuple[Any, int]]]] = []
+        self._begun: list[_Begun] = []
         self.stores: list[KeyedStates] = []
         self._start([], [], parallelism, backend)
         self._claim()
@@ -148,7 +204,7 @@ class Bench:
             for action, key, argument in program:
                 self._apply(action, key, argument)
             while self._begun:
-                self._end_snapshot()
+                self._end_snapshot(None)
             self._compare([store.snapshot() for store in self.stores], self._expected(), self.timers)
         finally:
             self.close()
@@ -189,7 +245,9 @@ class Bench:
             self.stores.append(store)
 
     def _claim(self) -> None:
-        self._handles = [[store.get_state(descriptor) for descriptor in DESCRIPTORS] for store in self.stores]
+        self._handles = [
+            [store.get_state(descriptor) for descriptor in self._descriptors] for store in self.stores
+        ]
         for store in self.stores:
             store.freeze_registration()
 
@@ -225,13 +283,12 @@ class Bench:
         assert found == tables
         assert found_timers == timers
 
-    def _end_snapshot(self) -> None:
-        begun, tables, timers = self._begun.pop(0)
-        taken = [self._taken(snapshot) for snapshot in begun]
-        for snapshot in begun:
-            snapshot.release()
+    def _end_snapshot(self, number: int | None) -> None:
+        begun = self._begun.pop((number or 0) % len(self._begun))
+        taken = [begun.taken(index, self._taken) for index in range(len(self.stores))]
+        begun.release()
         blobs = [self._portable(*each) for each in zip(taken, self._ranges, strict=True)]
-        self._compare(blobs, tables, timers)
+        self._compare(blobs, begun.tables, begun.timers)
 
     def _apply(self, action: str, key: Any, argument: Any) -> None:
         match action:
@@ -243,11 +300,16 @@ class Bench:
             case "fire":
                 self._fire(argument)
             case "begin snapshot":
-                begun = [store.begin_snapshot() for store in self.stores]
-                self._begun.append((begun, self._expected(), set(self.timers)))
+                self._begun.append(_Begun(self.stores, self._expected(), set(self.timers)))
+            case "write some of a snapshot":
+                for begun in self._begun:
+                    begun.write(argument)
             case "end snapshot":
                 if self._begun:
-                    self._end_snapshot()
+                    self._end_snapshot(argument)
+            case "abort snapshot":
+                if self._begun:
+                    self._begun.pop((argument or 0) % len(self._begun)).release()
             case "tend":
                 for _ in range(argument):
                     for store in self.stores:
@@ -271,6 +333,8 @@ class Bench:
     def _change(self, action: str, key: Any, argument: Any, store: Any, handles: list[Any]) -> None:
         value, items, entries, total, mean = handles
         of_value, of_items, of_entries, of_total, of_mean = self.tables
+        if action in _OF_OPERATORS and self._descriptors is MORTAL:
+            return  # they have none that dies
         match action:
             case "update":
                 value.update(argument)
@@ -308,6 +372,28 @@ class Bench:
                 mean.add(argument)
                 summed, count = of_mean.get(key, [0, 0])
                 of_mean[key] = [summed + argument, count + 1]
+            case "fold in place":
+                entry, more = argument
+                known = store.load_entries(ENTRIES, entry, [key])
+                if isinstance(known.get(key), list):
+                    known[key].append(more)
+                    of_entries[key] = {**of_entries[key], entry: [*of_entries[key][entry], more]}
+                else:
+                    known[key] = more
+                    of_entries.setdefault(key, {})[entry] = more
+                store.store_entries(ENTRIES, entry, known)
+            case "take":
+                taken = store.take_entries(ENTRIES, argument, [key])
+                there = {key: of_entries[key].pop(argument)} if argument in of_entries.get(key, {}) else {}
+                assert taken == there
+            case "change in place":
+                table = store.values_of(VALUE, [key])
+                current = table.get(key, ABSENT)
+                if isinstance(current, list):
+                    current.append(argument)
+                    table[key] = current
+                    of_value[key] = [*of_value[key], argument]
+                    store.note_written(VALUE, [key])
             case "register":
                 store.event_timers.register(key, argument)
                 self.timers.add((key, argument))

@@ -134,7 +134,7 @@ def keys_in(blob: bytes) -> int:
 def held_by(store: Any) -> set[Any]:
     """Keys that a store still holds, whatever it shows."""
     if isinstance(store, KeyedStateStore):
-        return set(store._registered["s"].table)
+        return {key for key, _ in store._registered["s"].table.now().entries()}
     (registered,) = store.registered.values()
     found = {records.key_of(*entry) for entry in registered.base._all(range(128), None)}
     return found.union(*registered.table.layers)
@@ -195,6 +195,18 @@ def snapshots_leave_expired_ones_out(world: World) -> None:
     assert world.read(again) is None, "its time goes on over a restore"
 
 
+def a_snapshot_leaves_out_what_had_expired_when_it_began(world: World) -> None:
+    state = world.start(StateTtlConfig("10s"))
+    for world.cell.key in range(4):
+        world.write(state)
+    begun = world.store.begin_snapshot()
+    world.ms += 10_000
+    late = world.store.begin_snapshot()
+    assert (keys_in(begun.encode()), keys_in(late.encode())) == (4, 0)
+    for snapshot in (begun, late):
+        snapshot.release()
+
+
 def sweeps_remove_what_nobody_asks_for(world: World) -> None:
     state = world.start(StateTtlConfig.new_builder("10s").return_expired_if_not_cleaned_up().build())
     for world.cell.key in range(5):
@@ -252,6 +264,7 @@ CASES: list[Callable[[World], None]] = [
     a_read_renews_it_where_that_is_asked_for,
     an_expired_one_may_be_seen_until_it_is_removed,
     snapshots_leave_expired_ones_out,
+    a_snapshot_leaves_out_what_had_expired_when_it_began,
     sweeps_remove_what_nobody_asks_for,
     event_time_counts_from_the_elements_own_time,
     a_time_to_live_may_come_go_and_change_over_state_that_exists,

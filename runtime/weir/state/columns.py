@@ -106,14 +106,16 @@ def codec_for(descriptor: StateDescriptor, values: Serializer | None = None) -> 
     return FlatCodec(values)
 
 
-def chunked(kind: StateKind, table: dict[Any, Any]) -> Iterator[tuple[list[Any], list[Any]]]:
-    """The table as lists of keys and values, each small enough for one chunk."""
+def chunked(
+    kind: StateKind, table: dict[Any, Any], most: Callable[[], int] = lambda: CHUNK_ENTRIES
+) -> Iterator[tuple[list[Any], list[Any]]]:
+    """The table as lists of keys and values, each small enough for one chunk. ``most``: entries of the next chunk."""
     if kind is StateKind.LIST or kind is StateKind.MAP:
-        yield from _by_weight(table.items())
+        yield from _by_weight(table.items(), most)
         return
     keys, values = iter(table), iter(table.values())
-    while chunk := list(islice(keys, CHUNK_ENTRIES)):
-        column = list(islice(values, CHUNK_ENTRIES))
+    while chunk := list(islice(keys, entries := most())):
+        column = list(islice(values, entries))
         if kind is StateKind.VALUE and type(None) in set(map(type, column)):  # None means absent
             present = [(key, value) for key, value in zip(chunk, column, strict=True) if value is not None]
             chunk, column = [key for key, _ in present], [value for _, value in present]
@@ -134,10 +136,13 @@ def chunked_entries(
 
 
 class ChunkSize:
-    """How many entries make a chunk that is small beside memory, however large they are: learnt from the chunks before."""
+    """How many entries make a chunk of at most so many bytes, about, however large they are: learnt from the chunks before."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = _CHUNK_BYTES, most: int = CHUNK_ENTRIES) -> None:
+        """``size``: bytes, by default small beside memory. ``most``: entries."""
         self._entries = _FIRST_ENTRIES
+        self._size = size
+        self._most = most
 
     def entries(self) -> int:
         """Of the next chunk, at most."""
@@ -146,8 +151,8 @@ class ChunkSize:
     def learn(self, kind: StateKind, values: list[Any], chunk: Chunk) -> None:
         """``chunk`` holds ``values``."""
         weight = sum(map(len, values)) if kind is StateKind.LIST or kind is StateKind.MAP else len(values)
-        fitting = _CHUNK_BYTES * max(1, weight) // max(1, sum(map(len, chunk.columns)))
-        self._entries = max(1, min(fitting, self._entries * _GROWTH, CHUNK_ENTRIES))
+        fitting = self._size * max(1, weight) // max(1, sum(map(len, chunk.columns)))
+        self._entries = max(1, min(fitting, self._entries * _GROWTH, self._most))
 
 
 def _by_weight(

@@ -2,8 +2,8 @@
 
 The operator sets ``cell.key`` for each record; a handle looks the key up in its state's own table. While no
 record is processed the cell holds :data:`NO_KEY`, which cannot be hashed, so that a use without a key is
-found by the very lookup that it would spoil, at no cost for the others. Tables belong to the keyed store:
-they are filled, written and never replaced there.
+found by the very lookup that it would spoil, at no cost for the others. Tables belong to the keyed store,
+which puts others in their place while they stand still (``standing``), between batches.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from weir.errors import StateAccessError
 from weir.state.descriptors import Aggregator
-from weir.state.handles import AggregatingState, ListState, MapState, ReducingState, ValueState
+from weir.state.handles import AggregatingState, ListState, MapState, ReducingState, State, ValueState
 from weir.state.isolation import IMMUTABLE, isolated
+from weir.state.standing import Overlay
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -63,18 +64,22 @@ def without_key(name: str, operator: str) -> NoKeyError:
     )
 
 
-class _Heap:
+class HeapHandle(State):
     """What all handles share: the cell, the table, and names for messages."""
 
     __slots__ = ("_cell", "_get", "_name", "_operator", "table")
 
     def __init__(self, cell: KeyCell, table: dict[Any, Any], name: str, operator: str) -> None:
         self._cell = cell
-        #: Public for operators that loop over keys themselves; the user never sees it.
-        self.table = table
-        self._get = table.get
         self._name = name
         self._operator = operator
+        self.use(table)
+
+    def use(self, table: dict[Any, Any]) -> None:
+        """From now on this is the table: it stands still, or no longer does."""
+        self.table = table
+        # An overlay's own hits are then those of a dict.
+        self._get = table.__getitem__ if table.__class__ is Overlay else table.get
 
     def _no_key(self) -> NoReturn:
         raise without_key(self._name, self._operator) from None
@@ -91,7 +96,7 @@ class _Heap:
         return f"<{type(self).__name__} {self._name!r} of {self._operator}: {len(self.table)} keys>"
 
 
-class HeapValueState(_Heap, ValueState[T]):
+class HeapValueState(HeapHandle, ValueState[T]):
     """Table: key -> value; for declared types whose values cannot change."""
 
     __slots__ = ()
@@ -128,7 +133,7 @@ class IsolatedValueState(HeapValueState[T]):
             self._no_key()
 
 
-class HeapListState(_Heap, ListState[T]):
+class HeapListState(HeapHandle, ListState[T]):
     """Table: key -> list, never empty, of elements that nobody else holds."""
 
     __slots__ = ()
@@ -173,7 +178,7 @@ class HeapListState(_Heap, ListState[T]):
             self._no_key()
 
 
-class HeapMapState(_Heap, MapState[K, V]):
+class HeapMapState(HeapHandle, MapState[K, V]):
     """Table: key -> dict, never empty, of values that nobody else holds."""
 
     __slots__ = ()
@@ -235,7 +240,7 @@ class HeapMapState(_Heap, MapState[K, V]):
         return self._entries() is None
 
 
-class HeapReducingState(_Heap, ReducingState[T]):
+class HeapReducingState(HeapHandle, ReducingState[T]):
     """Table: key -> folded value."""
 
     __slots__ = ("_reduce",)
@@ -265,7 +270,7 @@ class HeapReducingState(_Heap, ReducingState[T]):
             self.table[key] = self._reduce(current, value)
 
 
-class HeapAggregatingState(_Heap, AggregatingState[IN, OUT]):
+class HeapAggregatingState(HeapHandle, AggregatingState[IN, OUT]):
     """Table: key -> accumulator."""
 
     __slots__ = ("_add", "_create", "_result")

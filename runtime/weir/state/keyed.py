@@ -1,17 +1,19 @@
 """Keyed state on the heap: flat tables of Python objects, one dict a state. The fastest, as long as it fits into memory.
 
-The backends ``Memory`` and ``FileSystem`` are both this; they differ in where a snapshot goes.
+The backends ``Memory`` and ``FileSystem`` are both this; they differ in where a snapshot goes. Small tables are encoded when a
+snapshot begins; large ones stand still until it lets go, and then take back what changed meanwhile, in slices between batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
 from weir.clock import Clock
 from weir.errors import SnapshotCorrupt, StateAccessError
 from weir.state import statefile
-from weir.state.columns import Codec, chunked, chunked_entries, codec_for
+from weir.state.columns import Codec, codec_for
 from weir.state.descriptors import (
     AggregatingStateDescriptor,
     ListStateDescriptor,
@@ -25,6 +27,7 @@ from weir.state.handles import State
 from weir.state.heap import (
     NO_KEY,
     HeapAggregatingState,
+    HeapHandle,
     HeapListState,
     HeapMapState,
     HeapReducingState,
@@ -32,23 +35,31 @@ from weir.state.heap import (
     IsolatedValueState,
     KeyCell,
 )
-from weir.state.isolation import declares_immutable
+from weir.state.heap_snapshot import SMALL, HeapSnapshot, Moment, is_small, timers_beside
+from weir.state.isolation import declares_immutable, isolated
 from weir.state.native import KeyedState
 from weir.state.registration import EncodedSnapshot, KeyedSnapshot, KeyedStates
-from weir.state.statefile import Section
+from weir.state.standing import StandingTable
+from weir.state.statefile import Writing
 from weir.state.sweep import Sweep
+from weir.state.timers import TimerQueue
 
 __all__ = ["NO_KEY", "KeyCell", "KeyedStateStore"]
+
+#: See ``slice``.
+MERGED: Final = 8192
 
 
 class _Registered(NamedTuple):
     descriptor: StateDescriptor
     codec: Codec
-    table: dict[Any, Any]
+    table: StandingTable
 
 
 class KeyedStateStore(KeyedStates):
     """See the module."""
+
+    tends = True
 
     def __init__(
         self,
@@ -60,25 +71,36 @@ class KeyedStateStore(KeyedStates):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(cell, max_parallelism, key_groups, operator_name, key_type, clock)
+        #: Elements up to which a table is encoded when a snapshot begins.
+        self.small = SMALL
+        #: Changes that are brought back between two batches.
+        self.slice = MERGED
         self._sweep: Sweep | None = None
         self._registered: dict[str, _Registered] = {}
+        #: All that may stand still.
+        self._standing: list[StandingTable | TimerQueue] = [self.event_timers, self.processing_timers]
+        #: Snapshots that read what stands still; they let go from other threads.
+        self._held_by: set[HeapSnapshot] = set()
 
     def table_of(self, descriptor: StateDescriptor) -> dict[Any, Any]:
-        """The table behind a registered state."""
-        return self._registered[descriptor.name].table
+        """The table behind a registered state, while no snapshot is being written."""
+        self._merge(sys.maxsize)
+        table = self._registered[descriptor.name].table
+        assert table.whole, "a snapshot has not let go"
+        return table.base
 
     def values_of(self, descriptor: StateDescriptor, keys: Iterable[Any]) -> dict[Any, Any]:
-        return self._registered[descriptor.name].table
+        return self._registered[descriptor.name].table.front
 
     def note_written(self, descriptor: StateDescriptor, keys: Iterable[Any]) -> None:
         pass
 
     def load_entries(self, descriptor: StateDescriptor, entry: Any, keys: Iterable[Any]) -> dict[Any, Any]:
-        get = self._registered[descriptor.name].table.get
+        get = self._registered[descriptor.name].table.front.get
         return {key: kept[entry] for key in keys if (kept := get(key)) is not None and entry in kept}
 
     def store_entries(self, descriptor: StateDescriptor, entry: Any, values: dict[Any, Any]) -> None:
-        table = self._registered[descriptor.name].table
+        table = self._registered[descriptor.name].table.front
         get = table.get
         for key, value in values.items():
             kept = get(key)
@@ -88,7 +110,7 @@ class KeyedStateStore(KeyedStates):
                 kept[entry] = value
 
     def take_entries(self, descriptor: StateDescriptor, entry: Any, keys: Iterable[Any]) -> dict[Any, Any]:
-        table = self._registered[descriptor.name].table
+        table = self._registered[descriptor.name].table.front
         taken = {}
         for key in keys:
             kept = table.get(key)
@@ -99,7 +121,13 @@ class KeyedStateStore(KeyedStates):
         return taken
 
     def begin_snapshot(self) -> KeyedSnapshot:
-        return EncodedSnapshot(statefile.write(self.header(), self._sections()))
+        self._merge(self.slice)
+        sections = list(self._sections())
+        if all(isinstance(chunks, list) for _, chunks in sections):
+            return EncodedSnapshot(statefile.write(self.header(), sections))
+        begun = HeapSnapshot(self.header(), sections, self._held_by.discard)
+        self._held_by.add(begun)
+        return begun
 
     def restore(self, blobs: Iterable[KeyedState]) -> None:
         super().restore(blobs)
@@ -107,28 +135,45 @@ class KeyedStateStore(KeyedStates):
             self._fill(registered)
 
     def _adopt(self, descriptor: StateDescriptor) -> State:
-        table: dict[Any, Any] = {}
-        handle = self._handle(descriptor, table)
+        table = StandingTable(_copied(descriptor))
+        handle = self._handle(descriptor, table.base)
+        table.on_front = handle.use
         registered = _Registered(descriptor, codec_for(descriptor), table)
         self._fill(registered)
         self._registered[descriptor.name] = registered
-        if descriptor.ttl is not None:
-            self.tends = True
+        self._standing.append(table)
         return handle
 
     def tend(self) -> bool:
-        """A slice of a sweep for what has expired; one begins each quarter of a time to live."""
+        """A slice of what changed while tables stood still, else of a sweep for what has expired."""
+        if not self._merge(self.slice):
+            return not self._held_by
+        if self.lives:
+            self._expire()
+        return False
+
+    def _merge(self, most: int) -> bool:
+        """Bring changes back into tables that nobody reads any more; whether none are left."""
+        whole = True
+        for table in self._standing:
+            if not table.whole:
+                if not self._held_by:
+                    most = table.merge(most)
+                whole &= table.whole
+        return whole
+
+    def _expire(self) -> None:
+        """A slice of a sweep; one begins each second at most."""
         if self._sweep is None:
             tables = [
-                (r.descriptor.kind, r.table, self.lives[n])
+                (r.descriptor.kind, r.table.base, self.lives[n])
                 for n, r in self._registered.items()
                 if n in self.lives
             ]
             self._sweep = Sweep(tables, self.time)
         self._sweep.step()
-        return False
 
-    def _handle(self, descriptor: StateDescriptor, table: dict[Any, Any]) -> State:
+    def _handle(self, descriptor: StateDescriptor, table: dict[Any, Any]) -> HeapHandle:
         where = (self._cell, table, descriptor.name, self._operator)
         if descriptor.ttl is not None and descriptor.kind not in (StateKind.LIST, StateKind.MAP):
             return IsolatedValueState(*where)  # of pairs
@@ -148,7 +193,7 @@ class KeyedStateStore(KeyedStates):
 
     def _fill(self, registered: _Registered) -> None:
         """Decode what was restored for a state into its table."""
-        descriptor, table = registered.descriptor, registered.table
+        descriptor, table = registered.descriptor, registered.table.base
         for keys, values in self._take(descriptor, registered.codec):
             if descriptor.kind is StateKind.LIST or descriptor.kind is StateKind.MAP:
                 _join(table, keys, values)
@@ -161,16 +206,34 @@ class KeyedStateStore(KeyedStates):
                     f"{expected - len(table)} keys twice"
                 )
 
-    def _sections(self) -> Iterator[Section]:
+    def _sections(self) -> Iterator[Writing]:
+        """With a list of chunks where all is encoded, else with what encodes them; that table stands still."""
         yield from self._restored.carried()
-        yield from self.timer_sections(self._timer_columns())
-        for descriptor, codec, table in self._registered.values():
-            parts = chunked(descriptor.kind, table)
-            if descriptor.name in self.lives:
-                now = self.lives[descriptor.name].now()
-                parts = chunked_entries(descriptor.kind, self.fresh(descriptor, table.items(), now))
-            chunks = [self.chunk(descriptor.name, codec, keys, values) for keys, values in parts]
-            yield Section(self.section_header(descriptor), chunks)
+        for kind, timers in self._timers():
+            still = timers.cut(self.small)
+            if still is None:
+                yield from self.timer_sections([(kind, *timers.columns())])
+            else:
+                yield self.timer_header(kind), timers_beside(self, kind, still)
+        for name, (descriptor, codec, table) in self._registered.items():
+            now = self.lives[name].now() if name in self.lives else None
+            moment = Moment(self, descriptor, codec, now)
+            header = self.section_header(descriptor)
+            if table.crowded or is_small(descriptor.kind, table, self.small):
+                yield header, moment.at_once(table.now())
+            else:
+                yield header, moment.beside(table.cut())
+
+
+def _copied(descriptor: StateDescriptor) -> Callable[[Any], Any] | None:
+    """How a value is copied that its handle may change in place; ``None``: it changes none."""
+    match descriptor.kind:
+        case StateKind.VALUE:
+            return None
+        case StateKind.LIST:
+            return list.copy
+    # Of a value with a time to live, which is a pair, the handle itself takes a copy.
+    return isolated if descriptor.ttl is None or descriptor.kind is StateKind.MAP else None
 
 
 def _join(table: dict[Any, Any], keys: list[Any], values: list[Any]) -> None:

@@ -245,14 +245,25 @@ class KeyedStates(ABC):
 
     def timer_sections(self, columns: list[tuple[str, list[Any], list[int]]]) -> Iterator[Section]:
         """Sections of what ``_timer_columns`` gave."""
-        step = statefile.CHUNK_ENTRIES
         for kind, keys, timestamps in columns:
-            chunks = [
-                self.chunk(kind, TIMESTAMPS, keys[at : at + step], timestamps[at : at + step])
-                for at in range(0, len(keys), step)
-            ]
-            if chunks:
-                yield Section(SectionHeader("", kind, self._timer_signature()), chunks)
+            if keys:
+                yield self._timer_section(kind, keys, timestamps)
+
+    def _timer_section(self, kind: str, keys: list[Any], timestamps: list[int]) -> Section:
+        step = statefile.CHUNK_ENTRIES
+        chunks = [
+            self.timer_chunk(kind, keys[at : at + step], timestamps[at : at + step])
+            for at in range(0, len(keys), step)
+        ]
+        return Section(self.timer_header(kind), chunks)
+
+    def timer_header(self, kind: str) -> SectionHeader:
+        """How a section of timers begins."""
+        return SectionHeader("", kind, self._timer_signature())
+
+    def timer_chunk(self, kind: str, keys: list[Any], timestamps: list[int]) -> Chunk:
+        """Some timers."""
+        return self.chunk(kind, TIMESTAMPS, keys, timestamps)
 
     def chunk(self, name: str, codec: Codec, keys: list[Any], values: list[Any]) -> Chunk:
         """Some entries of a state. Raises ``SerializationError`` naming state, key and type."""

@@ -123,15 +123,74 @@ def test_an_empty_store_has_a_snapshot():
 def test_many_keys_are_cut_into_chunks():
     keys = list(range(40_000))
     store = filled(keys)
+    store.small = len(keys)
     data = store.snapshot()
     (section,) = statefile.read(data)[1]
     assert [chunk.entries for chunk in section.chunks] == [16384, 16384, 7232]
     assert table_of(store_of(blobs=[data])) == dict(zip(keys, keys, strict=True))
 
 
+def test_a_large_table_is_written_in_small_pieces_while_it_changes():
+    descriptor = ValueStateDescriptor("text", str)
+    store = filled([], descriptor)
+    texts = {key: f"{key}" * 20 for key in range(40_000)}
+    table_of(store, descriptor).update(texts)
+    begun = store.begin_snapshot()
+    pieces = []
+    for piece in begun.pieces():
+        pieces.append(piece)
+        assert not store.tend(), "nothing is merged while it is read"
+        table = store.values_of(descriptor, ())
+        table[len(pieces)] = "changed"
+        table[-len(pieces)] = "new"
+        del table[20_000 + len(pieces)]
+    begun.release()
+    assert max(map(len, pieces)) < 128 * 1024
+    assert table_of(store_of(blobs=[b"".join(pieces)]), descriptor) == texts
+    while store.tend():
+        pass
+    changed = dict.fromkeys(range(1, len(pieces) + 1), "changed") | {
+        -n: "new" for n in range(1, len(pieces) + 1)
+    }
+    left = {key: text for key, text in texts.items() if not 20_000 < key <= 20_000 + len(pieces)}
+    assert table_of(store, descriptor) == left | changed
+
+
+def test_many_timers_are_written_in_small_pieces_while_they_fire():
+    store = store_of()
+    for key in range(40_000):
+        store.event_timers.register(key, key // 3)
+    timers = sorted(zip(*store.event_timers.columns(), strict=True))
+    begun = store.begin_snapshot()
+    fired = list(store.event_timers.pop_due(10_000))
+    assert len(fired) == 10_001
+    pieces = list(begun.pieces())
+    begun.release()
+    assert max(map(len, pieces)) < 128 * 1024
+    again = store_of(blobs=[b"".join(pieces)])
+    assert sorted(zip(*again.event_timers.columns(), strict=True)) == timers
+    while store.tend():
+        pass
+    assert len(store.event_timers) == 40_000 - 30_003
+
+
+def test_too_many_snapshots_at_once_are_encoded_at_once():
+    store = filled(range(20_000))
+    begun = []
+    for number in range(10):
+        begun.append(store.begin_snapshot())
+        store.values_of(SEEN, ())[number] = -1
+    for number, each in enumerate(reversed(begun)):
+        found = table_of(store_of(blobs=[each.encode()]))
+        assert sum(value == -1 for value in found.values()) == 9 - number
+        each.release()
+    assert table_of(store)[9] == -1
+
+
 def test_long_lists_are_cut_by_their_elements():
     descriptor = ListStateDescriptor("items", int)
     store = store_of()
+    store.small = 50_000
     table = table_of(store, descriptor)
     table.update({"a": [1] * 10_000, "b": [2] * 10_000, "c": [3], "d": [4] * 20_000})
     data = store.snapshot()

@@ -14,10 +14,17 @@ def on_the_heap(cell, clock):
     return KeyedStateStore(cell, 128, range(128), "op", clock=clock)
 
 
+def standing_still(cell, clock):
+    store = on_the_heap(cell, clock)
+    store.small = 0
+    return store
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_state_that_expires(case, kind):
-    case(World(on_the_heap, kind))
+@pytest.mark.parametrize("open_store", [on_the_heap, standing_still])
+def test_state_that_expires(open_store, case, kind):
+    case(World(open_store, kind))
 
 
 @pytest.mark.parametrize("ttl", [0, "0s", timedelta(0), "soon"])

@@ -1,0 +1,95 @@
+"""A moment of heap state, encoded beside the processing: small tables when it begins, large ones while they stand still.
+
+A large one is encoded in small pieces, so that whoever does it holds the interpreter for no longer than a batch takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from weir.state import statefile, timers
+from weir.state.columns import ChunkSize, Codec, chunked, chunked_entries
+from weir.state.descriptors import StateDescriptor, StateKind
+from weir.state.registration import KeyedStates
+from weir.state.standing import StandingTable, Still
+from weir.state.statefile import Chunk, FileHeader, Writing
+
+#: Elements of a table that is encoded at once; a larger one stands still.
+SMALL: Final = 16384
+#: Bytes of one piece of a table that stands still, about, and entries at most.
+_PIECE_BYTES: Final = 64 * 1024
+_PIECE_ENTRIES: Final = 2048
+
+
+class HeapSnapshot:
+    """See ``KeyedSnapshot`` and ``PiecewiseSnapshot``."""
+
+    def __init__(
+        self, header: FileHeader, sections: Iterable[Writing], let_go: Callable[[HeapSnapshot], None]
+    ) -> None:
+        """``let_go``: nothing needs to stand still for it any more; called from any thread."""
+        self._header = header
+        self._sections = sections
+        self._let_go = let_go
+
+    def encode(self) -> bytes:
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        return statefile.pieces(self._header, self._sections)
+
+    def release(self) -> None:
+        self._sections = ()
+        self._let_go(self)
+
+
+class Moment(NamedTuple):
+    """One state of a store at the beginning of a snapshot; ``now``: when, for what expires."""
+
+    store: KeyedStates
+    descriptor: StateDescriptor
+    codec: Codec
+    now: int | None
+
+    def at_once(self, still: Still) -> list[Chunk]:
+        """The chunks of a small table."""
+        name, codec = self.descriptor.name, self.codec
+        return [self.store.chunk(name, codec, keys, values) for keys, values in self._parts(still, None)]
+
+    def beside(self, still: Still) -> Iterator[Chunk]:
+        """The chunks of a table that stands still, each made when it is asked for."""
+        size = ChunkSize(_PIECE_BYTES, _PIECE_ENTRIES)
+        for keys, values in self._parts(still, size):
+            chunk = self.store.chunk(self.descriptor.name, self.codec, keys, values)
+            size.learn(self.descriptor.kind, values, chunk)
+            yield chunk
+
+    def _parts(self, still: Still, size: ChunkSize | None) -> Iterator[tuple[list[Any], list[Any]]]:
+        kind = self.descriptor.kind
+        most = (lambda: statefile.CHUNK_ENTRIES) if size is None else size.entries
+        if self.now is not None:
+            entries = self.store.fresh(self.descriptor, still.entries(), self.now)
+            return chunked_entries(kind, entries, most)
+        if still.layers:
+            # ``None`` as a value means absent.
+            present = (
+                entry for entry in still.entries() if entry[1] is not None or kind is not StateKind.VALUE
+            )
+            return chunked_entries(kind, present, most)
+        return chunked(kind, still.base, most)
+
+
+def timers_beside(store: KeyedStates, kind: str, still: Still) -> Iterator[Chunk]:
+    """The chunks of timers that stand still, each made when it is asked for."""
+    for keys, timestamps in timers.parts(still, _PIECE_ENTRIES):
+        yield store.timer_chunk(kind, keys, timestamps)
+
+
+def is_small(kind: StateKind, table: StandingTable, most: int) -> bool:
+    """Whether a table has up to ``most`` elements, and all in its base."""
+    if not table.whole or len(table.base) > most:
+        return False
+    if kind is StateKind.LIST or kind is StateKind.MAP:
+        return sum(map(len, table.base.values())) <= most
+    return True
