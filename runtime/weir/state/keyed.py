@@ -47,7 +47,7 @@ from weir.state.timers import TimerQueue
 __all__ = ["NO_KEY", "KeyCell", "KeyedStateStore"]
 
 #: See ``slice``.
-MERGED: Final = 8192
+MERGED: Final = 4096
 
 
 class _Registered(NamedTuple):

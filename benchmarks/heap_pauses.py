@@ -1,0 +1,161 @@
+"""Pauses of the data thread, and what checkpoints cost, with a million keys on the heap.
+
+``python -m benchmarks.heap_pauses [--keys N] [--hot N] [--seconds N] [--rounds N]``: a keyed sum in one worker, rows from a generator at full
+speed, drawn from ``--hot`` of the keys or from all of them, without checkpoints and with one each second, in turns. A pause is the time between
+two batches in the sink. Prints their p50, p99 and maximum, and the rate with checkpoints by the rate without; writes
+``out/benchmarks/heap_pauses.json``. Exit code 1 when p99 or a ratio of rates is not what must hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import ROOT
+from benchmarks.rounds import RESULTS
+from weir.ids import JobId
+from weir.local import LocalCluster
+from weir.rpc.messages import JobSpec
+from weir.rpc.requests import JobState
+
+MOST_P99_MS = 10.0
+#: Of the rate without checkpoints.
+LEAST_KEPT = {"hot": 0.9, "uniform": 0.5}
+#: Seconds for the start and the first row of each key.
+PATIENCE = 240
+
+
+@dataclass
+class Seen:
+    """The rounds of one job."""
+
+    rates: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)  #: seconds, of all rounds
+    checkpoints: int = 0
+    restarts: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Rows per second, the median."""
+        return statistics.median(self.rates)
+
+    def pause_ms(self, share: float) -> float:
+        """So large a share of the gaps is not longer."""
+        return sorted(self.gaps)[min(int(len(self.gaps) * share), len(self.gaps) - 1)] * 1000
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "rates": self.rates,
+            "batches": len(self.gaps),
+            "p50_ms": self.pause_ms(0.5),
+            "p99_ms": self.pause_ms(0.99),
+            "p999_ms": self.pause_ms(0.999),
+            "max_ms": self.pause_ms(1.0),
+            "checkpoints": self.checkpoints,
+            "restarts": self.restarts,
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--hot", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    seen = {(load, on): Seen() for load in LEAST_KEPT for on in (False, True)}
+    for turn in range(given.rounds):
+        for (load, on), found in seen.items():
+            with tempfile.TemporaryDirectory(prefix="weir-heap-") as folder:
+                run(
+                    Path(folder),
+                    given.keys,
+                    given.hot if load == "hot" else given.keys,
+                    given.seconds,
+                    found,
+                    on=on,
+                )
+            name = f"{load}, checkpoints {'each second' if on else 'off'}"
+            print(
+                f"round {turn + 1}: {name:34} {found.rates[-1] / 1e6:.3f} M rows/s",
+                file=sys.stderr,
+                flush=True,
+            )
+    sys.exit(not report(given, seen))
+
+
+def run(folder: Path, keys: int, drawn: int, seconds: float, seen: Seen, *, on: bool) -> None:
+    """Once, in a cluster of its own."""
+    result = folder / "result.json"
+    with LocalCluster(slots=1, environment={"WEIR_LOG_LEVEL": "ERROR"}) as cluster:
+        job = cluster.submit(
+            JobSpec(
+                name="heap-pauses",
+                entrypoint="benchmarks.jobs.heap_pauses:build",
+                args=(str(keys), str(drawn), str(seconds), str(result)),
+                python_path=(str(ROOT),),
+                overrides={
+                    "state.backend.type": "FileSystem",
+                    **({"execution.checkpointing.interval": "1s"} if on else {}),
+                },
+                checkpoint_storage=(folder / "checkpoints").as_uri(),
+            )
+        )
+        wait_result(cluster, job, result, PATIENCE + seconds)
+        status = cluster.status(job)
+        cluster.cancel(job)
+        cluster.wait(job, timeout=120)
+    found = json.loads(result.read_text())
+    seen.rates.append(found["rate"])
+    seen.gaps.extend(found["gaps"])
+    seen.checkpoints += status.checkpoints.completed
+    seen.restarts += status.restarts
+
+
+def wait_result(cluster: LocalCluster, job: JobId, result: Path, most: float) -> None:
+    deadline = time.monotonic() + most
+    restarts = 0
+    while not result.exists():
+        status = cluster.status(job)
+        if status.restarts > restarts:
+            restarts = status.restarts
+            print(f"restart {restarts}: {status.failures}", file=sys.stderr, flush=True)
+        if status.state in (JobState.FAILED, JobState.FINISHED) or time.monotonic() > deadline:
+            raise SystemExit(f"the job is {status.state}: {status.failures}")
+        time.sleep(0.2)
+
+
+def report(given: argparse.Namespace, seen: dict[tuple[str, bool], Seen]) -> bool:
+    """Print and write it; whether all holds that must."""
+    print(f"{given.keys:,} keys on the heap, hot: {given.hot:,} of them; ms between batches")
+    lines, fine = [], True
+    for (load, on), found in seen.items():
+        told = found.told()
+        kept = found.rate / seen[load, False].rate
+        if on:
+            fine &= kept >= LEAST_KEPT[load] and told["p99_ms"] < MOST_P99_MS and not found.restarts
+        print(
+            f"{load:8} checkpoints {'1 s' if on else 'off':4} {found.rate / 1e6:6.3f} M rows/s   p50 {told['p50_ms']:6.2f}  p99 {told['p99_ms']:6.2f}  "
+            f"p99.9 {told['p999_ms']:6.1f}  max {told['max_ms']:6.1f}   {found.checkpoints} checkpoints, {found.restarts} restarts"
+            + (f"   kept {kept:.2f} (must: {LEAST_KEPT[load]})" if on else "")
+        )
+        lines.append({"load": load, "checkpoints_on": on, "kept": kept, **told})
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "heap_pauses.json").write_text(
+        json.dumps({"keys": given.keys, "hot": given.hot, "runs": lines}, indent=1)
+    )
+    print(f"written: out/benchmarks/heap_pauses.json; {'ok' if fine else 'NOT WELL'}")
+    return fine
+
+
+if __name__ == "__main__":
+    main()
