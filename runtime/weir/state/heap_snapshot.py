@@ -19,7 +19,7 @@ from weir.state.statefile import Chunk, FileHeader, Writing
 SMALL: Final = 16384
 #: Bytes of one piece of a table that stands still, about, and entries at most.
 _PIECE_BYTES: Final = 64 * 1024
-_PIECE_ENTRIES: Final = 2048
+_PIECE_ENTRIES: Final = 8192
 
 
 class HeapSnapshot:
