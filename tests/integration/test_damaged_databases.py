@@ -96,6 +96,20 @@ def damage(store: Any, share: float) -> None:
         file.write(damaged)
 
 
+def test_a_batch_of_damaged_state_is_not_read_as_absent(
+    open_store: Open, make: Callable[[bool], NativeKeyed]
+) -> None:
+    store = open_store(make(False))
+    value, *_ = map(store.get_state, states())
+    store.freeze_registration()
+    damage(store, 0.1)
+    for absent in range(-KEYS, 0):
+        store._cell.key = absent
+        value.value()  # none is cached, so that the next batch is read together
+    with pytest.raises(StateDamaged, match=r"cannot read the state database .*Corruption.*\.sst"):
+        store.foresee(list(range(KEYS)))
+
+
 #: Where in the table: among the values, the lists, the maps' entries.
 EACH = pytest.mark.parametrize("share", [0.1, 0.4, 0.7])
 

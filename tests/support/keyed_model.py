@@ -101,6 +101,7 @@ def steps(backends: Sequence[str]) -> st.SearchStrategy[tuple[str, Any, Any]]:
         st.tuples(st.just("end snapshot"), st.none(), st.integers(0, 3)),
         st.tuples(st.just("abort snapshot"), st.none(), st.integers(0, 3)),
         st.tuples(st.just("tend"), st.none(), st.integers(1, 4)),
+        st.tuples(st.just("foresee"), st.none(), st.lists(keys, min_size=1, max_size=4)),
         st.tuples(st.just("restart"), st.none(), place),
         st.tuples(st.just("restart without claiming"), st.none(), place),
     )
@@ -314,6 +315,9 @@ class Bench:
                 for _ in range(argument):
                     for store in self.stores:
                         store.tend()
+            case "foresee":
+                for index, store in enumerate(self.stores):
+                    store.foresee([each for each in argument if self._router[each] == index])
             case _:
                 store, handles = self._at(key)
                 self._change(action, key, argument, store, handles)

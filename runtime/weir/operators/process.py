@@ -184,6 +184,7 @@ class KeyedProcessOperator(TimedOperator):
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         ctx = self._ctx
         assert batch.keys is not None
+        self._store.foresee(batch.keys)
         for out in self._call(ctx, batch.keys, batch.values, batch.timestamps):
             yield out
             yield from ctx.take_side_outputs()

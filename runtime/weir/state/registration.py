@@ -149,6 +149,9 @@ class KeyedStates(ABC):
     def _adopt(self, descriptor: StateDescriptor) -> State:
         """Make the state, with what was restored for it, and its handle."""
 
+    def foresee(self, keys: list[Any]) -> None:
+        """A batch of rows with these keys comes next: what they will read may be fetched for all of them at once."""
+
     @abstractmethod
     def values_of(self, descriptor: StateDescriptor, keys: Iterable[Any]) -> dict[Any, Any]:
         """For operators that loop over keys themselves: a table with the values of these keys, as far as they have one.

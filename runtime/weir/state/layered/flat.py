@@ -24,6 +24,8 @@ class _Absent:
 
 ABSENT: Final = _Absent()
 _MISSING: Final = object()
+#: One key of so many is not cached: from there on, reading a batch's keys together costs less than it saves.
+_OFTEN: Final = 4
 
 
 class _ReadThrough(Layer):
@@ -40,12 +42,17 @@ class _ReadThrough(Layer):
 
 
 class FlatTable:
-    """``load`` asks the base for one key and answers ``ABSENT`` where it has none; ``capacity`` counts cached keys."""
+    """``load`` asks the base for one key and answers ``ABSENT`` where it has none, ``load_many`` for many; ``capacity`` counts cached keys."""
 
-    __slots__ = ("_load_base", "capacity", "dirty", "layers", "old", "young")
+    __slots__ = ("_asked", "_load_base", "_load_many", "capacity", "dirty", "layers", "old", "young")
 
-    def __init__(self, load: Callable[[Any], Any], capacity: int) -> None:
+    def __init__(
+        self, load: Callable[[Any], Any], load_many: Callable[[list[Any]], list[Any]], capacity: int
+    ) -> None:
         self._load_base = load
+        self._load_many = load_many
+        #: Keys that the base was asked for since the last batch was foreseen.
+        self._asked = 0
         self.capacity = capacity
         self.young = _ReadThrough(self.load)
         self.old: Layer = {}
@@ -69,15 +76,30 @@ class FlatTable:
             value = layer.get(key, _MISSING)
             if value is not _MISSING:
                 return value
+        self._asked += 1
         return self._load_base(key)
 
     def load_all(self, keys: Iterable[Any]) -> Layer:
-        """``young`` with all of ``keys`` in it."""
-        young = self.young
-        for key in keys:
-            if key not in young:
-                self.load(key)
+        """``young`` with all of ``keys`` in it; the base is asked once for all that nothing above it has."""
+        young, above = self.young, (self.old, self.dirty, *reversed(self.layers))
+        wanted = []
+        for key in set(keys).difference(young):
+            for layer in above:
+                if key in layer:
+                    young[key] = layer[key]
+                    break
+            else:
+                wanted.append(key)
+        if wanted:
+            self._asked += len(wanted)
+            young.update(zip(wanted, self._load_many(wanted), strict=True))
         return young
+
+    def foresee(self, keys: list[Any]) -> None:
+        """These keys come next. They are read together if the base was asked for many of those that came before."""
+        asked, self._asked = self._asked, 0
+        if asked * _OFTEN > len(keys):
+            self.load_all(keys)
 
     def rotate(self) -> None:
         """Forget what was not used lately, if the cache is full; called between batches."""

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import rocksdict
 
@@ -67,6 +67,12 @@ class Database:
         with disk_errors("read", self.folder):
             found: bytes | None = self._db.get(key)
             return found
+
+    def get_all(self, keys: list[bytes]) -> list[bytes | None]:
+        """The records of ``keys``, in their order: one call, and neighbours are read together."""
+        with disk_errors("read", self.folder):
+            found: Any = self._db.get(keys)  # type: ignore[arg-type]  # the stubs want a list that may hold numbers too
+            return cast("list[bytes | None]", found)
 
     def write(self, puts: Iterable[tuple[bytes, bytes]], deletes: Iterable[bytes] = ()) -> None:
         """Deletes, then puts, as one."""
@@ -154,6 +160,10 @@ def _options(memory: SharedMemory, *, incremental: bool) -> Any:
     table.set_bloom_filter(_BLOOM_BITS, block_based=False)
     table.set_cache_index_and_filter_blocks(True)
     table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    # A whole filter of a large table is larger than a shard of a small cache, which then never keeps it: each read would fetch it.
+    table.set_index_type(rocksdict.BlockBasedIndexType.two_level_index_search())
+    table.set_partition_filters(True)
+    table.set_pin_top_level_index_and_filter(True)
     options = rocksdict.Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_block_based_table_factory(table)

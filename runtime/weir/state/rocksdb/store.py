@@ -107,6 +107,7 @@ class RocksDBKeyedState(KeyedStates):
         self.database = database
         self._on_closed: Callable[[], None] | None = on_closed
         self.registered: dict[str, Registered] = {}
+        self._flat: list[FlatTable] = []
         #: Snapshots that read layers and database; nothing is drained meanwhile. Discarded from other threads.
         self.held_by: set[RocksDBSnapshot] = set()
         self._holding = threading.Condition()
@@ -131,7 +132,8 @@ class RocksDBKeyedState(KeyedStates):
         table: Table
         match base:
             case FlatBase():
-                table = FlatTable(base.load, 0)
+                table = FlatTable(base.load, base.load_all, 0)
+                self._flat.append(table)
             case ListBase():
                 table = ListTable(base.load, 0)
             case MapBase():
@@ -196,6 +198,10 @@ class RocksDBKeyedState(KeyedStates):
             for at in range(0, len(keys), SLICE):
                 part = zip(keys[at : at + SLICE], values[at : at + SLICE], strict=True)
                 write_all(registered.base, list(part))
+
+    def foresee(self, keys: list[Any]) -> None:
+        for table in self._flat:
+            table.foresee(keys)
 
     def values_of(self, descriptor: StateDescriptor, keys: Iterable[Any]) -> dict[Any, Any]:
         table = self.registered[descriptor.name].table
