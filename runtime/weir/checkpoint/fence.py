@@ -29,7 +29,7 @@ from weir.errors import Fenced, ObjectExists, ObjectNotFound, SnapshotCorrupt, S
 from weir.ids import Epoch, JobId
 from weir.storage import Storage
 
-#: How many of the newest records are read: the restore point and its fallbacks are among them.
+#: How many of the newest records are read, besides those of retained checkpoints: the restore point and its fallbacks are among them.
 NEWEST = 32
 #: Other processes may win so often in a row before a start gives up; each win is a new epoch of the job.
 _START_ATTEMPTS = 100
@@ -45,11 +45,12 @@ class Started(NamedTuple):
 class FenceLog:
     """One process's access to a job's fence log; calls block, and are made one at a time.
 
-    ``storage`` is the job's folder; ``writer`` must be unique for each process.
+    ``storage`` is the job's folder; ``writer`` must be unique for each process; ``newest``: how many records are read.
     """
 
-    def __init__(self, storage: Storage, writer: str, clock: Clock) -> None:
+    def __init__(self, storage: Storage, writer: str, clock: Clock, newest: int = NEWEST) -> None:
         self._storage = storage
+        self._newest = newest
         self._writer = writer
         self._clock = clock
         self._started: Started | None = None
@@ -81,10 +82,10 @@ class FenceLog:
         """The record whose append ended without a known outcome; it must be appended again before any other."""
         return self._unresolved.record if self._unresolved else None
 
-    def read(self, newest: int = NEWEST) -> LogView:
-        """The newest records. Raises ``SnapshotCorrupt`` when one is missing or damaged."""
+    def read(self, newest: int | None = None) -> LogView:
+        """The newest records, so many if told. Raises ``SnapshotCorrupt`` when one is missing or damaged."""
         tail = self._find_tail()
-        first = max(1, tail - newest + 1)
+        first = max(1, tail - (newest or self._newest) + 1)
         entries = []
         for seq in range(first, tail + 1):
             entry = self._get(seq)

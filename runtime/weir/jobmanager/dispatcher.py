@@ -282,9 +282,16 @@ class Dispatcher:
             # Without checkpoints, too, a log tells the first start of a run from one after a lost pod.
             root = planned.options.checkpoints.directory or planned.spec.checkpoint_storage
         if root is not None:
-            clock = self._services.clock
-            claims = planned.options.checkpoints.claims
-            return StoredJournal(planned.spec, job, root, self._run, clock, resumes=enabled, claims=claims)
+            return StoredJournal(
+                planned.spec,
+                job,
+                root,
+                self._run,
+                self._services.clock,
+                resumes=enabled,
+                claims=planned.options.checkpoints.claims,
+                retained=planned.options.checkpoints.num_retained,
+            )
         if enabled:
             raise ConfigError(
                 "execution.checkpointing.interval is set, but there is no place for checkpoints; "

@@ -18,7 +18,7 @@ import structlog
 from weir import crashpoints
 from weir.checkpoint import events, paths, publishing, recovery, store
 from weir.checkpoint import fence_records as records
-from weir.checkpoint.fence import FenceLog, Started
+from weir.checkpoint.fence import NEWEST, FenceLog, Started
 from weir.checkpoint.fence_records import LogView, RestorePoint
 from weir.checkpoint.history import Kept
 from weir.checkpoint.start_directive import (
@@ -172,10 +172,12 @@ class StoredJournal:
         *,
         resumes: bool = True,
         claims: bool = False,
+        retained: int = 1,
     ) -> None:
         """``resumes``: whether checkpoints are taken, so that a process that is gone can be followed by another.
 
-        ``claims``: whether a snapshot that is named to start from becomes the job's own.
+        ``claims``: whether a snapshot that is named to start from becomes the job's own. ``retained``: how many completed
+        checkpoints are kept, each of which has its record in the log.
         """
         self._spec = spec
         self._job = job
@@ -187,7 +189,7 @@ class StoredJournal:
         self._checkpoints = open_storage(root)
         self._folder: Storage = store.job_folder(self._checkpoints, job)
         self._writer = writer = f"{socket.gethostname()}-{secrets.token_hex(8)}"
-        self._fence = FenceLog(self._folder, writer, clock)
+        self._fence = FenceLog(self._folder, writer, clock, NEWEST + retained)
         self._earlier = EarlierLives(self._checkpoints, spec, job, writer, clock)
         #: The terminal record and the log's tail before it, so that ``end`` can be repeated.
         self._ending: tuple[records.Record, int] | None = None

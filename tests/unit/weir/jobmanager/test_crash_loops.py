@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.support.checkpoints import ManualClock, metadata
-from weir.checkpoint import events
+from weir.checkpoint import events, store
 from weir.checkpoint.fence import NEWEST
 from weir.checkpoint.start_directive import StartDirective
 from weir.ids import CheckpointId, JobId
@@ -50,3 +50,19 @@ def test_after_any_number_of_starts_that_completed_nothing_the_next_restores_the
     assert claim.next_id == 3
     assert claim.kept[CheckpointId(2)].path == claim.restore.uri
     assert claim.completed[-1] == 2
+
+
+def test_retained_checkpoints_are_known_to_the_next_process_however_many_they_are(root: str) -> None:
+    many = 2 * NEWEST
+    first = StoredJournal(SPEC, JOB, root, "1", ManualClock(), retained=many)
+    assert isinstance(first.claim(recovering=False), Claim)
+    for number in range(1, many + 1):
+        made = msgspec.structs.replace(metadata(number), job_id=JOB)
+        assert isinstance(first.publish(events.Publish(CheckpointId(number), made, None)), events.Published)
+    journal = StoredJournal(SPEC, JOB, root, "1", ManualClock(), retained=many)
+    claim = journal.claim(recovering=True)
+    assert isinstance(claim, Claim)
+    assert claim.completed == tuple(range(1, many + 1))
+    journal.sweep(claim.completed, claim.next_id)
+    for number in claim.completed:
+        assert store.load(claim.kept[number].path).metadata.checkpoint_id == number
