@@ -7,6 +7,7 @@ in no order. The sink shares the data thread: it notes the times between batches
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,10 +49,14 @@ class _Watch(Writer[int, Any]):
         self._keys, self._seconds, self._result = keys, seconds, result
         self._seen = 0
         self._from = self._filled = self._began = self._last = 0.0
-        self._gaps: list[float] = []
+        #: Seconds between batches, and how much of it the thread waited for a core that others had.
+        self._gaps: list[tuple[float, float]] = []
+        self._waited = 0.0
+        #: Of the data thread, which makes this.
+        self._schedule = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
 
     def write(self, values: list[int], timestamps: list[int] | None) -> None:
-        now = time.perf_counter()
+        now, waited = time.perf_counter(), int(os.pread(self._schedule, 100, 0).split()[1]) / 1e9
         self._seen += len(values)
         if not self._filled:
             self._filled = now if self._seen >= self._keys else 0.0
@@ -59,17 +64,20 @@ class _Watch(Writer[int, Any]):
             if now - self._filled >= WARM_UP:
                 self._began, self._from = now, self._seen
         elif now - self._began < self._seconds:
-            self._gaps.append(now - self._last)
+            self._gaps.append((now - self._last, waited - self._waited))
         elif self._gaps:
             rate = (self._seen - self._from) / (now - self._began)
             written = Path(f"{self._result}.part")
-            written.write_text(json.dumps({"rate": rate, "gaps": sorted(self._gaps)}))
+            written.write_text(json.dumps({"rate": rate, "gaps": self._gaps}))
             written.replace(self._result)
             self._gaps = []
-        self._last = now
+        self._last, self._waited = now, waited
 
     def prepare_commit(self) -> list[Any]:
         return []
+
+    def close(self) -> None:
+        os.close(self._schedule)
 
 
 class Watch(Sink[int, Any]):
