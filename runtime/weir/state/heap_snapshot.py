@@ -5,6 +5,7 @@ A large one is encoded in small pieces, so that whoever does it holds the interp
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,7 @@ from weir.state.descriptors import StateDescriptor, StateKind
 from weir.state.registration import KeyedStates
 from weir.state.standing import StandingTable, Still
 from weir.state.statefile import Chunk, FileHeader, Writing
+from weir.state.sweep import Mortal
 
 #: Elements of a table that is encoded at once; a larger one stands still.
 SMALL: Final = 16384
@@ -44,33 +46,44 @@ class HeapSnapshot:
         self._let_go(self)
 
 
-class Moment(NamedTuple):
-    """One state of a store at the beginning of a snapshot; ``now``: when, for what expires."""
+class Written(NamedTuple):
+    """One state of a store in a snapshot; ``mortal``: it expires."""
 
     store: KeyedStates
     descriptor: StateDescriptor
     codec: Codec
-    now: int | None
+    mortal: Mortal | None
 
     def at_once(self, still: Still) -> list[Chunk]:
         """The chunks of a small table."""
-        name, codec = self.descriptor.name, self.codec
-        return [self.store.chunk(name, codec, keys, values) for keys, values in self._parts(still, None)]
+        parts = self._parts(still, None if self.mortal is None else self.mortal.life.now(), None, None)
+        return [self._chunk(keys, values) for keys, values in parts]
 
-    def beside(self, still: Still) -> Iterator[Chunk]:
-        """The chunks of a table that stands still, each made when it is asked for."""
+    def beside(self, still: Still, met: deque[tuple[Mortal, Any]] | None) -> Iterator[Chunk]:
+        """The chunks of a table that stands still, each made when it is asked for; ``met`` is told what has expired by now."""
+        return self._made(still, None if self.mortal is None else self.mortal.life.now(), met)
+
+    def _made(self, still: Still, now: int | None, met: deque[tuple[Mortal, Any]] | None) -> Iterator[Chunk]:
         size = ChunkSize(_PIECE_BYTES, _PIECE_ENTRIES)
-        for keys, values in self._parts(still, size):
-            chunk = self.store.chunk(self.descriptor.name, self.codec, keys, values)
+        for keys, values in self._parts(still, now, met, size):
+            chunk = self._chunk(keys, values)
             size.learn(self.descriptor.kind, values, chunk)
             yield chunk
 
-    def _parts(self, still: Still, size: ChunkSize | None) -> Iterator[tuple[list[Any], list[Any]]]:
+    def _chunk(self, keys: list[Any], values: list[Any]) -> Chunk:
+        return self.store.chunk(self.descriptor.name, self.codec, keys, values)
+
+    def _parts(
+        self,
+        still: Still,
+        now: int | None,
+        met: deque[tuple[Mortal, Any]] | None,
+        size: ChunkSize | None,
+    ) -> Iterator[tuple[list[Any], list[Any]]]:
         kind = self.descriptor.kind
         most = (lambda: statefile.CHUNK_ENTRIES) if size is None else size.entries
-        if self.now is not None:
-            entries = self.store.fresh(self.descriptor, still.entries(), self.now)
-            return chunked_entries(kind, entries, most)
+        if self.mortal is not None and now is not None:
+            return chunked_entries(kind, self.mortal.entries(still.entries(), now, met), most)
         if still.layers:
             # ``None`` as a value means absent.
             present = (

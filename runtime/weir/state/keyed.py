@@ -7,6 +7,7 @@ snapshot begins; large ones stand still until it lets go, and then take back wha
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -35,13 +36,13 @@ from weir.state.heap import (
     IsolatedValueState,
     KeyCell,
 )
-from weir.state.heap_snapshot import SMALL, HeapSnapshot, Moment, is_small, timers_beside
+from weir.state.heap_snapshot import SMALL, HeapSnapshot, Written, is_small, timers_beside
 from weir.state.isolation import declares_immutable, isolated
 from weir.state.native import KeyedState
 from weir.state.registration import EncodedSnapshot, KeyedSnapshot, KeyedStates
 from weir.state.standing import StandingTable
 from weir.state.statefile import Writing
-from weir.state.sweep import Sweep
+from weir.state.sweep import Mortal, Sweep
 from weir.state.timers import TimerQueue
 
 __all__ = ["NO_KEY", "KeyCell", "KeyedStateStore"]
@@ -75,7 +76,7 @@ class KeyedStateStore(KeyedStates):
         self.small = SMALL
         #: Changes that are brought back between two batches.
         self.slice = MERGED
-        self._sweep: Sweep | None = None
+        self._sweep = Sweep(self.time)
         self._registered: dict[str, _Registered] = {}
         #: All that may stand still.
         self._standing: list[StandingTable | TimerQueue] = [self.event_timers, self.processing_timers]
@@ -84,6 +85,7 @@ class KeyedStateStore(KeyedStates):
 
     def table_of(self, descriptor: StateDescriptor) -> dict[Any, Any]:
         """The table behind a registered state, while no snapshot is being written."""
+        self._sweep.let_go()
         self._merge(sys.maxsize)
         table = self._registered[descriptor.name].table
         assert table.whole, "a snapshot has not let go"
@@ -121,8 +123,9 @@ class KeyedStateStore(KeyedStates):
         return taken
 
     def begin_snapshot(self) -> KeyedSnapshot:
+        met = self._sweep.on_snapshot()
         self._merge(self.slice)
-        sections = list(self._sections())
+        sections = list(self._sections(met))
         if all(isinstance(chunks, list) for _, chunks in sections):
             return EncodedSnapshot(statefile.write(self.header(), sections))
         begun = HeapSnapshot(self.header(), sections, self._held_by.discard)
@@ -142,36 +145,30 @@ class KeyedStateStore(KeyedStates):
         self._fill(registered)
         self._registered[descriptor.name] = registered
         self._standing.append(table)
+        if descriptor.ttl is not None:
+            self._sweep.tables[descriptor.name] = Mortal(descriptor.kind, table, self.lives[descriptor.name])
         return handle
 
     def tend(self) -> bool:
         """A slice of what changed while tables stood still, else of a sweep for what has expired."""
-        if not self._merge(self.slice):
-            return not self._held_by
-        if self.lives:
-            self._expire()
-        return False
+        whole = self._merge(self.slice)
+        if self._held_by:
+            return False
+        if self._sweep.tables and (whole or self._sweep.holds):
+            self._sweep.step(self.small)
+            return False
+        return not whole
 
     def _merge(self, most: int) -> bool:
         """Bring changes back into tables that nobody reads any more; whether none are left."""
+        held = self._held_by or self._sweep.holds
         whole = True
         for table in self._standing:
             if not table.whole:
-                if not self._held_by:
+                if not held:
                     most = table.merge(most)
                 whole &= table.whole
         return whole
-
-    def _expire(self) -> None:
-        """A slice of a sweep; one begins each second at most."""
-        if self._sweep is None:
-            tables = [
-                (r.descriptor.kind, r.table.base, self.lives[n])
-                for n, r in self._registered.items()
-                if n in self.lives
-            ]
-            self._sweep = Sweep(tables, self.time)
-        self._sweep.step()
 
     def _handle(self, descriptor: StateDescriptor, table: dict[Any, Any]) -> HeapHandle:
         where = (self._cell, table, descriptor.name, self._operator)
@@ -206,7 +203,7 @@ class KeyedStateStore(KeyedStates):
                     f"{expected - len(table)} keys twice"
                 )
 
-    def _sections(self) -> Iterator[Writing]:
+    def _sections(self, met: deque[tuple[Mortal, Any]] | None) -> Iterator[Writing]:
         """With a list of chunks where all is encoded, else with what encodes them; that table stands still."""
         yield from self._restored.carried()
         for kind, timers in self._timers():
@@ -216,13 +213,12 @@ class KeyedStateStore(KeyedStates):
             else:
                 yield self.timer_header(kind), timers_beside(self, kind, still)
         for name, (descriptor, codec, table) in self._registered.items():
-            now = self.lives[name].now() if name in self.lives else None
-            moment = Moment(self, descriptor, codec, now)
+            written = Written(self, descriptor, codec, self._sweep.tables.get(name))
             header = self.section_header(descriptor)
             if table.crowded or is_small(descriptor.kind, table, self.small):
-                yield header, moment.at_once(table.now())
+                yield header, written.at_once(table.now())
             else:
-                yield header, moment.beside(table.cut())
+                yield header, written.beside(table.cut(), met)
 
 
 def _copied(descriptor: StateDescriptor) -> Callable[[Any], Any] | None:

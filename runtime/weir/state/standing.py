@@ -78,11 +78,14 @@ class Overlay(Table):
             self[key] = own
         return own
 
-    def pop(self, key: Any) -> Any:  # type: ignore[override]
-        """What is given may stand in a snapshot: only to be read."""
+    def peek(self, key: Any) -> Any:
+        """What a key has, or ``ABSENT``; it may stand in a snapshot, and is only to be read."""
         value = _held(self, key, _MISSING)
-        if value is _MISSING:
-            value = self.beneath(key)
+        return self.beneath(key) if value is _MISSING else value
+
+    def pop(self, key: Any) -> Any:  # type: ignore[override]
+        """As :meth:`peek`, and the key has nothing any more."""
+        value = self.peek(key)
         del self[key]
         return value
 
@@ -148,6 +151,13 @@ class StandingTable:
     def crowded(self) -> bool:
         """Whether another cut would be one too many."""
         return len(self._layers) >= MOST_LAYERS
+
+    def peek(self, key: Any) -> Any:
+        """What a key has, only to be read; ``None``: nothing."""
+        if not self._layers:
+            return self.base.get(key)
+        value = self._layers[-1].peek(key)
+        return None if value is ABSENT else value
 
     def now(self) -> Still:
         """What there is, until something changes."""

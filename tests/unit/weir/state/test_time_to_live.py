@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.mortal_state import CASES, KINDS, World
+from tests.support.mortal_state import CASES, KINDS, World, held_by, keys_in
 from weir import StateTtlConfig
 from weir.errors import StateAccessError
 from weir.state import KeyedStateStore, ListStateDescriptor, OperatorStateStore, ValueStateDescriptor
@@ -25,6 +25,64 @@ def standing_still(cell, clock):
 @pytest.mark.parametrize("open_store", [on_the_heap, standing_still])
 def test_state_that_expires(open_store, case, kind):
     case(World(open_store, kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_snapshot_meets_of_a_large_table_is_swept_after_it(kind):
+    world = World(standing_still, kind)
+    state = world.start(StateTtlConfig("10s"))
+    for world.cell.key in range(2000):
+        world.write(state)
+    world.ms += 5_000
+    for world.cell.key in range(10):
+        world.write(state)
+    world.ms += 5_000
+    for _ in range(2):
+        begun = world.store.begin_snapshot()
+        assert keys_in(begun.encode()) == 10
+        world.cell.key = 500
+        world.write(state)
+        begun.release()
+        for _ in range(8):
+            world.store.tend()
+        assert held_by(world.store) == {*range(10), 500}
+        world.cell.key = 500
+        state.clear()
+
+
+@pytest.mark.parametrize("kind", ["list", "map"])
+@pytest.mark.parametrize("open_store", [on_the_heap, standing_still])
+def test_single_elements_and_entries_are_swept(open_store, kind):
+    world = World(open_store, kind)
+    state = world.start(StateTtlConfig("10s"))
+    add = state.add if kind == "list" else lambda n: state.put(str(n), n)
+    for world.cell.key in range(10):
+        add(1)
+    world.ms += 5_000
+    for world.cell.key in range(10):
+        add(2)
+    world.ms += 6_000
+    for _ in range(4):
+        world.store.tend()
+    assert [len(kept) for _, kept in world.store._registered["s"].table.now().entries()] == [1] * 10
+
+
+def test_a_walk_through_a_large_table_ends_where_a_snapshot_begins_and_loses_nothing():
+    world = World(standing_still, "value")
+    state = world.start(StateTtlConfig("10s"))
+    for world.cell.key in range(2000):
+        world.write(state)
+    world.ms += 20_000
+    assert not world.store.tend()
+    world.cell.key = 1900
+    world.write(state)
+    begun = world.store.begin_snapshot()
+    assert keys_in(begun.encode()) == 1
+    begun.release()
+    for _ in range(20):
+        world.store.tend()
+    assert held_by(world.store) == {1900}
+    assert world.read(state) == world.seen
 
 
 @pytest.mark.parametrize("ttl", [0, "0s", timedelta(0), "soon"])
