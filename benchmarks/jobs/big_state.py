@@ -33,11 +33,16 @@ class Keep(KeyedProcessFunction[int, int, int]):
         return ()
 
 
+def drawn(number: int, keys: int) -> int:
+    """The key of a row."""
+    return number if number < keys else (number * _MIX % 2**64) % keys
+
+
 def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
     keys, size, rate = int(args[0]), int(args[1]), float(args[2])
 
     def rows(start: int, count: int) -> list[int]:
-        return [n if n < keys else (n * _MIX % 2**64) % keys for n in range(start, start + count)]
+        return [drawn(n, keys) for n in range(start, start + count)]
 
     source: Any = DataGeneratorSource(batch_fn=rows, rows_per_second=rate)
     env.from_source(source, name="keys").uid("keys").key_by(lambda key: key).process(Keep(size)).uid(
