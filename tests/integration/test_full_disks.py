@@ -7,6 +7,8 @@ Scorecard row R18.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import signal
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import pytest
 
 from tests.integration.test_incremental_checkpoints import incremental
 from tests.integration.test_recovery import HEARTBEATS, exact, reference
-from tests.support import oracle
+from tests.support import fence_check, oracle
 from tests.support.processes import Run
+from tests.support.served import JobManager, TaskManager
 from tests.support.small_disk import SmallDisk, reason_against
 
 MB = 2**20
@@ -44,6 +47,29 @@ def test_a_full_disk_is_told_and_the_job_goes_on_when_there_is_space(tmp_path: P
         Path(job.gate).touch()
         run.finish()
     exact(run, job, seen)
+
+
+def test_a_job_moves_to_a_taskmanager_whose_disk_has_space(tmp_path: Path, disk: SmallDisk) -> None:
+    job = reference(tmp_path, rows=6000, rate=1000, keys=400, ballast=2000)
+    described = incremental(job, tmp_path, parallelism=1, interval="200ms")
+    with contextlib.ExitStack() as stack:
+        seen = stack.enter_context(oracle.Visible(job.out))
+        jobmanager = stack.enter_context(JobManager(tmp_path, described))
+        start = functools.partial(TaskManager, tmp_path, jobmanager.address())
+        small = stack.enter_context(start(name="first", within=disk.within))
+        jobmanager.wait(lambda: len(jobmanager.completed()) >= 3, "3 checkpoints complete")
+        roomy = stack.enter_context(start(name="second"))
+        roomy.wait(lambda: "event='registered'" in roomy.stderr, "another TaskManager is there")
+        disk.fill(small.process.pid)
+        jobmanager.wait(lambda: "No space left" in jobmanager.stderr, "the full disk is told")
+        before = len(jobmanager.completed())
+        jobmanager.wait(lambda: len(jobmanager.completed()) >= before + 3, "checkpoints go on elsewhere")
+        assert list(disk.folder.glob("weir-state-*/*")), "state lies on the disk that has space"
+        Path(job.gate).touch()
+        jobmanager.wait(lambda: "state='FINISHED'" in jobmanager.stderr, "the job ends")
+    assert oracle.complete(oracle.visible(job.out), job) == [], jobmanager.story()
+    assert seen.faults == []
+    assert fence_check.faults(jobmanager.job_folder()) == []
 
 
 def test_a_read_only_disk_fails_starts_and_the_job_goes_on_when_it_can_be_written(

@@ -6,7 +6,7 @@ So a frozen process stays frozen until the test wakes it, which ``weir run`` wou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,13 @@ class JobManager(Started, JobFolder):
 class TaskManager(Started):
     """One with a number of slots."""
 
-    def __init__(self, folder: Path, address: str, slots: int = 1, name: str = "taskmanager") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        slots: int = 1,
+        name: str = "taskmanager",
+        within: Sequence[str] = (),
+    ) -> None:
         arguments = ["weir.taskmanager", "--jobmanager", address, "--slots", str(slots), "--id", name]
-        super().__init__(folder, arguments, None, name)
+        super().__init__(folder, arguments, None, name, within=within)

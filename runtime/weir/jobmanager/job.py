@@ -284,6 +284,8 @@ class Job:
                     self._services.gateway.release(worker)
             case ev.RecordFailure():
                 self._chronicle.failed(instruction)
+                if instruction.failure.kind is FailureKind.DISK and instruction.failure.worker is not None:
+                    self._services.pool.shun(instruction.failure.worker)
             case ev.ScheduleRestart():
                 log.info("restart", job=self.job_id, delay=instruction.delay, after=instruction.after)
                 self._later(instruction.delay, ev.RestartDue(instruction.after))

@@ -31,6 +31,8 @@ class SlotPool:
         self._free: dict[WorkerId, TaskManagerId] = {}
         self._homes: dict[WorkerId, TaskManagerId] = {}
         self._waiting: dict[JobId, _Request] = {}
+        #: TaskManagers whose workers are taken last.
+        self._shunned: set[TaskManagerId] = set()
 
     @property
     def free(self) -> frozenset[WorkerId]:
@@ -50,6 +52,13 @@ class SlotPool:
     def home(self, worker: WorkerId) -> TaskManagerId | None:
         """The TaskManager of a worker that lives."""
         return self._homes.get(worker)
+
+    def shun(self, worker: WorkerId) -> None:
+        """Something of the machine of ``worker`` failed: others are preferred, until one of its TaskManager is taken for want of them."""
+        home = self.home(worker)
+        self._shunned &= set(self._homes.values())
+        if home is not None:
+            self._shunned.add(home)
 
     def request(
         self, job: JobId, count: int, grant: Grant, among: AbstractSet[TaskManagerId] | None = None
@@ -80,7 +89,10 @@ class SlotPool:
                 request.grant(tuple(self._take(candidates, request.count)))
 
     def _take(self, candidates: Sequence[Candidate], count: int) -> Sequence[WorkerId]:
-        workers = spread(candidates, count)
+        good = [each for each in candidates if each.task_manager not in self._shunned]
+        workers = spread(good, min(count, len(good)))
+        taken = set(workers)
+        workers += spread([each for each in candidates if each.worker not in taken], count - len(workers))
         for worker in workers:
-            del self._free[worker]
+            self._shunned.discard(self._free.pop(worker))
         return workers

@@ -89,3 +89,18 @@ def test_a_grant_may_ask_for_more() -> None:
 
     free.request(FIRST, 1, greedy)
     assert granted == [("a",), ("b",)]
+
+
+def test_workers_beside_one_whose_machine_failed_are_taken_last_and_once() -> None:
+    granted: list = []
+    free = pool("a", "b")
+    for name in ("c", "d", "e"):
+        free.add(WorkerId(name), TaskManagerId("zone"))
+    free.shun(WorkerId("a"))
+    free.request(FIRST, 2, granted.append)
+    free.request(SECOND, 3, granted.append)
+    assert granted == [("c", "d"), ("e", "a", "b")]
+    free.add(WorkerId("f"), TM)
+    free.add(WorkerId("g"), TaskManagerId("zone"))
+    free.request(FIRST, 1, granted.append)
+    assert granted[-1] == ("f",), "it was needed, so it is no worse than others"
