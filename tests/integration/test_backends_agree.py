@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import mortal_state
-from tests.support.keyed_model import MAX_PARALLELISM, Bench, Shelf, open_heap, steps
+from tests.support.keyed_model import MAX_PARALLELISM, Bench, Shelf, open_heap, open_standing_heap, steps
 from weir.clock import Clock
 from weir.config import StateBackendOptions, StateBackendType
 from weir.errors import StateDamaged
@@ -35,9 +35,12 @@ def rocksdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateBackend]:
 
 
 def opened(rocksdb: StateBackend, name: str, cell: KeyCell, groups: range, cached: int) -> KeyedStates:
+    """``cached`` keys, or more; with one, timers and the tables of the heap stand still for snapshots."""
     if name == "heap":
-        return open_heap(name, cell, groups)
+        return (open_standing_heap if cached == 1 else open_heap)(name, cell, groups)
     store = rocksdb.open(cell, KeyedPlace("model", "ab" * 16, groups.start, MAX_PARALLELISM, groups))
+    if cached == 1:
+        store.small, store.slice = 0, 2
     return forgetful(store, cached)
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.simulation.pipelines import Shape
 from tests.simulation.run import Report, run
 from tests.simulation.scenario import Scenario, make_scenario
-from weir.state import keyed
+from weir.state import registration
 
 FIRST, COUNT = map(int, os.environ.get("WEIR_SIMULATION_SEEDS", "1:300").split(":"))
 #: Seeds that once found a fault of the engine (see ``git log``), beside those that CI runs anyway.
@@ -72,8 +72,8 @@ def test_a_job_whose_barriers_overtake_rows_survives_what_its_seed_brings(seed: 
 def test_a_job_whose_tables_stand_still_for_checkpoints_survives_what_its_seed_brings(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyed, "SMALL", 0)
-    monkeypatch.setattr(keyed, "MERGED", 3)
+    monkeypatch.setattr(registration, "SMALL", 0)
+    monkeypatch.setattr(registration, "MERGED", 3)
     scenario = make_scenario(seed)
     often = {
         "execution.checkpointing.interval": "50ms",

@@ -117,7 +117,7 @@ def open_heap(_backend: str, cell: KeyCell, groups: range) -> KeyedStates:
 def open_standing_heap(backend: str, cell: KeyCell, groups: range) -> KeyedStates:
     """Every table that is not empty stands still for snapshots, and takes changes back by twos."""
     store = open_heap(backend, cell, groups)
-    store.small, store.slice = 0, 2  # type: ignore[attr-defined]
+    store.small, store.slice = 0, 2
     return store
 
 

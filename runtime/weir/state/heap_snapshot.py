@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from weir.state import statefile, timers
+from weir.state import statefile
 from weir.state.columns import ChunkSize, Codec, chunked, chunked_entries
 from weir.state.descriptors import StateDescriptor, StateKind
 from weir.state.registration import KeyedStates
@@ -17,8 +17,6 @@ from weir.state.standing import StandingTable, Still
 from weir.state.statefile import Chunk, FileHeader, Writing
 from weir.state.sweep import Mortal
 
-#: Elements of a table that is encoded at once; a larger one stands still.
-SMALL: Final = 16384
 #: Bytes of one piece of a table that stands still, about, and entries at most.
 _PIECE_BYTES: Final = 64 * 1024
 _PIECE_ENTRIES: Final = 8192
@@ -91,12 +89,6 @@ class Written(NamedTuple):
             )
             return chunked_entries(kind, present, most)
         return chunked(kind, still.base, most)
-
-
-def timers_beside(store: KeyedStates, kind: str, still: Still) -> Iterator[Chunk]:
-    """The chunks of timers that stand still, each made when it is asked for."""
-    for keys, timestamps in timers.parts(still, _PIECE_ENTRIES):
-        yield store.timer_chunk(kind, keys, timestamps)
 
 
 def is_small(kind: StateKind, table: StandingTable, most: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from weir.clock import Clock
 from weir.errors import SnapshotCorrupt, StateAccessError
@@ -36,7 +36,7 @@ from weir.state.heap import (
     IsolatedValueState,
     KeyCell,
 )
-from weir.state.heap_snapshot import SMALL, HeapSnapshot, Written, is_small, timers_beside
+from weir.state.heap_snapshot import HeapSnapshot, Written, is_small
 from weir.state.isolation import declares_immutable, isolated
 from weir.state.native import KeyedState
 from weir.state.registration import EncodedSnapshot, KeyedSnapshot, KeyedStates
@@ -46,9 +46,6 @@ from weir.state.sweep import Mortal, Sweep
 from weir.state.timers import TimerQueue
 
 __all__ = ["NO_KEY", "KeyCell", "KeyedStateStore"]
-
-#: See ``slice``.
-MERGED: Final = 4096
 
 
 class _Registered(NamedTuple):
@@ -72,10 +69,6 @@ class KeyedStateStore(KeyedStates):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(cell, max_parallelism, key_groups, operator_name, key_type, clock)
-        #: Elements up to which a table is encoded when a snapshot begins.
-        self.small = SMALL
-        #: Changes that are brought back between two batches.
-        self.slice = MERGED
         self._sweep = Sweep(self.time)
         self._registered: dict[str, _Registered] = {}
         #: All that may stand still.
@@ -206,12 +199,7 @@ class KeyedStateStore(KeyedStates):
     def _sections(self, met: deque[tuple[Mortal, Any]] | None) -> Iterator[Writing]:
         """With a list of chunks where all is encoded, else with what encodes them; that table stands still."""
         yield from self._restored.carried()
-        for kind, timers in self._timers():
-            still = timers.cut(self.small)
-            if still is None:
-                yield from self.timer_sections([(kind, *timers.columns())])
-            else:
-                yield self.timer_header(kind), timers_beside(self, kind, still)
+        yield from self.timer_sections(self._cut_timers(self.small))
         for name, (descriptor, codec, table) in self._registered.items():
             written = Written(self, descriptor, codec, self._sweep.tables.get(name))
             header = self.section_header(descriptor)

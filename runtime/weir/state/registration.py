@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
 
 from weir import keygroups
 from weir.clock import Clock, SystemClock
@@ -30,8 +30,9 @@ from weir.state.heap import KeyCell
 from weir.state.native import KeyedState, state_files
 from weir.state.reserved import EVENT_TIMERS, PROCESSING_TIMERS
 from weir.state.restored import RestoredSections
-from weir.state.statefile import Chunk, Section, SectionHeader
-from weir.state.timers import TimerQueue
+from weir.state.standing import MERGED, SMALL, Still
+from weir.state.statefile import Chunk, SectionHeader, Writing
+from weir.state.timers import TimerQueue, parts
 from weir.state.ttl import Lifetime, StateTime, mortal, reading
 
 T = TypeVar("T")
@@ -41,6 +42,10 @@ IN = TypeVar("IN")
 ACC = TypeVar("ACC")
 OUT = TypeVar("OUT")
 
+#: The timers of one kind at a moment: where they stand still, or parallel lists of keys and timestamps.
+TimerCut: TypeAlias = "tuple[str, Still | tuple[list[Any], list[int]]]"
+#: Timers of one chunk, if they stand still while it is made.
+TIMER_PIECE: Final = 4096
 TIMESTAMPS: Final = FlatCodec(serializer_for(int))
 
 
@@ -92,6 +97,10 @@ class KeyedStates(ABC):
         self.time = StateTime(cell, clock or SystemClock())
         self.event_timers = TimerQueue()
         self.processing_timers = TimerQueue()
+        #: Elements up to which a table or timers are encoded when a snapshot begins; larger ones stand still.
+        self.small = SMALL
+        #: Changes of what stood still that are brought back between two batches.
+        self.slice = MERGED
         self._cell = cell
         self._max_parallelism = max_parallelism
         self._key_groups = key_groups
@@ -243,30 +252,33 @@ class KeyedStates(ABC):
             last_key_group=self._key_groups.stop - 1,
         )
 
-    def _timer_columns(self) -> list[tuple[str, list[Any], list[int]]]:
-        return [(kind, *timers.columns()) for kind, timers in self._timers()]
+    def _cut_timers(self, small: int) -> list[TimerCut]:
+        """All timers, by kind: as columns, or more than ``small`` as they stand still until :meth:`_merge_timers`."""
+        return [(kind, timers.cut(small) or timers.columns()) for kind, timers in self._timers()]
 
-    def timer_sections(self, columns: list[tuple[str, list[Any], list[int]]]) -> Iterator[Section]:
-        """Sections of what ``_timer_columns`` gave."""
-        for kind, keys, timestamps in columns:
-            if keys:
-                yield self._timer_section(kind, keys, timestamps)
+    def _merge_timers(self, most: int) -> bool:
+        """Bring up to ``most`` changes of timers that nobody reads any more back; whether none are left."""
+        for _, timers in self._timers():
+            if not timers.whole:
+                most = timers.merge(most)
+        return all(timers.whole for _, timers in self._timers())
 
-    def _timer_section(self, kind: str, keys: list[Any], timestamps: list[int]) -> Section:
-        step = statefile.CHUNK_ENTRIES
-        chunks = [
-            self.timer_chunk(kind, keys[at : at + step], timestamps[at : at + step])
-            for at in range(0, len(keys), step)
-        ]
-        return Section(self.timer_header(kind), chunks)
+    def timer_sections(self, cut: list[TimerCut]) -> Iterator[Writing]:
+        """Sections of timers: with a list of chunks, or of what stands still with what makes them when they are asked for."""
+        for kind, found in cut:
+            header = SectionHeader("", kind, self._timer_signature())
+            if isinstance(found, Still):
+                yield header, self._timer_chunks(kind, parts(found, TIMER_PIECE))
+            elif found[0]:
+                keys, timestamps = found
+                columns = (
+                    (keys[at : at + statefile.CHUNK_ENTRIES], timestamps[at : at + statefile.CHUNK_ENTRIES])
+                    for at in range(0, len(keys), statefile.CHUNK_ENTRIES)
+                )
+                yield header, list(self._timer_chunks(kind, columns))
 
-    def timer_header(self, kind: str) -> SectionHeader:
-        """How a section of timers begins."""
-        return SectionHeader("", kind, self._timer_signature())
-
-    def timer_chunk(self, kind: str, keys: list[Any], timestamps: list[int]) -> Chunk:
-        """Some timers."""
-        return self.chunk(kind, TIMESTAMPS, keys, timestamps)
+    def _timer_chunks(self, kind: str, columns: Iterable[tuple[list[Any], list[int]]]) -> Iterator[Chunk]:
+        return (self.chunk(kind, TIMESTAMPS, keys, timestamps) for keys, timestamps in columns)
 
     def chunk(self, name: str, codec: Codec, keys: list[Any], values: list[Any]) -> Chunk:
         """Some entries of a state. Raises ``SerializationError`` naming state, key and type."""

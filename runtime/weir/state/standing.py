@@ -13,6 +13,10 @@ from typing import Any, Final, NamedTuple
 from weir.state.isolation import IMMUTABLE, isolated
 from weir.state.layered.flat import ABSENT
 
+#: Elements of a table that is encoded when a snapshot begins; a larger one stands still.
+SMALL: Final = 16384
+#: Changes that are brought back between two batches.
+MERGED: Final = 4096
 #: Overlays before one table, at most.
 MOST_LAYERS: Final = 4
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weir.state import statefile
 from weir.state.columns import ChunkSize, chunked_entries
 from weir.state.native import Increment, Reuse, Upload
+from weir.state.registration import TimerCut
 from weir.state.rocksdb import native
 from weir.state.rocksdb.bases import ListBase
 from weir.state.rocksdb.native import Changes, NativeFile
@@ -25,7 +26,7 @@ class RocksDBSnapshot:
         self,
         store: RocksDBKeyedState,
         cuts: dict[str, tuple[dict[Any, Any], ...]],
-        timers: list[tuple[str, list[Any], list[int]]],
+        timers: list[TimerCut],
         carried: list[Section],
     ) -> None:
         self._store = store
@@ -41,9 +42,9 @@ class RocksDBSnapshot:
     def pieces(self) -> Iterator[bytes]:
         store = self._store
         merged = self._merged()
-        view = store.database.view()
+        view, timers = store.database.view(), self._timer_sections()
         self.release()
-        yield from statefile.pieces(store.header(), self._sections(merged, view))
+        yield from statefile.pieces(store.header(), self._sections(merged, view, timers))
 
     def increment(self, upload: Upload, reuse: Reuse = Reuse.KNOWN) -> Increment:
         store = self._store
@@ -51,7 +52,7 @@ class RocksDBSnapshot:
         with store.files.copied() as moment:
             # Without a view, whose end would let RocksDB rewrite whole tables: nothing is drained until all is read.
             numbers = store.run_numbers()
-            changes = list(self._changes(merged, numbers))
+            changes, timers = list(self._changes(merged, numbers)), self._timer_sections()
             self.release()
             shared = store.files.store(moment, upload, reuse)
             file = NativeFile(
@@ -60,7 +61,7 @@ class RocksDBSnapshot:
                 moment.tables,
                 moment.private(),
                 changes,
-                [*self._carried, *store.timer_sections(self._timers)],
+                [*self._carried, *timers],
             )
             return Increment(native.write(file), tuple(shared))
 
@@ -80,10 +81,14 @@ class RocksDBSnapshot:
                     changes = registered.base.changes(taken)
                 yield changes
 
-    def _sections(self, merged: dict[str, Any], view: Any) -> Iterator[Writing]:
+    def _timer_sections(self) -> list[Section]:
+        """Encoded, while they stand still."""
+        return [Section(header, list(chunks)) for header, chunks in self._store.timer_sections(self._timers)]
+
+    def _sections(self, merged: dict[str, Any], view: Any, timers: list[Section]) -> Iterator[Writing]:
         store = self._store
         yield from self._carried
-        yield from store.timer_sections(self._timers)
+        yield from timers
         for name, registered in store.registered.items():
             entries = registered.base.entries(merged[name], store.key_groups, view)
             if name in self._moments:
@@ -100,3 +105,4 @@ class RocksDBSnapshot:
     def release(self) -> None:
         self._store.let_go(self)
         self._cuts = {}
+        self._timers = []

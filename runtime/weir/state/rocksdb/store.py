@@ -296,7 +296,7 @@ class RocksDBKeyedState(KeyedStates):
     def begin_snapshot(self) -> KeyedSnapshot:
         self._leave_unclaimed()
         cuts = {name: registered.table.cut() for name, registered in self.registered.items()}
-        snapshot = RocksDBSnapshot(self, cuts, self._timer_columns(), self._restored.carried())
+        snapshot = RocksDBSnapshot(self, cuts, self._cut_timers(self.small), self._restored.carried())
         self.held_by.add(snapshot)
         return snapshot
 
@@ -308,6 +308,7 @@ class RocksDBKeyedState(KeyedStates):
             registered.table.rotate()
         if self.held_by and not self._let_go():
             return False
+        timers_left = not self._merge_timers(self.slice)
         self._press()
         more = self._drain_slice()
         while (
@@ -316,7 +317,7 @@ class RocksDBKeyedState(KeyedStates):
             more = self._drain_slice()
         if not more:
             self._sweep()
-        return more
+        return more or timers_left
 
     def _let_go(self) -> bool:
         """Whether snapshots have let go; rows wait for that a while where far too much waits already."""
