@@ -166,6 +166,11 @@ class FakeKubernetes:
         self._cut += 1
         self._wake()
 
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set with the next change."""
+        return self._changed
+
     def writes(self) -> list[Call]:
         return [call for call in self.calls if call.method != "GET"]
 

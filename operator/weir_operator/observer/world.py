@@ -50,25 +50,30 @@ class World:
 
     async def census(self, client: Kubernetes, namespace: str | None) -> set[tuple[Kind, JobKey]]:
         """List everything and correct what is known; which resources that concerns."""
-        concerned: set[tuple[Kind, JobKey]] = set()
-        for kind in RESOURCES:
-            bodies: list[Mapping[str, Any]] = []
-            version = ""
-            async for page in client.pages(kind, namespace):
-                version = version or str(page["metadata"]["resourceVersion"])
-                bodies += page.get("items") or ()
-            reset = self._went_back(kind, namespace, version)
-            for key in self.resources.replace(kind, namespace, version, bodies, reset=reset):
-                concerned |= self._concerned(kind, key)
         # The API server answers one list while another one is read.
         try:
             async with asyncio.TaskGroup() as tasks:
+                resources = [tasks.create_task(self._list(client, kind, namespace)) for kind in RESOURCES]
                 lists = [tasks.create_task(self._count(client, kind, namespace)) for kind in WATCHED]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
+        concerned: set[tuple[Kind, JobKey]] = set()
+        for kind, changed in zip(RESOURCES, resources, strict=True):
+            for key in changed.result():
+                concerned |= self._concerned(kind, key)
         for counted in lists:
             concerned |= {(kinds.STREAM_JOB, key) for key in counted.result()}
         return concerned
+
+    async def _list(self, client: Kubernetes, kind: Kind, namespace: str | None) -> set[JobKey]:
+        """The resources of one kind; which changed."""
+        bodies: list[Mapping[str, Any]] = []
+        version = ""
+        async for page in client.pages(kind, namespace):
+            version = version or str(page["metadata"]["resourceVersion"])
+            bodies += page.get("items") or ()
+        reset = self._went_back(kind, namespace, version)
+        return self.resources.replace(kind, namespace, version, bodies, reset=reset)
 
     async def _count(self, client: Kubernetes, kind: Kind, namespace: str | None) -> set[JobKey]:
         """The children of one kind; whose changed."""

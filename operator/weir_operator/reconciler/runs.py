@@ -91,15 +91,18 @@ class Runs:
             if child.run == action.run and child.owner == owner.uid and child.kind in _DEPLOYMENTS_FIRST
         ]
         for child in sorted(mine, key=lambda child: (_DEPLOYMENTS_FIRST.index(child.kind), child.name)):
+            if child.kind == kinds.CONFIG_MAP.name:
+                await self._delete_secrets(owner, action.run)
             await self._objects.delete(owner, child, foreground=child.kind == kinds.DEPLOYMENT.name)
-        if mine:
-            secrets = [names.run(owner.name, action.run)]
-            secrets += [
-                names.certificates(owner.name, action.run, slot) for slot in ("a", "b") if self._settings.tls
-            ]
-            for name in secrets:
-                self._drift.forget(owner.key, kinds.SECRET.name, name)
-                await self._client.delete(kinds.SECRET, owner.namespace, name)
+
+    async def _delete_secrets(self, owner: Owner, number: int) -> None:
+        """They are not watched: the ConfigMap, which goes last, is what still tells of the run until they are gone."""
+        secrets = [names.run(owner.name, number)]
+        if self._settings.tls:
+            secrets += [names.certificates(owner.name, number, slot) for slot in ("a", "b")]
+        for name in secrets:
+            self._drift.forget(owner.key, kinds.SECRET.name, name)
+            await self._client.delete(kinds.SECRET, owner.namespace, name)
 
     async def issue(self, job: StreamJob, action: IssueCertificates) -> None:
         """A slot of certificates; one that exists is good as it is: nothing but a rotation makes it."""
