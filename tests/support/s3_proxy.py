@@ -1,4 +1,7 @@
-"""A proxy before a real S3 server that breaks conditional writes: as gateways do that drop a header, and stores that look before they write."""
+"""A proxy before a real S3 server that breaks conditional writes: as gateways do that drop a header, and stores that look before they write.
+
+It may also hold a write that is on its way, for as long as its writer has to be killed.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from urllib.parse import urlsplit
 
 #: Seconds for which a writer that looked waits for a second one, before it writes.
 _COMPANY_WITHIN = 10.0
+#: Seconds for which a write is held at most.
+_HELD_WITHIN = 60.0
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -44,6 +49,28 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.read: Counter[str] = Counter()
         self._looked: Counter[str] = Counter()
         self._company = threading.Condition()
+        self._holding = threading.Condition()
+        self._wanted: str | None = None
+        #: The path of the write that is held.
+        self.held: str | None = None
+
+    def hold(self, part: str) -> None:
+        """The next write of an object whose path has this part is held until :meth:`let_go`."""
+        with self._holding:
+            self._wanted = part
+
+    def let_go(self) -> None:
+        """What is held goes on to the server."""
+        with self._holding:
+            self._wanted = self.held = None
+            self._holding.notify_all()
+
+    def pass_gate(self, path: str) -> None:
+        """A write comes here once it has arrived whole, and before the server hears of it."""
+        with self._holding:
+            if self._wanted is not None and self._wanted in path:
+                self._wanted, self.held = None, path
+                self._holding.wait_for(lambda: self.held is None, _HELD_WITHIN)
 
     def wait_for_company(self, path: str) -> None:
         """Until a second writer of this object has looked, too."""
@@ -82,6 +109,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault is not Fault.NONE:
             headers = {name: value for name, value in headers.items() if name.lower() != "if-none-match"}
         path = self.path.partition("?")[0]
+        if self.command == "PUT":
+            self.server.pass_gate(path)
         match fault:
             case Fault.NOT_IMPLEMENTED:
                 self._answer(
