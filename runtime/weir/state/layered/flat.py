@@ -123,13 +123,11 @@ class FlatTable:
 
         The layer loses them: no snapshot may be reading it.
         """
-        taken: list[tuple[Any, Any]] = []
         layer = self.layers[0]
-        newer = (*self.layers[1:], self.dirty)
-        while layer and len(taken) < most:
-            key, value = layer.popitem()
-            if not any(key in other for other in newer):
-                taken.append((key, value))
+        newer = [other for other in (*self.layers[1:], self.dirty) if other]
+        taken = [layer.popitem() for _ in range(min(most, len(layer)))]
+        for other in newer:
+            taken = [entry for entry in taken if entry[0] not in other]
         if not layer:
             del self.layers[0]
         return taken

@@ -90,8 +90,12 @@ class FlatBase(_Base):
         prefix, state = self._spelling.prefix, self.state
         present = [(key, value) for key, value in taken if value is not ABSENT]
         bodies = self._encode_each([value for _, value in present], [key for key, _ in present])
+        plain, plain_head = keys.PLAIN, records.PLAIN_HEAD
         puts = [
-            (prefix(state, key), self._head(records.head(key)) + body)
+            (
+                prefix(state, key),
+                (plain_head if key.__class__ in plain else self._head(records.head(key))) + body,
+            )
             for (key, _), body in zip(present, bodies, strict=True)
         ]
         return puts, [prefix(state, key) for key, value in taken if value is ABSENT]

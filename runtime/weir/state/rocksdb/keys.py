@@ -23,9 +23,9 @@ _LENGTH: Final = struct.Struct(">I")
 HEAD_BYTES: Final = _HEAD.size
 
 #: Their canonical bytes tell the value and its type.
-_PLAIN: Final = frozenset({type(None), int, str, bytes})
+PLAIN: Final = frozenset({type(None), int, str, bytes})
 #: Their canonical bytes are their spelling.
-_SIMPLE: Final = _PLAIN | {bool, float}
+_SIMPLE: Final = PLAIN | {bool, float}
 #: Bytes of what a tag begins; other tags are followed by a length.
 _FIXED: Final = {b"N": 1, b"i": 9, b"f": 9, b"l": 9, b"z": 9, b"y": 9, b"u": 17}
 _WITH_LENGTH: Final = frozenset({b"s", b"b", b"I", b"d", b"X"})
@@ -82,7 +82,7 @@ def head_of(spelled: bytes) -> tuple[int, int]:
 def is_plain(key: Any) -> bool:
     """Whether the key can be read back from its spelling."""
     kind = type(key)
-    if kind in _PLAIN:
+    if kind in PLAIN:
         return True
     if kind is tuple:
         return all(map(is_plain, key))

@@ -16,12 +16,12 @@ from weir.state.rocksdb import keys
 _LENGTH: Final = struct.Struct(">I")
 _WITH_KEY: Final = 1
 _WITH_ENTRY: Final = 2
-_PLAIN_HEAD: Final = b"\x00"
+PLAIN_HEAD: Final = b"\x00"
 
 
 def head(key: Any) -> bytes:
     """How a record begins: with the key if its spelling does not tell it. Raises ``SerializationError``."""
-    return _PLAIN_HEAD if keys.is_plain(key) else bytes((_WITH_KEY,)) + _framed(keys.attached(key))
+    return PLAIN_HEAD if keys.is_plain(key) else bytes((_WITH_KEY,)) + _framed(keys.attached(key))
 
 
 def map_head(key: Any, entry: Any, entries: Serializer) -> bytes:

@@ -44,6 +44,8 @@ from weir.state.statefile import Source
 
 #: Keys that one slice of draining writes: about a millisecond and a half.
 SLICE: Final = 500
+#: Slices that are written between two batches unless far too much waits.
+_SLICES_AT_ONCE: Final = 8
 #: Slices between two looks at how much memory the cached values take, and values that are looked at.
 _WEIGH_EVERY: Final = 64
 _WEIGHED: Final = 32
@@ -121,6 +123,8 @@ class RocksDBKeyedState(KeyedStates):
         self._entry_bytes = _FIRST_GUESS
         #: Too much waits: everything is drained until next to nothing does, not only what rests.
         self._pressed = False
+        #: Entries that waited after the last slice.
+        self._left = 0
         self._tended = 0
         self._sweeping: Iterator[None] | None = None
         self._sweep_at_ms = 0
@@ -310,11 +314,11 @@ class RocksDBKeyedState(KeyedStates):
             return False
         timers_left = not self._merge_timers(self.slice)
         self._press()
+        goal = self._goal()
         more = self._drain_slice()
-        while (
-            more and self._waiting() > self._most
-        ):  # rows that come faster than slices are written wait for them here
+        while more and self._waiting() > goal:
             more = self._drain_slice()
+        self._left = self._waiting()
         if not more:
             self._sweep()
         return more or timers_left
@@ -335,6 +339,14 @@ class RocksDBKeyedState(KeyedStates):
     def _press(self) -> None:
         """Decide whether too much waits."""
         self._pressed = self._waiting() > (self._most // 8 if self._pressed else self._most)
+
+    def _goal(self) -> int:
+        """Entries that may wait after this slice: twice as many as came go, since what waits would never become less, but not too
+        many at once. Rows that come faster than slices are written wait for them.
+        """
+        waiting = self._waiting()
+        came = max(0, waiting - self._left)
+        return min(self._most, waiting - min(2 * came, _SLICES_AT_ONCE * SLICE))
 
     @property
     def _most(self) -> int:
