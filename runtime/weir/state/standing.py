@@ -32,7 +32,7 @@ class Overlay(Table):
     Its methods of a dict are those that handles, operators and timers use; the others see the changes alone.
     """
 
-    __slots__ = ("_base", "_copy", "_under", "removed")
+    __slots__ = ("_base", "_copy", "_under", "removed", "thawed")
 
     def __init__(self, base: Table, under: tuple[Overlay, ...], copy: Callable[[Any], Any] | None) -> None:
         """``under``: older ones, newest first. ``copy``: of values that ``overlay[key]`` gives and whoever asks may change in place."""
@@ -40,6 +40,8 @@ class Overlay(Table):
         self._base = base
         self._under = under
         self._copy = copy
+        #: What is below is read by nobody else any more, and may be changed in place.
+        self.thawed = False
         #: Keys whose values below count no more; a key may have been written again since.
         self.removed: set[Any] = set()
 
@@ -64,7 +66,9 @@ class Overlay(Table):
         if value is ABSENT:
             return None
         copy = self._copy
-        return value if copy is None or value.__class__ in IMMUTABLE else self._taken(key, value, copy)
+        if copy is None or self.thawed or value.__class__ in IMMUTABLE:
+            return value
+        return self._taken(key, value, copy)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """For operators, which may change in place what they get."""
@@ -74,7 +78,9 @@ class Overlay(Table):
         value = self.beneath(key)
         if value is ABSENT:
             return default
-        return value if value.__class__ in IMMUTABLE else self._taken(key, value, self._copy or isolated)
+        if self.thawed or value.__class__ in IMMUTABLE:
+            return value
+        return self._taken(key, value, self._copy or isolated)
 
     def _taken(self, key: Any, value: Any, copy: Callable[[Any], Any]) -> Any:
         own = copy(value)
@@ -134,11 +140,16 @@ class Still(NamedTuple):
 class StandingTable:
     """See the module. One thread, but for what is read of a :class:`Still`."""
 
-    __slots__ = ("_copy", "_layers", "base", "front", "on_front")
+    __slots__ = ("_copy", "_layers", "_weigh", "base", "front", "on_front")
 
-    def __init__(self, copy: Callable[[Any], Any] | None = None) -> None:
-        """``copy``: of a value that whoever reads ``front[key]`` may change in place; ``None``: nobody does."""
+    def __init__(
+        self, copy: Callable[[Any], Any] | None = None, weigh: Callable[[Any], int] | None = None
+    ) -> None:
+        """``copy``: of a value that whoever reads ``front[key]`` may change in place; ``None``: nobody does. ``weigh``: for how many
+        changes that of a value counts, by default one.
+        """
         self._copy = copy
+        self._weigh = weigh
         self.base: Table = {}
         #: Changes with each cut and when all is merged; ``on_front`` is told.
         self.front: Table = self.base
@@ -176,6 +187,8 @@ class StandingTable:
 
     def merge(self, most: int) -> int:
         """Bring up to ``most`` changes into the base, oldest first; how many of ``most`` are left."""
+        if self._layers:
+            self._layers[-1].thawed = True
         while self._layers:
             oldest = self._layers[0]
             most = self._merge(oldest, most)
@@ -189,7 +202,7 @@ class StandingTable:
         return most
 
     def _merge(self, layer: Overlay, most: int) -> int:
-        base, removed = self.base, layer.removed
+        base, removed, weigh = self.base, layer.removed, self._weigh
         while removed and most > 0:
             key = removed.pop()
             base.pop(key, None)
@@ -198,7 +211,7 @@ class StandingTable:
         while layer and most > 0:
             key, value = take()
             base[key] = value
-            most -= 1
+            most -= 1 if weigh is None else weigh(value)
         return most
 
     def _show(self, front: Table) -> None:

@@ -26,7 +26,7 @@ class TimerQueue:
     __slots__ = ("_buckets", "_heap", "_table")
 
     def __init__(self) -> None:
-        self._table = StandingTable(dict.copy)
+        self._table = StandingTable(dict.copy, _weight)
         self._table.on_front = self._use
         #: By timestamp. No bucket is empty. A dict without values serves as an ordered set.
         self._buckets: dict[int, dict[Any, None]] = self._table.front
@@ -130,6 +130,11 @@ class TimerQueue:
     def _all(self) -> dict[int, dict[Any, None]]:
         """Only to be read."""
         return self._buckets if self._table.whole else dict(self._table.now().entries())
+
+
+def _weight(bucket: dict[Any, None]) -> int:
+    """The old bucket is freed when a changed one takes its place."""
+    return 1 + len(bucket) // 8
 
 
 def parts(still: Still, most: int) -> Iterator[tuple[list[Any], list[int]]]:
