@@ -67,7 +67,7 @@ def without_key(name: str, operator: str) -> NoKeyError:
 class HeapHandle(State):
     """What all handles share: the cell, the table, and names for messages."""
 
-    __slots__ = ("_cell", "_get", "_name", "_operator", "table")
+    __slots__ = ("_cell", "_get", "_name", "_operator", "_remove", "table")
 
     def __init__(self, cell: KeyCell, table: dict[Any, Any], name: str, operator: str) -> None:
         self._cell = cell
@@ -75,11 +75,17 @@ class HeapHandle(State):
         self._operator = operator
         self.use(table)
 
+    _get: Callable[[Any], Any]
+    _remove: Callable[[Any], None]
+
     def use(self, table: dict[Any, Any]) -> None:
         """From now on this is the table: it stands still, or no longer does."""
         self.table = table
-        # An overlay's own hits are then those of a dict.
-        self._get = table.__getitem__ if table.__class__ is Overlay else table.get
+        if isinstance(table, Overlay):
+            # Its own hits are then those of a dict.
+            self._get, self._remove = table.__getitem__, table.remove
+        else:
+            self._get, self._remove = table.get, table.__delitem__
 
     def _no_key(self) -> NoReturn:
         raise without_key(self._name, self._operator) from None
@@ -88,7 +94,7 @@ class HeapHandle(State):
         try:
             # Not pop(key, None): on an empty dict that does not hash the key.
             if self._cell.key in self.table:
-                del self.table[self._cell.key]
+                self._remove(self._cell.key)
         except NoKeyError:
             self._no_key()
 
@@ -103,7 +109,7 @@ class HeapValueState(HeapHandle, ValueState[T]):
 
     def value(self) -> T | None:
         try:
-            return self._get(self._cell.key)
+            return self._get(self._cell.key)  # type: ignore[no-any-return]  # and one store less
         except NoKeyError:
             self._no_key()
 
@@ -221,7 +227,7 @@ class HeapMapState(HeapHandle, MapState[K, V]):
             return
         entries.pop(key, None)
         if not entries:
-            del self.table[self._cell.key]
+            self._remove(self._cell.key)
 
     def contains(self, key: K) -> bool:
         entries = self._entries()
@@ -253,7 +259,7 @@ class HeapReducingState(HeapHandle, ReducingState[T]):
 
     def get(self) -> T | None:
         try:
-            return isolated(self._get(self._cell.key))
+            return isolated(self._get(self._cell.key))  # type: ignore[no-any-return]
         except NoKeyError:
             self._no_key()
 

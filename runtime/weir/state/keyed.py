@@ -105,14 +105,15 @@ class KeyedStateStore(KeyedStates):
                 kept[entry] = value
 
     def take_entries(self, descriptor: StateDescriptor, entry: Any, keys: Iterable[Any]) -> dict[Any, Any]:
-        table = self._registered[descriptor.name].table.front
+        table = self._registered[descriptor.name].table
+        get = table.front.get
         taken = {}
         for key in keys:
-            kept = table.get(key)
+            kept = get(key)
             if kept is not None and entry in kept:
                 taken[key] = kept.pop(entry)
                 if not kept:
-                    del table[key]
+                    table.remove(key)
         return taken
 
     def begin_snapshot(self) -> KeyedSnapshot:

@@ -29,7 +29,8 @@ _own_items: Final = dict.items
 class Overlay(Table):
     """What changed in a table since it stands still: a dict of the keys that were written, which is all that hits touch.
 
-    Its methods of a dict are those that handles, operators and timers use; the others see the changes alone.
+    Its methods of a dict are those that handles, operators and timers use; the others see the changes alone. Nothing that Python's own
+    ``table[key]`` and ``table[key] = value`` do is overridden, ``del`` included, which would slow down writes: that is :meth:`remove`.
     """
 
     __slots__ = ("_base", "_copy", "_under", "removed", "thawed")
@@ -93,15 +94,12 @@ class Overlay(Table):
         value = _held(self, key, _MISSING)
         return self.beneath(key) if value is _MISSING else value
 
-    def pop(self, key: Any) -> Any:  # type: ignore[override]
-        """As :meth:`peek`, and the key has nothing any more."""
-        value = self.peek(key)
-        del self[key]
-        return value
-
-    def __delitem__(self, key: Any) -> None:
+    def remove(self, key: Any) -> None:
+        """The key has nothing any more."""
+        if self.__class__ is not Overlay:
+            self.__class__ = Overlay  # misses are no longer the base's word
         self.removed.add(key)
-        super().pop(key, None)
+        self.pop(key, None)
 
     def __contains__(self, key: Any) -> bool:
         return super().__contains__(key) or self.beneath(key) is not ABSENT
@@ -140,7 +138,7 @@ class Still(NamedTuple):
 class StandingTable:
     """See the module. One thread, but for what is read of a :class:`Still`."""
 
-    __slots__ = ("_copy", "_layers", "_weigh", "base", "front", "on_front")
+    __slots__ = ("_copy", "_first", "_layers", "_weigh", "base", "front", "on_front")
 
     def __init__(
         self, copy: Callable[[Any], Any] | None = None, weigh: Callable[[Any], int] | None = None
@@ -151,6 +149,8 @@ class StandingTable:
         self._copy = copy
         self._weigh = weigh
         self.base: Table = {}
+        #: Of the overlay before the base; made with the first cut.
+        self._first: type[Overlay] | None = None if copy is None else Overlay
         #: Changes with each cut and when all is merged; ``on_front`` is told.
         self.front: Table = self.base
         self.on_front: Callable[[Table], None] = _nobody
@@ -174,6 +174,13 @@ class StandingTable:
         value = self._layers[-1].peek(key)
         return None if value is ABSENT else value
 
+    def remove(self, key: Any) -> None:
+        """A key that is there has nothing any more."""
+        if self._layers:
+            self._layers[-1].remove(key)
+        else:
+            del self.base[key]
+
     def now(self) -> Still:
         """What there is, until something changes."""
         return Still(self.base, tuple(self._layers))
@@ -181,7 +188,10 @@ class StandingTable:
     def cut(self) -> Still:
         """Let what there is stand still; :meth:`merge` must not be called before nobody reads it any more."""
         still = self.now()
-        self._layers.append(Overlay(self.base, tuple(reversed(self._layers)), self._copy))
+        if self._first is None:
+            self._first = _before(self.base)
+        kind = Overlay if self._layers else self._first
+        self._layers.append(kind(self.base, tuple(reversed(self._layers)), self._copy))
         self._show(self._layers[-1])
         return still
 
@@ -217,6 +227,13 @@ class StandingTable:
     def _show(self, front: Table) -> None:
         self.front = front
         self.on_front(front)
+
+
+def _before(base: Table) -> type[Overlay]:
+    """Of overlays that have nothing but ``base`` below them and removed nothing: a miss costs no Python call. One type a table,
+    since types are garbage in cycles.
+    """
+    return type("FirstOverlay", (Overlay,), {"__slots__": (), "__missing__": base.get})
 
 
 def _nobody(_front: Table) -> None:

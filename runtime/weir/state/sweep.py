@@ -49,7 +49,7 @@ class Mortal(NamedTuple):
             return
         remains = self.life.remains(self.kind, kept, now)
         if remains is None:
-            del self.table.front[key]
+            self.table.remove(key)
         elif self._lost(kept, remains):
             self.table.front[key] = remains
 

@@ -71,7 +71,7 @@ class TimerQueue:
         bucket.pop(key, None)
         if bucket:
             return
-        del self._buckets[timestamp]
+        self._table.remove(timestamp)
         # The heap's entry stays until it surfaces; who registers and deletes for ever must not grow it.
         if self._table.whole and len(self._heap) > 2 * len(self._buckets) + _STALE_SLACK:
             self._heap = list(self._buckets)
@@ -94,7 +94,9 @@ class TimerQueue:
         """
         while (timestamp := self.next_timestamp()) is not None and timestamp <= until:
             heappop(self._heap)
-            yield timestamp, list(self._buckets.pop(timestamp))
+            keys = list(self._table.peek(timestamp))
+            self._table.remove(timestamp)
+            yield timestamp, keys
 
     def columns(self) -> tuple[list[Any], list[int]]:
         """All timers as parallel lists of keys and timestamps, in firing order."""
