@@ -46,10 +46,14 @@ def sample(cluster: LocalCluster, temporary: Path, bucket: Path) -> Sample:
         found[name, "files"] = open_files(pid)
         found[name, "threads"] = threads(pid)
     found["workers", "MB"] = max(map(rss_mb, workers(supervisor)), default=0.0)
-    found["temporary folder", "temporary"] = sum(1 for _ in temporary.rglob("*"))
-    objects = [path for path in bucket.rglob("*") if path.is_file()]
+    # Folders may go while they are walked, which os.walk bears.
+    found["temporary folder", "temporary"] = sum(
+        len(dirs) + len(files) for _, dirs, files in os.walk(temporary)
+    )
     # The fence's log keeps a record of each completed checkpoint by design (ADR 0012), restarts or not.
-    found["bucket", "objects"] = sum(path.parent.name != "fence" for path in objects)
+    found["bucket", "objects"] = sum(
+        len(files) for folder, _, files in os.walk(bucket) if Path(folder).name != "fence"
+    )
     return Sample(found)
 
 
