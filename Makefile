@@ -66,7 +66,7 @@ test: venv
 
 # Two files at a time: most of it waits for processes to start, to die and to be missed.
 integration: venv
-	@$(PYTEST) -n 2 --dist loadfile tests $(foreach part,unit property test_layout.py smoke e2e,--ignore tests/$(part))
+	@$(PYTEST) -n 2 --dist loadfile --durations 25 tests $(foreach part,unit property test_layout.py smoke e2e,--ignore tests/$(part))
 
 # MinIO, on which S3 tests run beside SeaweedFS, and Helm for the chart: built by Go where that is there, minutes once; CI must be able to.
 tools: venv
@@ -85,7 +85,7 @@ smoke: venv
 
 # Two scenarios at a time, each in namespaces of its own.
 e2e: venv
-	@$(PYTEST) -n 2 --dist loadfile tests/e2e
+	@$(PYTEST) -n 2 --dist loadfile --durations 25 tests/e2e
 
 # By docker, or by buildah where no engine answers; WEIR_IMAGE_BASE names another base.
 image: venv
