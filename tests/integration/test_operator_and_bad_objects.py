@@ -101,7 +101,7 @@ def test_large_objects_of_others_cost_no_memory(tmp_path: Path) -> None:
         await until(lambda: has_objects(at.fake, "first"), lambda: operator.log[-3000:])
         before = megabytes(operator.process.pid)
         large = "x" * (1 << 20)
-        for n in range(500):
+        for n in range(1000):
             for resource in ("v1/configmaps", "v1/secrets"):
                 body = {"metadata": {"name": f"theirs-{n}", "namespace": "default"}, "data": {"k": large}}
                 at.fake.put(resource, body)

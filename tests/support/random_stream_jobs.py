@@ -48,6 +48,18 @@ def documents(kind: type[BaseModel], wrong: float = 0.05) -> st.SearchStrategy[d
     return st.composite(_document)(kind, wrong)
 
 
+def fields(kind: type[BaseModel], prefix: str = "") -> dict[str, st.SearchStrategy[Any]]:
+    """Values for each field that a document may have, by path; those of lists and maps are drawn as a whole."""
+    found: dict[str, st.SearchStrategy[Any]] = {}
+    for name, info in kind.model_fields.items():
+        path, inner = f"{prefix}{info.alias or name}", info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and prefix.count(".") < 2:
+            found |= fields(inner, f"{path}.")
+        else:
+            found[path] = _field(info, 0)
+    return found
+
+
 def _document(draw: st.DrawFn, kind: type[BaseModel], wrong: float) -> dict[str, Any]:
     made: dict[str, Any] = {}
     optional = [name for name, info in kind.model_fields.items() if not info.is_required()]
