@@ -3,7 +3,7 @@
 ``python -m benchmarks.heap_pauses [--keys N] [--hot N] [--seconds N] [--rounds N]``: a keyed sum in one worker, rows from a generator at full
 speed, drawn from ``--hot`` of the keys or from all of them, without checkpoints and with one each second, in turns. A pause is the time between
 two batches in the sink, less what the data thread waited for a core that other processes had (Linux tells); the time with it is printed, too.
-Prints p50, p99 and maximum, and the rate with checkpoints by the rate without; writes ``out/benchmarks/heap_pauses.json``. Exit code 1 when p99 or a ratio of rates is not what must hold.
+Prints p50, p99, maximum, the median of the longest of each second, and the rate with checkpoints by the rate without; writes ``out/benchmarks/heap_pauses.json``. Exit code 1 when p99 or a ratio of rates is not what must hold.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Seen:
     #: Of all rounds: seconds, without and with the time for which others had the core.
     gaps: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
+    #: The longest gap of each second, which a checkpoint falls into where there are any.
+    worst: list[float] = field(default_factory=list)
     checkpoints: int = 0
     restarts: int = 0
 
@@ -56,6 +58,7 @@ class Seen:
             "p99_ms": pause_ms(self.gaps, 0.99),
             "p999_ms": pause_ms(self.gaps, 0.999),
             "max_ms": pause_ms(self.gaps, 1.0),
+            "worst_of_a_second_ms": pause_ms(self.worst, 0.5),
             "p99_with_waiting_ms": pause_ms(self.whole, 0.99),
             "checkpoints": self.checkpoints,
             "restarts": self.restarts,
@@ -65,6 +68,19 @@ class Seen:
 def pause_ms(gaps: list[float], share: float) -> float:
     """So large a share of the gaps is not longer."""
     return sorted(gaps)[min(int(len(gaps) * share), len(gaps) - 1)] * 1000
+
+
+def worst_of_seconds(gaps: list[tuple[float, float]]) -> list[float]:
+    """The longest gap of each second, without what others had the core for."""
+    worst = [0.0]
+    passed = 0.0
+    for gap, waited in gaps:
+        passed += gap
+        worst[-1] = max(worst[-1], gap - waited)
+        if passed >= 1:
+            worst.append(0.0)
+            passed = 0.0
+    return worst[:-1] or worst
 
 
 def main() -> None:
@@ -122,6 +138,7 @@ def run(folder: Path, keys: int, drawn: int, seconds: float, seen: Seen, *, on: 
     seen.rates.append(found["rate"])
     seen.gaps.extend(gap - waited for gap, waited in found["gaps"])
     seen.whole.extend(gap for gap, _ in found["gaps"])
+    seen.worst.extend(worst_of_seconds(found["gaps"]))
     seen.checkpoints += status.checkpoints.completed
     seen.restarts += status.restarts
 
@@ -150,7 +167,7 @@ def report(given: argparse.Namespace, seen: dict[tuple[str, bool], Seen]) -> boo
             fine &= kept >= LEAST_KEPT[load] and told["p99_ms"] < MOST_P99_MS and not found.restarts
         print(
             f"{load:8} checkpoints {'1 s' if on else 'off':4} {found.rate / 1e6:6.3f} M rows/s   p50 {told['p50_ms']:6.2f}  p99 {told['p99_ms']:6.2f}  "
-            f"p99.9 {told['p999_ms']:6.1f}  max {told['max_ms']:6.1f}  (p99 with waiting {told['p99_with_waiting_ms']:5.1f})   {found.checkpoints} checkpoints, {found.restarts} restarts"
+            f"p99.9 {told['p999_ms']:6.1f}  max {told['max_ms']:6.1f}  of each second {told['worst_of_a_second_ms']:5.1f}  (p99 with waiting {told['p99_with_waiting_ms']:5.1f})   {found.checkpoints} checkpoints, {found.restarts} restarts"
             + (f"   kept {kept:.2f} (must: {LEAST_KEPT[load]})" if on else "")
         )
         lines.append({"load": load, "checkpoints_on": on, "kept": kept, **told})
