@@ -18,7 +18,7 @@ SMALL: Final = 16384
 #: Changes that are brought back between two batches.
 MERGED: Final = 4096
 #: Overlays before one table, at most.
-MOST_LAYERS: Final = 4
+MOST_LAYERS: Final = 8
 
 Table = dict[Any, Any]
 _MISSING: Final = object()
