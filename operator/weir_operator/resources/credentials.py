@@ -20,8 +20,12 @@ NOT_BEFORE = "not-before"  #: when this slot's certificates are to be presented,
 
 
 def token(subject: Subject, run: int, rest_token: str) -> Manifest:
-    """The Secret ``<job>-<run>`` with the bearer token of the run's JobManager."""
-    return _secret(subject, run, names.run(subject.name, run), {REST_TOKEN: rest_token}) | {"immutable": True}
+    """The Secret ``<job>-<run>`` with the bearer token of the run's JobManager.
+
+    Not immutable: the kubelet never looks again at one that is, and while a pod of a deleted job ends, a pod of the next job of that name would
+    get the token of the first.
+    """
+    return _secret(subject, run, names.run(subject.name, run), {REST_TOKEN: rest_token})
 
 
 def certificates(
@@ -29,7 +33,7 @@ def certificates(
 ) -> Manifest:
     """A slot of certificates, of a new authority: see ``tls``. Each call makes other ones.
 
-    Not immutable: the kubelet would never look again at a slot that is deleted and issued anew.
+    Not immutable either: the kubelet would never look again at a slot that is deleted and issued anew.
     """
     issued = tls.issue(identity(subject, run), not_before, lifetime)
     content = {AUTHORITY: issued.authority, NOT_BEFORE: not_before.astimezone(UTC).isoformat()}
