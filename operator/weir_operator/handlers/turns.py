@@ -37,13 +37,18 @@ class Turns:
             if not self._under_way:
                 self._none_under_way.set()
 
-    @asynccontextmanager
-    async def ordinary(self) -> AsyncIterator[None]:
-        """A place for a whole pass."""
-        async with self._passes:
-            try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await self._none_under_way.wait()
-            except TimeoutError:
-                pass  # they never end: edits come faster than they are answered
-            yield
+    async def enter(self) -> None:
+        """Return when there is a place for a whole pass; whoever got one has to ``leave`` it."""
+        await self._passes.acquire()
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._none_under_way.wait()
+        except TimeoutError:
+            pass  # they never end: edits come faster than they are answered
+        except BaseException:
+            self._passes.release()
+            raise
+
+    def leave(self) -> None:
+        """The pass is over."""
+        self._passes.release()

@@ -86,12 +86,14 @@ class Workers:
         clock = asyncio.get_running_loop().time
         while True:
             woken_at = worker.take(clock())
-            if self._reconciler.is_unanswered(key):
-                async with self._turns.answer():
-                    await self._answer(key)
-            async with self._turns.ordinary():
+            entering = asyncio.create_task(self._turns.enter())
+            try:
+                await self._answer_until(entering, key, worker)
                 started = clock()
                 outcome, delay = await self._pass(key, worker)
+            finally:
+                if not entering.cancel() and not entering.cancelled():
+                    self._turns.leave()
             self._listener(outcome, clock() - started, clock() - woken_at)
             if delay is None and not worker.woken:
                 del self._workers[key]
@@ -125,6 +127,21 @@ class Workers:
             return "broke", _backoff(failures, _FIRST_DELAY)
         worker.succeeded()
         return "done", delay
+
+    async def _answer_until(self, entering: asyncio.Task[None], key: JobKey, worker: _Worker) -> None:
+        """Edits are answered as they come, until there is a place for the pass."""
+        while True:
+            if self._reconciler.is_unanswered(key):
+                async with self._turns.answer():
+                    await self._answer(key)
+            news = asyncio.create_task(worker.news())
+            try:
+                await asyncio.wait({entering, news}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                news.cancel()
+            if entering.done():
+                return
+            worker.take(asyncio.get_running_loop().time())
 
     async def _answer(self, key: JobKey) -> None:
         try:
@@ -179,6 +196,10 @@ class _Worker:
         self._alarm.clear()
         self._woken_at = None
         return woken_at
+
+    async def news(self) -> None:
+        """Return when somebody wakes us."""
+        await self._alarm.wait()
 
     async def sleep(self, delay: float) -> None:
         """Until the delay is over or somebody wakes us, but for the least distance between passes."""

@@ -86,3 +86,37 @@ def test_an_answer_that_breaks_is_followed_by_its_pass() -> None:
     reconciler.broken.add(key)
     passes(1, reconciler, [key], 1.0)
     assert key in reconciler.passes
+
+
+def test_an_edit_is_answered_while_its_resource_waits_for_a_place() -> None:
+    reconciler, key = Reconciler(), ("jobs", "waits")
+
+    async def scenario() -> None:
+        workers = Workers(reconciler, Turns(1), 300.0)
+        for woken in (*names("long", 1), key):
+            workers.wake(woken)
+        await asyncio.sleep(1)
+        reconciler.unanswered.add(key)
+        workers.wake(key)
+        await asyncio.sleep(1)
+        assert reconciler.answered[key] < 1.2
+        assert key not in reconciler.passes
+        await asyncio.sleep(20)
+        assert key in reconciler.passes, "its pass follows"
+        await workers.close()
+
+    run(scenario)
+
+
+def test_a_place_that_is_waited_for_or_taken_is_given_back_at_the_end() -> None:
+    async def scenario() -> None:
+        turns, reconciler = Turns(1), Reconciler()
+        workers = Workers(reconciler, turns, 300.0)
+        for woken in names("long", 3):
+            workers.wake(woken)
+        await asyncio.sleep(1)
+        await workers.close()
+        await turns.enter()
+        assert asyncio.get_running_loop().time() == 1.0
+
+    run(scenario)
