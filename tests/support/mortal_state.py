@@ -86,11 +86,13 @@ class World:
         self.open = open_store
         self.kind = kind
         self.ms = 1_000_000
+        #: Milliseconds by which the wall clock was set back.
+        self.behind = 0
         self.cell = Cell()
         self.stores: list[KeyedStates] = []
 
     def wall_ms(self) -> int:
-        return self.ms
+        return self.ms - self.behind
 
     def monotonic(self) -> float:
         return self.ms / 1000
@@ -208,7 +210,17 @@ def a_snapshot_leaves_out_what_had_expired_when_it_began(world: World) -> None:
 
 
 def sweeps_remove_what_nobody_asks_for(world: World) -> None:
+    _sweeps(world.start(StateTtlConfig.new_builder("10s").return_expired_if_not_cleaned_up().build()), world)
+
+
+def a_clock_that_is_set_back_holds_no_sweep_up(world: World) -> None:
     state = world.start(StateTtlConfig.new_builder("10s").return_expired_if_not_cleaned_up().build())
+    _sweeps(state, world)
+    world.behind = 86_400_000
+    _sweeps(state, world)
+
+
+def _sweeps(state: Any, world: World) -> None:
     for world.cell.key in range(5):
         world.write(state)
     for _ in range(3):  # what rests is drained, as between checkpoints
@@ -266,6 +278,7 @@ CASES: list[Callable[[World], None]] = [
     snapshots_leave_expired_ones_out,
     a_snapshot_leaves_out_what_had_expired_when_it_began,
     sweeps_remove_what_nobody_asks_for,
+    a_clock_that_is_set_back_holds_no_sweep_up,
     event_time_counts_from_the_elements_own_time,
     a_time_to_live_may_come_go_and_change_over_state_that_exists,
 ]

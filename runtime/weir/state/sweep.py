@@ -18,10 +18,10 @@ from weir.state.ttl import Lifetime, StateTime
 
 #: Keys of one slice.
 _SLICE: Final = 500
-#: Milliseconds between the ends of a sweep and the next one, at least.
-_PAUSE_MS: Final = 1000
-#: Milliseconds after a snapshot in which large tables are left to the next one.
-_SWEPT_MS: Final = 10_000
+#: Seconds between the ends of a sweep and the next one, at least.
+_PAUSE: Final = 1.0
+#: Seconds after a snapshot in which large tables are left to the next one.
+_SWEPT: Final = 10.0
 
 
 class Mortal(NamedTuple):
@@ -67,16 +67,16 @@ class Sweep:
         self.holds = False
         self._time = time
         self._walk: Iterator[None] | None = None
-        self._next_ms = 0
+        self._next = 0.0
         #: Until then large tables are left alone.
-        self._swept_ms = 0
+        self._swept = 0.0
         #: What snapshots met, from their own threads.
         self._met: deque[tuple[Mortal, Any]] = deque()
 
     def on_snapshot(self) -> deque[tuple[Mortal, Any]] | None:
         """A snapshot begins. Where it tells what it met; ``None``: what others met is not removed yet."""
         self.let_go()
-        self._swept_ms = self._time.wall_ms() + _SWEPT_MS
+        self._swept = self._time.monotonic() + _SWEPT
         return None if self._met else self._met
 
     def let_go(self) -> None:
@@ -92,19 +92,19 @@ class Sweep:
                 mortal.sweep(key, mortal.life.now())
             return
         if self._walk is None:
-            if self._time.wall_ms() < self._next_ms:
+            if self._time.monotonic() < self._next:
                 return
             self._walk = self._walked(small)
         if next(self._walk, self) is self:
             self._walk = None
-            self._next_ms = self._time.wall_ms() + _PAUSE_MS
+            self._next = self._time.monotonic() + _PAUSE
 
     def _walked(self, small: int) -> Iterator[None]:
         for mortal in self.tables.values():
             table = mortal.table
             if len(table.base) <= small:
                 keys = iter(list(table.base))
-            elif self._time.wall_ms() < self._swept_ms or not table.whole:
+            elif self._time.monotonic() < self._swept or not table.whole:
                 continue
             else:
                 keys = iter(table.cut().base)

@@ -49,9 +49,9 @@ class StateTime:
             return self.watermark
         return self._clock.wall_ms()
 
-    def wall_ms(self) -> int:
-        """The machine's time, milliseconds."""
-        return self._clock.wall_ms()
+    def monotonic(self) -> float:
+        """Seconds; for pauses."""
+        return self._clock.monotonic()
 
     def stamp(self, config: StateTtlConfig) -> int:
         """The stamp of what is written now: in event time that of the element, as far as it has one."""

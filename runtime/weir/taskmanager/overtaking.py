@@ -86,6 +86,8 @@ class OvertakingTask(_Overdrawing, Task):
         self._timeout_ms = timeout * 1000
         #: Of the alignment's candidate.
         self._barrier: Barrier | None = None
+        #: On the monotonic clock: when it overtakes.
+        self._due = 0.0
         self._overdraft = 0
         self._most = _ALL_ROWS
         #: Snapshotted; ``recordings`` may not be complete.
@@ -104,6 +106,7 @@ class OvertakingTask(_Overdrawing, Task):
         meaning = self._alignment.announce(channel.index, barrier.checkpoint_id)
         if meaning is Announcement.FIRST:
             self._barrier = barrier
+            self._due = self._env.clock.monotonic() + self._patience(barrier)
             self._overdraft = OVERDRAFT_BATCHES
             self._aligning.begin()
         if meaning is Announcement.RECORDED:
@@ -123,8 +126,7 @@ class OvertakingTask(_Overdrawing, Task):
         deadline = super().next_deadline(now)
         if self._barrier is None or not self._alignment.may_overtake or not self._overdraft:
             return deadline
-        due = now + self._wait_ms(self._barrier) / 1000
-        return due if deadline is None else min(due, deadline)
+        return self._due if deadline is None else min(self._due, deadline)
 
     def _work(self) -> bool:
         found = self._gate.next()
@@ -157,12 +159,13 @@ class OvertakingTask(_Overdrawing, Task):
             self._barrier = None
             return False
         assert self._barrier is not None
-        return alignment.may_overtake and self._wait_ms(self._barrier) <= 0 and self._finish_run()
+        due = self._env.clock.monotonic() >= self._due
+        return alignment.may_overtake and due and self._finish_run()
 
-    def _wait_ms(self, barrier: Barrier) -> float:
-        if not self._timeout_ms:
-            return 0.0
-        return max(0.0, barrier.timestamp + self._timeout_ms - self._env.clock.wall_ms())
+    def _patience(self, barrier: Barrier) -> float:
+        """Seconds that it may wait from now on; no longer than the timeout, whatever the clocks of two machines say."""
+        waited = self._env.clock.wall_ms() - barrier.timestamp
+        return min(max(0.0, self._timeout_ms - waited), self._timeout_ms) / 1000
 
     def _overtake(self, barrier: Barrier) -> None:
         self._barrier = None

@@ -54,8 +54,8 @@ _ENTRY_BYTES: Final = 200
 _FIRST_GUESS: Final = 400
 #: Seconds for which rows wait for a snapshot at once, so that a task that is to end does.
 HELD_S: Final = 1.0
-#: Milliseconds between the end of a sweep for what has expired and the next one.
-SWEEP_PAUSE_MS: Final = 1000
+#: Seconds between the end of a sweep for what has expired and the next one.
+SWEEP_PAUSE: Final = 1.0
 
 Table = FlatTable | ListTable | MapTable
 
@@ -127,7 +127,7 @@ class RocksDBKeyedState(KeyedStates):
         self._left = 0
         self._tended = 0
         self._sweeping: Iterator[None] | None = None
-        self._sweep_at_ms = 0
+        self._sweep_at = 0.0
 
     # ---- states ------------------------------------------------------------------------------------------
 
@@ -365,12 +365,12 @@ class RocksDBKeyedState(KeyedStates):
         """A slice of the search for records that have expired, of all states whose values do."""
         if self._sweeping is None:
             mortal = [self.registered[name] for name in self.lives]
-            if not mortal or self.time.wall_ms() < self._sweep_at_ms:
+            if not mortal or self.time.monotonic() < self._sweep_at:
                 return
             self._sweeping = self._swept(mortal)
         if next(self._sweeping, self) is self:
             self._sweeping = None
-            self._sweep_at_ms = self.time.wall_ms() + SWEEP_PAUSE_MS
+            self._sweep_at = self.time.monotonic() + SWEEP_PAUSE
 
     def _swept(self, mortal: list[Registered]) -> Iterator[None]:
         for registered in mortal:
