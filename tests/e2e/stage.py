@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 from tests.cluster import minio_server
 from tests.cluster.object_store import ObjectStore
 from tests.cluster.providing import Cluster
+from tests.cluster.watching import Resource, Watch
 from tests.e2e import exactness, stream_jobs
 from tests.e2e.images import Images
-from tests.e2e.watching import Resource, Watch
 from tests.support.waiting import wait_for
 
 T = TypeVar("T")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.cluster.watching import Watch
 from tests.e2e import exactness
 from tests.e2e.stage import Stage
-from tests.e2e.watching import Watch
 
 ROWS = 100_000
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from tests.cluster.watching import Resource
 from tests.e2e import exactness
 from tests.e2e.stage import Stage
-from tests.e2e.watching import Resource
 
 ROWS = 100_000
 

@@ -1,4 +1,4 @@
-"""What becomes of the resources of one kind in a namespace: every state that the API server told of, as it comes.
+"""What becomes of the resources of one kind, in a namespace or in all: every state that the API server told of, as it comes.
 
 One ``kubectl get --watch`` feeds it, so waiting costs nothing and no state between two looks is missed: ``wait`` returns with the first
 state that is good, and ``history`` tells afterwards how it came to that.
@@ -20,13 +20,23 @@ T = TypeVar("T")
 
 
 class Watch:
-    """The resources of ``kind`` in ``namespace``, from ``with`` on."""
+    """The resources of ``kind`` in ``namespace`` (None: in all, and their names are ``NAMESPACE/NAME``), from ``with`` on.
 
-    def __init__(self, cluster: Cluster, kind: str, namespace: str) -> None:
+    ``told`` is called after each change, on another thread.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: str,
+        namespace: str | None,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
         self.kind = kind
         self.history: list[tuple[float, str, Resource]] = []  #: (time, ADDED | MODIFIED | DELETED, resource)
         self._cluster = cluster
         self._namespace = namespace
+        self._told = told
         self._now: dict[str, Resource] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -63,16 +73,8 @@ class Watch:
     def _follow(self) -> None:
         """A watch ends after half an hour or with the connection; the next one begins with all that exists."""
         while not self._closed:
-            arguments = (
-                "get",
-                self.kind,
-                "-n",
-                self._namespace,
-                "--watch",
-                "--output-watch-events",
-                "-o",
-                "json",
-            )
+            where = ("--all-namespaces",) if self._namespace is None else ("-n", self._namespace)
+            arguments = ("get", self.kind, *where, "--watch", "--output-watch-events", "-o", "json")
             with subprocess.Popen(
                 self._cluster.command(*arguments),
                 stdout=subprocess.PIPE,
@@ -91,10 +93,14 @@ class Watch:
     def _take(self, what: str, resource: Resource) -> None:
         if what not in {"ADDED", "MODIFIED", "DELETED"}:
             return
+        name = resource["metadata"]["name"]
+        if self._namespace is None and "namespace" in resource["metadata"]:
+            name = f"{resource['metadata']['namespace']}/{name}"
         with self._changed:
             self.history.append((time.time(), what, resource))
             if what == "DELETED":
-                self._now.pop(resource["metadata"]["name"], None)
+                self._now.pop(name, None)
             else:
-                self._now[resource["metadata"]["name"]] = resource
+                self._now[name] = resource
             self._changed.notify_all()
+        self._told()
