@@ -94,7 +94,7 @@ class Rules:
             for direction, own, other in ((OUTWARDS, source, target), (INWARDS, target, source))
         )
 
-    def text(self, nodes: str) -> str:
+    def text(self, nodes: str, table: str = TABLE) -> str:
         """The whole table for ``nft -f``, which takes the place of the one before in one step."""
         jumps = {
             direction: [f"ip {field} {_set(self.closed[direction])} jump {direction}"]
@@ -114,7 +114,7 @@ class Rules:
             f"  chain {name} {{\n" + "".join(f"    {line}\n" for line in lines) + "  }"
             for name, lines in chains.items()
         )
-        return f"table ip {TABLE}\ndelete table ip {TABLE}\ntable ip {TABLE} {{\n{written}\n}}\n"
+        return f"table ip {table}\ndelete table ip {table}\ntable ip {table} {{\n{written}\n}}\n"
 
 
 def rules(policies: Iterable[Body], pods: Iterable[Body], namespaces: Iterable[Body]) -> Rules:
