@@ -190,7 +190,10 @@ class Candidate:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unanswered(f"{method} {path}: no answer within {seconds:.1f}s ({error!r})") from error
         if 200 <= status < 300:
-            answer: dict[str, Any] = json.loads(data)
+            try:
+                answer: dict[str, Any] = json.loads(data)
+            except ValueError as error:
+                raise Unanswered(f"{method} {path}: {status} without a Lease ({error})") from error
             return answer
         raise refusal(f"{method} {path}", status, data, retry_after)
 

@@ -1,6 +1,13 @@
+import asyncio
+import dataclasses
+import json
 from datetime import UTC, datetime
+from typing import Any, cast
 
-from weir_operator.clients.lease import LeaseTerms, Sighting, is_free, taken
+import pytest
+
+from weir_operator.clients import lease
+from weir_operator.clients.lease import Candidate, LeaseTerms, Sighting, is_free, taken
 
 TERMS = LeaseTerms(
     namespace="weir-system",
@@ -29,8 +36,8 @@ def test_the_holders_clock_does_not_matter() -> None:
 
 
 def test_each_acquisition_begins_a_term_of_its_own_even_by_the_same_holder() -> None:
-    lease = {"metadata": {"resourceVersion": "77"}, "spec": {**HELD, "holderIdentity": "b"}}
-    body, term = taken(lease, TERMS, NOW)
+    found = {"metadata": {"resourceVersion": "77"}, "spec": {**HELD, "holderIdentity": "b"}}
+    body, term = taken(found, TERMS, NOW)
     assert term == 5
     assert body["spec"]["leaseTransitions"] == 5
     assert body["spec"]["holderIdentity"] == "b"
@@ -46,3 +53,18 @@ def test_a_lease_that_does_not_exist_is_created_with_term_one() -> None:
     assert term == 1
     assert "resourceVersion" not in body["metadata"]
     assert body["spec"]["acquireTime"] == "2026-01-02T03:04:05.000678Z"
+
+
+def test_an_answer_that_holds_no_lease_is_as_none_and_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = {"metadata": {"resourceVersion": "77"}, "spec": {**HELD, "holderIdentity": ""}}
+    answers = iter([(200, b"", None), (200, b"{", None), (200, json.dumps(free).encode(), None)])
+
+    async def exchange(_api: Any, method: str, _path: str, _query: Any, body: Any, *_: Any) -> Any:
+        return next(answers) if method == "GET" else (200, json.dumps(body).encode(), None)
+
+    monkeypatch.setattr(lease, "exchange", exchange)
+    candidate = Candidate(cast("Any", None), dataclasses.replace(TERMS, retry_seconds=0.001))
+    assert asyncio.run(candidate.win()).term == 5
+    assert list(answers) == []
