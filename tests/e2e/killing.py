@@ -74,7 +74,7 @@ class Killer:
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         url = f"{self._server}{request.raw_path}"
-        async with self._session.request(request.method, url, data=body, headers=headers) as answer:
+        async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
             if (
                 request.method != "GET"
                 and answer.status < 300
@@ -111,7 +111,8 @@ async def play(namespace: str, image: str, folder: Path) -> None:
     configuration = Configuration()
     await load_kube_config(client_configuration=configuration)
     client = ApiClient(configuration)
-    connector = TCPConnector(ssl=client.rest_client.ssl_context)
+    # No limit: watches of operators that were killed stay open for minutes, and those of the next one would wait behind them.
+    connector = TCPConnector(ssl=client.rest_client.ssl_context, limit=0)
     session = ClientSession(connector=connector, timeout=ClientTimeout(total=None), auto_decompress=False)
     killer = Killer(namespace, image, folder, configuration.host, session)
     app = web.Application(client_max_size=64 * 1024 * 1024)
