@@ -91,6 +91,37 @@ def test_what_is_already_there_and_ours_is_adopted(tmp_path: Path) -> None:
     run(scenario, tmp_path)
 
 
+def test_a_secret_that_somebody_deleted_is_made_again_when_a_pod_waits_for_it(tmp_path: Path) -> None:
+    async def scenario(at: Replicas) -> None:
+        at.fake.put(JOBS, stream_job("flights"))
+        operator = await at.start()
+        await until(lambda: made(at.fake) == MADE, lambda: f"all is made: {made(at.fake)}")
+        token = at.fake.get("v1/secrets", "default", "flights-1")["data"]
+        at.fake.remove("v1/secrets", "default", "flights-1")
+        [deployment] = [
+            body for body in at.fake.all("apps/v1/deployments") if body["metadata"]["name"] == "flights-1-jm"
+        ]
+        metadata = {
+            "name": "flights-1-jm-x",
+            "namespace": "default",
+            "labels": deployment["spec"]["template"]["metadata"]["labels"],
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        }
+        waiting = {"name": "jobmanager", "state": {"waiting": {"reason": "ContainerCreating"}}}
+        at.fake.put(
+            "v1/pods",
+            {
+                "metadata": metadata,
+                "spec": {"nodeName": "node-1"},
+                "status": {"phase": "Pending", "containerStatuses": [waiting]},
+            },
+        )
+        await until(lambda: made(at.fake) == MADE, lambda: f"it is made again; {operator.log}")
+        assert at.fake.get("v1/secrets", "default", "flights-1")["data"] == token
+
+    run(scenario, tmp_path)
+
+
 def test_the_next_operator_does_not_make_certificates_that_were_rotated_away(tmp_path: Path) -> None:
     async def scenario(at: Replicas) -> None:
         at.fake.put(JOBS, stream_job("flights"))

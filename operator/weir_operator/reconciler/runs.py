@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from weir_operator.clients import kinds
 from weir_operator.clients.kubernetes import Kubernetes
@@ -35,6 +35,11 @@ TokenOf = Callable[[str, int], str]
 
 #: In this order a run is taken away: what computes first, then what it reads.
 _DEPLOYMENTS_FIRST = (kinds.DEPLOYMENT.name, kinds.SERVICE.name, kinds.CONFIG_MAP.name)
+
+#: A pod that waits for its volumes for longer probably waits for one that is not there.
+_MOUNTS_WITHIN = timedelta(seconds=10)
+#: What containers wait for meanwhile.
+_BEFORE_ALL_IS_MOUNTED = ("ContainerCreating", "PodInitializing")
 
 
 class Runs:
@@ -134,14 +139,15 @@ class Runs:
 
     async def _secrets(self, owner: Owner, subject: Subject, number: int) -> None:
         name = names.run(owner.name, number)
-        if self._drift.applied_digest(owner.key, kinds.SECRET.name, name) is not None:
+        made_before = self._drift.applied_digest(owner.key, kinds.SECRET.name, name) is not None
+        if made_before and not self._is_missed(owner, number):
             return
         # What comes after the Secrets: where any of it is, they were made, and a rotation may have gone on from the first slot.
         later = (
             self._world.children.get(owner.key, kinds.CONFIG_MAP, name),
             self._world.children.get(owner.key, kinds.DEPLOYMENT, names.jobmanager(owner.name, number)),
         )
-        unused = all(child is None or child.owner != owner.uid for child in later)
+        unused = not made_before and all(child is None or child.owner != owner.uid for child in later)
         token = self._token_of(owner.uid, number)
         made = run.secrets(
             subject, self._settings, number, token, datetime.now(UTC), with_certificates=unused
@@ -149,10 +155,23 @@ class Runs:
         for secret in made:
             await self._objects.create_secret(owner, secret, unused=unused)
 
+    def _is_missed(self, owner: Owner, number: int) -> bool:
+        """Whether a pod of the run has waited for its volumes for long: a Secret that somebody deleted is not seen to be gone."""
+        late = datetime.now(UTC) - _MOUNTS_WITHIN
+        pods = (child.facts for child in self._world.children.of(owner.key) if child.run == number)
+        return any(
+            isinstance(pod, PodFacts) and _waits_for_volumes(pod) and pod.created < late for pod in pods
+        )
+
 
 def owner_of(job: StreamJob) -> Owner:
     """The StreamJob as the owner of objects."""
     return Owner(job.metadata.namespace, job.metadata.name, job.metadata.uid)
+
+
+def _waits_for_volumes(pod: PodFacts) -> bool:
+    waits = {container.waiting_reason for container in pod.containers}
+    return pod.node is not None and pod.phase == "Pending" and waits <= {None, *_BEFORE_ALL_IS_MOUNTED}
 
 
 def _works(child: Child) -> bool:
