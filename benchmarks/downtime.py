@@ -1,4 +1,4 @@
-"""How long a job in a cluster gives no output: when its spec changes, and when a pod of it is killed.
+"""How long a job in a cluster gives no output: when its spec changes, when it is scaled, and when a pod of it is killed.
 
 ``python -m benchmarks.downtime`` plays in a namespace of its own of the test cluster (``python -m tests.cluster up``), with the
 scenarios' counting job (a row each 10 ms, a checkpoint each second, small state), and looks into the bucket for the first rows
@@ -24,9 +24,9 @@ from tests.e2e.images import Images
 from tests.e2e.stage import Stage
 from tests.image.building import build, checkout_tag
 
-#: Seconds without new rows while another image takes over (the old run works on while the new one is prepared), and from when
-#: a loss was seen to rows that came after it.
-MOST = {"Standby": 5.0, "Recreate": 15.0, "TaskManager": 10.0}
+#: Seconds without new rows while another image takes over (the old run works on while the new one is prepared) and while the job is scaled,
+#: and from when a loss was seen to rows that came after it.
+MOST = {"Standby": 5.0, "Recreate": 15.0, "Scale": 10.0, "TaskManager": 10.0}
 LIMIT = 240.0
 JOB = "counts"
 
@@ -127,6 +127,29 @@ def change(stage: Stage, output: Output, version: int) -> float:
     return gap
 
 
+def scale(stage: Stage, output: Output, parallelism: int) -> float:
+    """``kubectl scale``; the longest time without new rows until rows of the new parallelism are there."""
+    output.look()
+    began = last = time.monotonic()
+    longest = 0.0
+    stage.kubectl("scale", f"streamjobs.weir.dev/{JOB}", f"--replicas={parallelism}")
+
+    def done() -> bool:
+        nonlocal longest, last
+        reached = stage.status(JOB).get("parallelism") == parallelism
+        if not output.look():
+            return False
+        longest, last = max(longest, output.grew - last), output.grew
+        return reached
+
+    until(done, f"rows of parallelism {parallelism} are there")
+    print(
+        f"  {last - began:5.1f} s from the command to rows of parallelism {parallelism}; {longest:.1f} s without new rows at the most",
+        flush=True,
+    )
+    return longest
+
+
 def lose(stage: Stage, output: Output) -> float:
     """A killed TaskManager pod; seconds from when the job was seen not to run to rows that were not there before."""
     output.look()
@@ -161,6 +184,11 @@ def main() -> None:
                 print(f"another image, {handover}:")
                 found[handover].append(change(stage, output, version))
         for _ in range(rounds):
+            for parallelism in (4, 2):
+                print("it is scaled:")
+                found["Scale"].append(scale(stage, output, parallelism))
+                stage.wait_condition(JOB, "Ready")
+        for _ in range(rounds):
             print("a TaskManager pod is killed:")
             found["TaskManager"].append(lose(stage, output))
             stage.wait_condition(JOB, "Ready")
@@ -170,7 +198,7 @@ def main() -> None:
         median = sorted(seconds)[len(seconds) // 2]
         missed |= median > MOST[name]
         print(
-            f"{'MISSED' if median > MOST[name] else 'holds'}: {name} {median:.1f} s (median of {rounds}), budget {MOST[name]:g} s"
+            f"{'MISSED' if median > MOST[name] else 'holds'}: {name} {median:.1f} s (median of {len(seconds)}), budget {MOST[name]:g} s"
         )
     sys.exit(missed)
 

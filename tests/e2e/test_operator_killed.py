@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e import exactness, installing
+from tests.e2e import exactness, installing, proxying
 from tests.e2e.stage import Stage
 
 ROWS = 100_000
@@ -28,7 +22,7 @@ def test_an_upgrade_whose_operator_is_killed_after_every_write_ends_as_any_other
     stage.wait_checkpoint("counts", after=1)
     installing.stop(stage.cluster, stage.namespace)
 
-    with killed_after_every_write(stage, tmp_path) as met:
+    with proxying.instead_of_the_chart_s(stage, "tests.e2e.killing", tmp_path) as met:
         stage.apply(stage.counting("counts", version=2, rows=ROWS, rate=100))
         stage.wait_job(
             "counts",
@@ -51,29 +45,3 @@ def test_an_upgrade_whose_operator_is_killed_after_every_write_ends_as_any_other
     assert {line["version"] for line in rows} == {1, 2}
     assert exactness.faults(rows) == []
     installing.start(stage.cluster, stage.namespace)  # somebody has to let the job go
-
-
-@contextlib.contextmanager
-def killed_after_every_write(stage: Stage, folder: Path) -> Iterator[Path]:
-    """An operator that is; the file has a line for each write after which it was."""
-    key = stage.get("secret", f"{installing.NAME}-key")["data"]["key"]
-    (folder / "key").write_bytes(base64.b64decode(key))
-    command = [sys.executable, "-m", "tests.e2e.killing", stage.namespace, stage.images.weir, str(folder)]
-    environment = os.environ | {"KUBECONFIG": str(stage.cluster.provider.kubeconfig)}
-    met = folder / "met"
-    with met.open("wb") as out, (folder / "errors").open("wb") as errors:
-        process = subprocess.Popen(
-            stage.cluster.provider.enter(command),
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=errors,
-        )
-    try:
-        yield met
-    finally:
-        assert process.stdin
-        process.stdin.close()
-        process.wait(60)
-        print(met.read_text(), (folder / "errors").read_text())
-        print((folder / "operator.log").read_text()[-4000:])

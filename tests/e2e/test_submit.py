@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from tests.cluster import minio_server
 from tests.e2e import helm
 from tests.e2e.stage import Stage
 from tests.support.documents import ROOT
@@ -25,6 +28,39 @@ env.execute("sums")
 
 def weir(stage: Stage, *words: str) -> str:
     return helm.shell_out(stage.cluster, [str(WEIR), *words])
+
+
+def test_a_script_is_submitted_by_one_command_and_a_dry_run_shows_what_is_applied(
+    stage: Stage, tmp_path: Path
+) -> None:
+    script = tmp_path / "sums.py"
+    script.write_text(JOB)
+    root = f"s3://{minio_server.BUCKET}/{stage.namespace}/sums"
+    command = [
+        *("submit", str(script), "--namespace", stage.namespace, "--image", stage.images.weir),
+        *("--interval", "1s", "--checkpoints", f"{root}/checkpoints", "--savepoints", f"{root}/savepoints"),
+        *("--s3-endpoint", minio_server.ENDPOINT, "--credentials-secret", minio_server.SECRET),
+    ]
+    shown = list(yaml.safe_load_all(weir(stage, *command, "--dry-run", "-o", "yaml")))
+    assert [document["kind"] for document in shown] == ["ConfigMap", "StreamJob"]
+    assert not stage.jobs.now
+
+    began = time.monotonic()
+    weir(stage, *command, "--wait", "180")
+    print(f"Ready {time.monotonic() - began:.1f} s after the command")
+    assert [pod["status"]["phase"] for pod in stage.pods_of("sums", run=1)] == ["Running"] * 2
+    assert [as_applied(stage, document) for document in shown] == shown
+    stage.wait_checkpoint("sums")
+
+
+def as_applied(stage: Stage, document: dict[str, Any]) -> dict[str, Any]:
+    """What kubectl applied under the document's name, as it remembers it itself, but for what it adds: a namespace, no annotations."""
+    found = stage.get(document["kind"], document["metadata"]["name"])["metadata"]["annotations"]
+    applied: dict[str, Any] = json.loads(found["kubectl.kubernetes.io/last-applied-configuration"])
+    for added in ("namespace", "annotations"):
+        if added not in document["metadata"]:
+            assert applied["metadata"].pop(added) in (stage.namespace, {})
+    return applied
 
 
 def test_a_script_runs_in_the_cluster_and_its_next_version_goes_on_from_a_savepoint(
