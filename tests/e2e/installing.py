@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.cluster.errors import ClusterError
 from tests.cluster.providing import Cluster
-from tests.e2e import helm
-from tests.support.resources_of_a_server import wait_established
+from tests.e2e import crds, helm
 
-ROOT = Path(__file__).parent.parent.parent
 NAME = "weir-operator"
 _LABELS = {"app.kubernetes.io/name": NAME}
 READY_WITHIN_S = 240
@@ -19,8 +15,7 @@ _QUICK = {"poll": "1s", "env": [{"name": "WEIR_OPERATOR_PROGRESS", "value": "1s"
 
 def install(cluster: Cluster, namespace: str, image: str) -> None:
     """Returns when the operator is Ready."""
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    wait_established(cluster, "streamjobs.weir.dev", "streamjobsnapshots.weir.dev")
+    crds.apply(cluster)
     helm.install(cluster, namespace, helm.values(namespace, image, operator=_QUICK))
 
 

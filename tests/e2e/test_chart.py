@@ -13,7 +13,7 @@ import yaml
 
 from tests.cluster.object_store import ObjectStore
 from tests.cluster.providing import Cluster
-from tests.e2e import helm
+from tests.e2e import crds, helm
 from tests.e2e import stage as stages
 from tests.e2e.images import Images
 from tests.e2e.stage import Stage
@@ -29,13 +29,7 @@ def stage(cluster: Cluster, store: ObjectStore, images: Images) -> Iterator[Stag
     """A namespace without an operator."""
     name = f"e2e-{secrets.token_hex(4)}"
     cluster.apply(*stages.namespace(name))
-    cluster.kubectl(
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "-f",
-        str(CHART.parent.parent / "crds/streamjobs.weir.dev.yaml"),
-    )
+    crds.apply(cluster)
     with Stage(cluster, name, store, images) as stage:
         yield stage
         for job in stage.jobs.now:
@@ -84,8 +78,9 @@ def test_the_chart_is_installed_tested_upgraded_and_taken_away_while_jobs_go_on(
     pods = {pod["metadata"]["uid"] for pod in stage.pods_of("counts")}
 
     settings |= {"podLabels": {"round": "two"}}
-    helm.install(cluster, namespace, settings, *TAKE, chart=next_chart(tmp_path))
-    assert description(cluster) == "Of the next version."
+    with crds.alone(cluster):
+        helm.install(cluster, namespace, settings, *TAKE, chart=next_chart(tmp_path))
+        assert description(cluster) == "Of the next version."
     before = stage.wait_checkpoint("counts", after=before)
     assert {pod["metadata"]["uid"] for pod in stage.pods_of("counts")} == pods
 

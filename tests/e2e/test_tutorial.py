@@ -16,11 +16,10 @@ import pytest
 
 from tests.cluster.object_store import ObjectStore
 from tests.cluster.providing import Cluster
-from tests.e2e import exactness, helm
+from tests.e2e import crds, exactness, helm
 from tests.e2e.images import Images
 from tests.e2e.stage import Stage
 from tests.support.documents import ROOT, blocks, shell, write_files
-from tests.support.resources_of_a_server import wait_established
 
 TUTORIAL = "docs/tutorial/in-a-cluster.md"
 NAMESPACES = ("weir-system", "air")
@@ -29,8 +28,7 @@ NAMESPACES = ("weir-system", "air")
 @pytest.fixture
 def empty(cluster: Cluster, store: ObjectStore, images: Images, tmp_path: Path) -> Stage:
     """A place without an operator; the CRDs are the cluster's, which others use as well."""
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    wait_established(cluster, "streamjobs.weir.dev", "streamjobsnapshots.weir.dev")
+    crds.apply(cluster)
     return Stage(cluster, f"tutorial-{os.urandom(4).hex()}", store, images)
 
 
