@@ -21,13 +21,10 @@ import structlog
 
 from benchmarks.emulated_pods import Engine
 from benchmarks.many_jobs import stream_job
+from tests.support.direct_kubernetes import DirectKubernetes
 from tests.support.fake_kubernetes import Call, FakeKubernetes
 from weir_operator.clients.jobmanager import Endpoint, JobManagers
-from weir_operator.clients.kinds import KINDS, STREAM_JOB, Kind
-from weir_operator.clients.kubernetes import Kubernetes
-from weir_operator.clients.leadership import Unled
-from weir_operator.clients.pacing import Pacer
-from weir_operator.clients.refusals import refusal
+from weir_operator.clients.kinds import KINDS, STREAM_JOB
 from weir_operator.config import Settings
 from weir_operator.errors import TemporaryError
 from weir_operator.handlers.leading import Leader
@@ -54,7 +51,7 @@ class Server(FakeKubernetes):
     def answer(self, call: Call) -> tuple[int, dict[str, Any]]:
         began = time.process_time()
         try:
-            return self._answer(call)
+            return super().answer(call)
         finally:
             self.seconds += time.process_time() - began
 
@@ -107,33 +104,6 @@ class Server(FakeKubernetes):
         self.put("v1/pods", {**pod, "status": {"phase": "Succeeded", "containerStatuses": [ended]}})
 
 
-class Direct(Kubernetes):
-    """Calls the server without a network."""
-
-    def __init__(self, server: Server, metrics: Metrics) -> None:
-        super().__init__(
-            cast("Any", None), Pacer(1e9, 1000, time.monotonic), Unled(), None, metrics.requested
-        )
-        self._server = server
-
-    async def _send(
-        self,
-        method: str,
-        kind: Kind,
-        path: str,
-        query: Mapping[str, str],
-        body: Any,
-        headers: Any,
-        seconds: float,
-    ) -> dict[str, Any]:
-        content = headers.get("Content-Type", "")
-        status, answer = self._server.answer(Call(method, path, dict(query), body, content))
-        self._listener(method, kind.name, status, 0.0)
-        if status >= 300:
-            raise refusal(path, status, b"{}", None)
-        return answer
-
-
 class Engines(JobManagers):
     """Asks engines without a network."""
 
@@ -160,7 +130,7 @@ class Bench:
         self.metrics = Metrics()
         settings = Settings()
         vitals = Vitals(time.monotonic, 60, 10)
-        client = Direct(self.server, self.metrics)
+        client = DirectKubernetes(self.server, listener=self.metrics.requested)
         engines = Engines(self.server)
         self._leader = Leader(settings, rendering(settings), b"k" * 40, client, vitals, self.metrics, engines)
         self.reconciler = cast("StreamJobs", self._leader._workers[STREAM_JOB]._reconciler)  # noqa: SLF001

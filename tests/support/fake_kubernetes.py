@@ -201,7 +201,7 @@ class FakeKubernetes:
             return web.json_response({"code": 403, "message": "no rights"}, status=403)
         if call.verb == "watch":
             return await self._watch(request, call)
-        status, answer = self._answer(call)
+        status, answer = self.answer(call)
         if fault is Fault.LOSE_ANSWER:
             return self._break(request)
         if fault is Fault.FAIL_AFTER:
@@ -213,7 +213,8 @@ class FakeKubernetes:
         request.transport.abort()
         return web.Response()
 
-    def _answer(self, call: Call) -> tuple[int, Body]:
+    def answer(self, call: Call) -> tuple[int, Body]:
+        """Status and body, as if the call had come over the network; faults are left out."""
         resource, namespace, name, sub = _parse(call.path)
         if call.method == "GET" and not name:
             return self._list(resource, namespace, call.query)

@@ -6,19 +6,16 @@ import asyncio
 import gc
 import time
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from tests.support.fake_kubernetes import Call, FakeKubernetes
+from tests.support.direct_kubernetes import DirectKubernetes
+from tests.support.fake_kubernetes import FakeKubernetes
 from tests.support.stream_jobs import MINIMAL
 from weir_operator.clients.kinds import KINDS, STREAM_JOB, STREAM_JOB_SNAPSHOT, Kind
-from weir_operator.clients.kubernetes import Kubernetes
-from weir_operator.clients.leadership import Unled
-from weir_operator.clients.pacing import Pacer
-from weir_operator.clients.refusals import refusal
 from weir_operator.config import Settings
 from weir_operator.errors import TemporaryError
 from weir_operator.handlers.leading import Leader
@@ -31,38 +28,15 @@ KEY = ("air", "flights")
 _NOT_FOLLOWED = (types.ModuleType, type, types.FunctionType, types.FrameType, FakeKubernetes)
 
 
-class Direct(Kubernetes):
-    """Calls the server as a function."""
-
-    def __init__(self, server: FakeKubernetes) -> None:
-        super().__init__(cast("Any", None), Pacer(1e9, 1000, time.monotonic), Unled())
-        self._server = server
-
-    async def _send(
-        self,
-        method: str,
-        kind: Kind,
-        path: str,
-        query: Mapping[str, str],
-        body: Any,
-        headers: Any,
-        seconds: float,
-    ) -> dict[str, Any]:
-        status, answer = self._server._answer(
-            Call(method, path, dict(query), body, headers.get("Content-Type", ""))
-        )
-        if status >= 300:
-            raise refusal(path, status, b"{}", None)
-        return answer
-
-
 class Operator:
     """A leader whose watches are told by hand."""
 
     def __init__(self) -> None:
         self.server, settings = FakeKubernetes(), Settings()
         vitals = Vitals(time.monotonic, 60, 10)
-        self.leader = Leader(settings, rendering(settings), b"k" * 40, Direct(self.server), vitals, Metrics())
+        self.leader = Leader(
+            settings, rendering(settings), b"k" * 40, DirectKubernetes(self.server), vitals, Metrics()
+        )
         self._told = 0
 
     def listen(self) -> None:
@@ -85,7 +59,7 @@ class Operator:
                 await reconciler.refresh(key)
 
     async def write_events(self) -> None:
-        writing = asyncio.create_task(self.leader._events.run(Direct(self.server)))
+        writing = asyncio.create_task(self.leader._events.run(DirectKubernetes(self.server)))
         for _ in range(100):  # nothing of this leaves the loop
             await asyncio.sleep(0)
         assert not self.leader._events._backlog
