@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from weir.api.windowed import WindowedStream
     from weir.columnar.aggregates import Aggregate, Count, Max, Mean, Min, Sum
     from weir.columnar.expressions import Expression, col, lit
-    from weir.config import CheckpointingMode, ExternalizedCheckpointRetention
+    from weir.config import CheckpointingMode, ExternalizedCheckpointRetention, OnError
     from weir.connectors import (
         Assignment,
         CollectionSource,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         CoMapFunction,
         Context,
         CoProcessFunction,
+        DeadLetter,
         FilterFunction,
         FlatMapFunction,
         KeyedBroadcastProcessFunction,
@@ -142,9 +143,9 @@ _HOMES = {
     "api.connected": "BroadcastConnectedStream BroadcastStream ConnectedStreams KeyedBroadcastConnectedStream "
     "KeyedConnectedStreams",
     "api.checkpoint_config": "CheckpointConfig RestartStrategies",
-    "config": "CheckpointingMode ExternalizedCheckpointRetention",
+    "config": "CheckpointingMode ExternalizedCheckpointRetention OnError",
     "functions": "AggregateFunction BroadcastContext BroadcastProcessFunction CoFlatMapFunction CoMapFunction "
-    "CoProcessFunction Context FilterFunction FlatMapFunction KeySelector KeyedBroadcastProcessFunction "
+    "CoProcessFunction Context DeadLetter FilterFunction FlatMapFunction KeySelector KeyedBroadcastProcessFunction "
     "KeyedCoProcessFunction KeyedContext KeyedProcessFunction MapFunction OnTimerContext OutputTag Partitioner "
     "ProcessFunction ReadOnlyContext ReadOnlyKeyedContext ReduceFunction RuntimeContext TimeDomain TimerService",
     "state.descriptors": "AggregatingStateDescriptor ListStateDescriptor MapStateDescriptor "
@@ -177,6 +178,7 @@ __all__ = [
     # streams
     "DataStream",
     "DataStreamSink",
+    "DeadLetter",
     "KeyedStream",
     "WindowedStream",
     "ConnectedStreams",
@@ -218,6 +220,7 @@ __all__ = [
     "RuntimeContext",
     "Context",
     "KeyedContext",
+    "OnError",
     "OnTimerContext",
     "ReadOnlyContext",
     "ReadOnlyKeyedContext",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from weir.state.descriptors import (
@@ -34,6 +34,10 @@ V = TypeVar("V")
 ACC = TypeVar("ACC")
 
 
+#: The side output that dead letters leave by.
+DEAD_LETTERS: Final = "weir:dead-letters"
+
+
 class OutputTag(Generic[T]):
     """Names a side output: ``late = OutputTag("late", dict)``; equal by name within a job."""
 
@@ -53,6 +57,23 @@ class OutputTag(Generic[T]):
 
     def __repr__(self) -> str:
         return f"OutputTag({self.tag_id!r})"
+
+
+class DeadLetter(TypedDict):
+    """A record whose function raised, and why."""
+
+    #: As the function was given it.
+    record: Any
+    #: Name of the exception's class, with its module unless it is a builtin.
+    exception: str
+    #: The exception's text.
+    message: str
+    #: The operator's uid, or its name if it has none.
+    operator: str
+    #: ``file:line`` of the function where it raised, or of the operator.
+    place: str
+    #: Event time of the record, milliseconds; ``None`` if the stream carries none.
+    timestamp: int | None
 
 
 class TimeDomain(Enum):

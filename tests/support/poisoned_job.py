@@ -1,6 +1,7 @@
 """Rows of text, some of which are no numbers: those go to a file of dead letters, the others are added up by key.
 
-Arguments: a folder. In the folder: ``gate`` (until it exists rows come slowly, and hold), outputs ``good`` and ``dead``.
+Arguments: a folder, and who diverts them: ``function`` (it catches what it raises), ``code`` (the operator's ``on_error``) or
+``config`` (the setting ``pipeline.on-error``). In the folder: ``gate`` (until it exists rows come slowly, and hold), outputs ``good`` and ``dead``.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Any
 from tests.support.reference_job import GatedReader
 from weir import (
     DataGeneratorSource,
+    DataStream,
     FileSink,
     KeyedProcessFunction,
+    OnError,
     OutputTag,
     ReaderContext,
     SplitReader,
@@ -57,9 +60,35 @@ class Adding(KeyedProcessFunction):
         yield {"n": value["n"], "k": ctx.get_current_key(), "sum": total}
 
 
+class Trusting(KeyedProcessFunction):
+    """Leaves it to the operator's policy: it raises in the middle of its work, with results, a side output and a state behind it."""
+
+    def open(self, ctx: Any) -> None:
+        self.sum = ctx.get_state(ValueStateDescriptor("sum", int))
+        self.seen = ctx.get_state(ValueStateDescriptor("seen", int))
+
+    def process_element(self, value: Any, ctx: Any) -> Any:
+        seen = (self.seen.value() or 0) + 1
+        self.seen.update(seen)
+        ctx.output(DEAD, value)
+        if value["n"] % 7 == 3:
+            yield {"n": value["n"], "half": "done"}
+        total = (self.sum.value() or 0) + int(value["text"])
+        self.sum.update(total)
+        yield {"n": value["n"], "k": ctx.get_current_key(), "sum": total, "seen": seen}
+
+
 def build(env: StreamExecutionEnvironment, arguments: list[str]) -> None:
-    folder = Path(arguments[0])
-    rows = env.from_source(Rows(folder / "gate"), name="rows").uid("rows")
-    added = rows.key_by(lambda row: row["n"] % KEYS).process(Adding()).uid("add")
+    folder, who = Path(arguments[0]), arguments[1]
+    rows = env.from_source(Rows(folder / "gate"), name="rows").uid("rows").key_by(lambda row: row["n"] % KEYS)
+    if who == "function":
+        added = rows.process(Adding()).uid("add")
+        dead: DataStream[Any] = added.get_side_output(DEAD)
+    else:
+        added = rows.process(Trusting()).uid("add")
+        if who == "code":
+            added.on_error(OnError.DEAD_LETTER)
+        dead = added.get_dead_letters()
+        added.get_side_output(DEAD).sink_to(FileSink.for_json_lines(str(folder / "side"))).uid("side")
     added.sink_to(FileSink.for_json_lines(str(folder / "good"))).uid("good")
-    added.get_side_output(DEAD).sink_to(FileSink.for_json_lines(str(folder / "dead"))).uid("dead")
+    dead.sink_to(FileSink.for_json_lines(str(folder / "dead"))).uid("dead")

@@ -20,7 +20,7 @@ from weir.jobmanager.rates import rates
 from weir.jobmanager.rescale_history import RescaleFacts, RescaleHistory
 from weir.jobmanager.restoring import Skipped
 from weir.rpc.fingerprint import named
-from weir.rpc.messages import Failure, JobSpec, TaskGauges, TaskMetrics, WorkerInfo
+from weir.rpc.messages import Failure, JobSpec, TaskMetrics, WorkerInfo
 from weir.rpc.requests import (
     CertificateSlot,
     CheckpointSummary,
@@ -32,6 +32,7 @@ from weir.rpc.requests import (
     TaskStatus,
     VertexStatus,
 )
+from weir.rpc.task_gauges import TaskGauges
 
 NOW = 1_700_000_100_000
 START = NOW - 100_000

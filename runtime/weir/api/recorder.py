@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from weir.api.code_hash import code_hash
+from weir.config import OnError
 from weir.connectors.sink import Sink
 from weir.connectors.source import Source
 from weir.errors import GraphError, UserError
+from weir.functions import DEAD_LETTERS
 from weir.graph.logical import Chaining, LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.operators.base import Operator
 from weir.operators.job_code import EdgeCode, JobCode
@@ -44,6 +46,7 @@ class NodeDraft:
     max_parallelism: int | None = None
     slot_group: str | None = None
     chaining: Chaining = Chaining.ALWAYS
+    on_error: OnError | None = None
 
     def freeze(self) -> LogicalNode:
         """The node as data."""
@@ -143,6 +146,7 @@ class Recorder:
     def job_code(self, name: str, settings: Mapping[str, str]) -> JobCode:
         """Everything recorded so far, frozen. Raises ``GraphError`` for a job that would read its own output."""
         self._refuse_overlap()
+        self._refuse_unread()
         graph = LogicalGraph(
             name=name,
             nodes=tuple(draft.freeze() for draft in self.nodes),
@@ -153,8 +157,19 @@ class Recorder:
             graph=graph,
             factories={draft.id: draft.factory for draft in self.nodes},
             sources={draft.id: draft.source for draft in self.nodes if draft.source is not None},
+            on_error={draft.id: draft.on_error for draft in self.nodes if draft.on_error is not None},
             edges=dict(self.edge_code),
         )
+
+    def _refuse_unread(self) -> None:
+        """Dead letters that nobody reads would be records lost without a word."""
+        read = {edge.source for edge in self.edges if edge.side_tag == DEAD_LETTERS}
+        for draft in self.nodes:
+            if draft.on_error is OnError.DEAD_LETTER and draft.id not in read:
+                raise GraphError(
+                    f"{draft.location}: operator '{draft.name}' diverts records whose function raises, and nothing reads them; give "
+                    "get_dead_letters() of it a sink, or drop on_error(...)"
+                )
 
     def _refuse_overlap(self) -> None:
         if "weir.connectors.files.sink" not in sys.modules:

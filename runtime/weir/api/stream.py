@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weir.api import factories
 from weir.api.arguments import instance_of, label, method_of, positive, user_function
 from weir.api.recorder import NodeDraft, Output, Recipe
+from weir.config import OnError
 from weir.connectors.sink import Sink
 from weir.errors import GraphError
 from weir.functions import (
+    DEAD_LETTERS,
+    DeadLetter,
     FilterFunction,
     FlatMapFunction,
     Function,
@@ -41,6 +44,23 @@ T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")
 OUT = TypeVar("OUT")
+
+
+#: Types of operators that call a function for each record of a stream. Not those with a broadcast side: each subtask has all of it.
+_CALL_FOR_EACH = frozenset(
+    {
+        "map",
+        "flat-map",
+        "filter",
+        "process",
+        "keyed-process",
+        "reduce",
+        "co-map",
+        "co-flat-map",
+        "co-process",
+        "keyed-co-process",
+    }
+)
 
 
 class _Settings:
@@ -194,6 +214,25 @@ class DataStream(_Settings, Generic[T]):
         """What this operator emits to ``output_tag``."""
         instance_of("get_side_output()", output_tag, OutputTag)
         return DataStream(self._env, (Output(self._operator("get_side_output()"), output_tag.tag_id),))
+
+    def on_error(self, policy: OnError) -> Self:
+        """What an exception of this operator's function does, instead of ``pipeline.on-error``: fail the job, or divert the record."""
+        instance_of("on_error()", policy, OnError)
+        self._calling_functions("on_error()").on_error = policy
+        return self
+
+    def get_dead_letters(self) -> DataStream[DeadLetter]:
+        """The records whose function raised, if the policy is ``OnError.DEAD_LETTER``: each with the exception, in place of its results."""
+        return DataStream(self._env, (Output(self._calling_functions("get_dead_letters()"), DEAD_LETTERS),))
+
+    def _calling_functions(self, call: str) -> NodeDraft:
+        node = self._operator(call)
+        if node.type not in _CALL_FOR_EACH:
+            raise GraphError(
+                f"{call} is about operators that call a function for each record ({', '.join(sorted(_CALL_FOR_EACH))}), and "
+                f"'{node.name}' is of type {node.type}; catch the exception in its function, or check records in a map() before it"
+            )
+        return node
 
     def to_columns(self, schema: Any) -> ColumnStream:
         """A stream of columns: rows are dicts, or tuples in the order of ``schema`` (a ``pyarrow.Schema``)."""

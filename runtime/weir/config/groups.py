@@ -14,6 +14,7 @@ from weir.config import options
 from weir.config.options import (
     CheckpointingMode,
     ExternalizedCheckpointRetention,
+    OnError,
     Option,
     RestartStrategyType,
     StateBackendType,
@@ -182,6 +183,7 @@ class PipelineOptions:
     max_parallelism: int = 128
     auto_uids: bool = True
     chaining: bool = True
+    on_error: OnError = OnError.FAIL
     watermark_interval: float = 0.2
     buffer_timeout: float = 0.1
 
@@ -319,6 +321,7 @@ def _pipeline(reader: _Reader) -> PipelineOptions:
         max_parallelism=reader.get(options.MAX_PARALLELISM),
         auto_uids=reader.get(options.AUTO_UIDS),
         chaining=reader.get(options.CHAINING),
+        on_error=reader.get(options.ON_ERROR),
         watermark_interval=reader.get(options.WATERMARK_INTERVAL),
         buffer_timeout=reader.get(options.BUFFER_TIMEOUT),
     )

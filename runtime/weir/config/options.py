@@ -70,6 +70,13 @@ class RestartStrategyType(enum.Enum):
     FAILURE_RATE = "failure-rate"
 
 
+class OnError(enum.Enum):
+    """What an exception of a function does: fail the job, or divert the record to the operator's dead letters."""
+
+    FAIL = "fail"
+    DEAD_LETTER = "dead-letter"
+
+
 @dataclass(frozen=True)
 class Option(Generic[T]):
     """One setting."""
@@ -115,6 +122,13 @@ CHAINING = _option(
     BOOLEAN,
     True,
     "Whether operators may share a task with their input.",
+)
+ON_ERROR = _option(
+    "pipeline.on-error",
+    choice(OnError),
+    OnError.FAIL,
+    "What an exception of a function does where the operator has no on_error(...) of its own and its dead letters are read "
+    "(get_dead_letters()): fail the job, or divert the record. Elsewhere it fails the job.",
 )
 WATERMARK_INTERVAL = _option(
     "pipeline.auto-watermark-interval",

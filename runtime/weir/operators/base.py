@@ -151,6 +151,9 @@ class Operator(ABC):
         """A slice of work besides the rows, between two elements; whether there is more of it."""
         return False
 
+    def discard(self) -> None:
+        """Forget what a call that failed gave to side outputs."""
+
     def pending_commits(self) -> int:
         """Commits handed over but not acknowledged by the outside yet; the job's end waits for them."""
         return 0

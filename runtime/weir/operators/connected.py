@@ -79,6 +79,9 @@ class CoProcessOperator(UserFunctionOperator):
         self._timers.watermark = watermark.timestamp
         yield watermark
 
+    def discard(self) -> None:
+        self._ctx.take_side_outputs()
+
 
 class BroadcastProcessOperator(CoProcessOperator):
     """A ``BroadcastProcessFunction``: input 0 reads the broadcast state that input 1 writes."""

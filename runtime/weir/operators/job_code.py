@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from weir.config import OnError
 from weir.connectors.source import Source
 from weir.graph.logical import LogicalGraph
 from weir.operators.base import Operator
@@ -35,5 +36,7 @@ class JobCode:
     factories: dict[int, Callable[[], Operator]] = field(default_factory=dict)
     #: By node id.
     sources: dict[int, Source[Any, Any]] = field(default_factory=dict)
+    #: By node id, where the operator has a policy of its own.
+    on_error: dict[int, OnError] = field(default_factory=dict)
     #: By edge id.
     edges: dict[int, EdgeCode] = field(default_factory=dict)

@@ -64,6 +64,9 @@ class ProcessOperator(UserFunctionOperator):
         self._timers.watermark = watermark.timestamp
         yield watermark
 
+    def discard(self) -> None:
+        self._ctx.take_side_outputs()
+
 
 class KeyedBase(Operator):
     """State, timers and context of an operator on a keyed stream."""
@@ -142,6 +145,9 @@ class KeyedBase(Operator):
 
     def tend(self) -> bool:
         return self._store.tend()
+
+    def discard(self) -> None:
+        self._ctx.take_side_outputs()
 
     def close(self) -> None:
         try:

@@ -14,6 +14,7 @@ import msgspec
 from weir.errors import FailureKind
 from weir.graph.physical import PhysicalPlan
 from weir.ids import AttemptId, Epoch, JobId, OperatorId, TaskManagerId, VertexId, WorkerId
+from weir.rpc.task_gauges import TaskGauges
 from weir.state.snapshot import OperatorSubtaskState
 
 
@@ -247,25 +248,6 @@ class CommitsDone(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     checkpoint_id: int
     vertex: VertexId
     index: int
-
-
-class TaskGauges(msgspec.Struct, frozen=True, kw_only=True):
-    """What a subtask looks like at the moment of a report, beside its counters. Shares are from 0 to 1."""
-
-    input_used: float = 0.0  #: of the bytes that may wait at its inputs
-    output_used: float = 0.0  #: of the bytes that it may have under way
-    window_bytes: int = 0  #: that one channel may hold
-    output_watermark: int | None = None
-    timers_fired: int = 0
-    late_dropped: int = 0  #: rows that came after their window was gone
-    #: Sources: how old the newest row was when it was emitted, by its own timestamp.
-    emit_lag_ms: int | None = None
-    #: Sources: what they have not fetched yet of the splits that they have; ``None``: they do not know.
-    pending_records: int | None = None
-    pending_bytes: int | None = None
-    #: Of the worker that it shares with others: calls that wait, and how long one waited lately.
-    mailbox_size: int = 0
-    mailbox_latency_ms: float = 0.0
 
 
 class TaskMetrics(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ import msgspec
 
 from weir.checkpoint.start_directive import StartDirective
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, TaskManagerId, VertexId, WorkerId
-from weir.rpc.messages import Failure, JobSpec, TaskGauges, WorkerInfo
+from weir.rpc.messages import Failure, JobSpec, WorkerInfo
+from weir.rpc.task_gauges import TaskGauges
 
 
 class JobState(enum.StrEnum):

@@ -6,12 +6,14 @@ output has no credit; nothing else of the engine pauses in the middle of an elem
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from weir.errors import WeirError
+from weir.functions import DEAD_LETTERS
 from weir.graph.physical import PhysicalVertex
 from weir.operators.base import Operator
+from weir.operators.dead_letters import Diverted
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
 from weir.taskmanager.edge_output import EdgeOutput
@@ -31,8 +33,11 @@ class Chain:
         operators: list[Operator],
         outputs: list[tuple[int, str | None, EdgeOutput]],
         locations: Mapping[int, str] | None = None,
+        diverting: frozenset[int] = frozenset(),
     ) -> None:
-        """``locations``: where the user made each operator, by node; for messages."""
+        """``locations``: where the user made each operator, by node; for messages. ``diverting``: nodes whose dead letters go
+        to who reads them; where nobody does, the operator fails.
+        """
         self.operators = operators
         self.rows_in = [0] * len(operators)
         self.labels = [f"'{op.name}'" + (f" (uid {op.uid})" if op.uid else "") for op in vertex.operators]
@@ -46,8 +51,19 @@ class Chain:
             if operator.upstream is not None:
                 consumers = self._consumers[operator.upstream]
                 consumers.setdefault(operator.side_tag, ([], []))[1].append(position)
+        #: Who is called in place of an operator that diverts.
+        self._diverted = {
+            position: Diverted(operators[position])
+            for position, operator in enumerate(vertex.operators)
+            if DEAD_LETTERS in self._consumers[position] and operator.node in diverting
+        }
         #: Position that runs now; for progress reports and failure messages.
         self.running = 0
+
+    @property
+    def dead_letters(self) -> int:
+        """Records that were diverted since the chain was made."""
+        return sum(diverted.count for diverted in self._diverted.values())
 
     def run(self, element: StreamElement, input_index: int = 0) -> Iterator[None]:
         """One element into the head."""
@@ -81,7 +97,8 @@ class Chain:
         operator = self.operators[position]
         if isinstance(element, BATCHES):
             self.rows_in[position] += len(element)
-            elements = self._guarded(position, operator, element, input_index)
+            process = self._diverted.get(position, operator).process
+            elements = self._guarded(position, process, element, input_index)
         elif isinstance(element, Watermark):
             elements = operator.on_watermark(element)
         elif isinstance(element, StreamStatus):
@@ -91,12 +108,12 @@ class Chain:
         return self.emit_from(position, elements)
 
     def _guarded(
-        self, position: int, operator: Operator, batch: Any, input_index: int
+        self, position: int, process: Callable[..., Iterator[StreamElement]], batch: Any, input_index: int
     ) -> Iterator[StreamElement]:
         """An operator that is not a generator function may raise when it is called."""
         self.running = position
         try:
-            return operator.process(batch, input_index)
+            return process(batch, input_index)
         except (Exception, SystemExit) as error:
             failure = self._failure(error, position)
             if failure is error:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from weir.config import JobOptions
+from weir.config import JobOptions, OnError
 from weir.errors import JobLoadError
 from weir.graph.difference import first_difference
 from weir.graph.logical import Partitioning
@@ -106,6 +106,10 @@ class Builder:
         self._numbers = ChannelNumbers(deploy.plan)
         self._where = {(ref.vertex, ref.index): ref for ref in deploy.placement}
         self._locations = {node.id: node.location for node in code.graph.nodes}
+        policy = self._options.pipeline.on_error
+        self._diverting = frozenset(
+            node.id for node in code.graph.nodes if code.on_error.get(node.id, policy) is OnError.DEAD_LETTER
+        )
         self._endpoints = Endpoints()
         self._inputs: dict[_Subtask, list[InputChannel]] = {}
         self._edges: dict[_Subtask, dict[EdgeName, ReceivingEdge]] = {}
@@ -174,7 +178,8 @@ class Builder:
             position, edge = next((i, e) for i, e in enumerate(self._plan.edges) if e.source == vertex.id)
             return EnumeratorTask(identity, source, self._senders(position, edge, index, credit), self._env)
         operators = [self._code.factories[op.node]() for op in vertex.operators]
-        chain = Chain(vertex, operators, self._outputs(vertex, index, credit), self._locations)
+        outputs = self._outputs(vertex, index, credit)
+        chain = Chain(vertex, operators, outputs, self._locations, self._diverting)
         channels = self._inputs[(vertex.id, index)]
         checkpoints = self._options.checkpoints
         if vertex.kind is VertexKind.READER:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from weir.connectors.source import Pending
 from weir.operators.source import SourceOperator
 from weir.records import MIN_TIMESTAMP
-from weir.rpc.messages import TaskGauges
+from weir.rpc.task_gauges import TaskGauges
 from weir.taskmanager.chain import Chain
 from weir.taskmanager.channels import WINDOW_BYTES
 from weir.taskmanager.gate import InputGate
@@ -27,6 +27,7 @@ def gauges(chain: Chain, gate: InputGate, watermark: int) -> TaskGauges:
         output_watermark=None if last == MIN_TIMESTAMP else last,
         timers_fired=sum(operator.timers_fired for operator in chain.operators),
         late_dropped=sum(operator.late_rows for operator in chain.operators),
+        dead_letters=chain.dead_letters,
         pending_records=pending.records,
         pending_bytes=pending.bytes,
         emit_lag_ms=head.emit_lag_ms if isinstance(head, SourceOperator) else None,

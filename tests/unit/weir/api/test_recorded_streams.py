@@ -18,6 +18,7 @@ from weir import (
     KeySelector,
     MapFunction,
     MapStateDescriptor,
+    OnError,
     OutputTag,
     Partitioner,
     ProcessFunction,
@@ -429,3 +430,31 @@ def test_a_function_object_that_cannot_be_copied_deeply_is_copied_flat():
     copied = own_copy(holds)
     assert copied is not holds
     assert copied.numbers is holds.numbers
+
+
+def test_a_policy_for_errors_is_kept_beside_the_graph(env):
+    mapped = env.from_collection([1]).map(Inc()).on_error(OnError.DEAD_LETTER)
+    mapped.get_dead_letters().sink_to(CollectSink("dead"))
+    mapped.map(Inc()).on_error(OnError.FAIL)
+    code = env.job_code("job")
+    assert code.on_error == {2: OnError.DEAD_LETTER, 4: OnError.FAIL}
+    assert [edge.side_tag for edge in code.graph.edges] == [None, "weir:dead-letters", None]
+
+
+def test_dead_letters_that_nobody_reads_are_refused_at_the_operators_line(env):
+    env.from_collection([1]).map(Inc()).on_error(OnError.DEAD_LETTER)
+    with pytest.raises(
+        GraphError, match=r"test_recorded_streams\.py:\d+: operator 'Map' diverts .* nothing reads"
+    ):
+        env.job_code("job")
+
+
+def test_only_operators_that_call_a_function_for_each_record_divert_one(env):
+    rows = env.from_collection([1])
+    with pytest.raises(GraphError, match=r"on_error\(\) is about .*, and 'Collection' is of type source"):
+        rows.on_error(OnError.DEAD_LETTER)
+    window = rows.key_by(str).count_window(2).reduce(max)
+    with pytest.raises(GraphError, match=r"get_dead_letters\(\) is about .* is of type"):
+        window.get_dead_letters()
+    with pytest.raises(GraphError, match="takes a OnError, got str"):
+        rows.map(Inc()).on_error("dead-letter")

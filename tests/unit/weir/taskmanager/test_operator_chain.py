@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.operator_driver import context
 from weir.errors import StorageUnavailable
+from weir.functions import DEAD_LETTERS
 from weir.graph.physical import ChainedOperator, PhysicalVertex, VertexKind
 from weir.ids import OperatorId, VertexId
 from weir.operators.base import Operator
@@ -64,6 +65,7 @@ class Held(Operator):
 def chain(
     *operators: tuple[Operator, int | None, str | None],
     outputs: list[tuple[int, str | None, Sent]],
+    diverting: frozenset[int] = frozenset(),
 ) -> Chain:
     described = tuple(
         ChainedOperator(
@@ -85,7 +87,8 @@ def chain(
         max_parallelism=128,
         slot_group="default",
     )
-    made = Chain(vertex, [op for op, *_ in operators], outputs, {i: f"job.py:{i + 1}" for i in range(9)})
+    locations = {i: f"job.py:{i + 1}" for i in range(9)}
+    made = Chain(vertex, [op for op, *_ in operators], outputs, locations, diverting)
     for operator in made.operators:
         operator.open(context(), None)
     return made
@@ -297,3 +300,23 @@ def test_a_single_consumer_gets_the_batch_itself() -> None:
     assert shares(batch, 1) == [batch]
     assert len(shares(batch, 3)) == 3
     assert len({id(share.values[0]) for share in shares(batch, 3)}) == 3
+
+
+def test_a_diverting_operator_whose_dead_letters_are_read_loses_no_other_record() -> None:
+    out, dead = Sent(), Sent()
+    operators = ((MapOperator(int), None, None), (MapOperator(lambda x: x + 1), 0, None))
+    made = chain(*operators, outputs=[(1, None, out), (0, DEAD_LETTERS, dead)], diverting=frozenset({0}))
+    run(made, RowBatch(["1", "two", "3"]))
+    assert out.rows == [2, 4]
+    assert [letter["record"] for letter in dead.rows] == ["two"]
+    assert (made.dead_letters, made.rows_in) == (1, [3, 2])
+
+
+def test_an_operator_fails_where_it_does_not_divert_or_nobody_reads_its_dead_letters() -> None:
+    for outputs, diverting in (
+        ([(0, DEAD_LETTERS, Sent())], frozenset[int]()),
+        ([(0, None, Sent())], frozenset({0})),
+    ):
+        made = chain((MapOperator(int), None, None), outputs=outputs, diverting=diverting)
+        with pytest.raises(OperatorFailure, match=r"ValueError.*record 'two'"):
+            run(made, RowBatch(["1", "two", "3"]))

@@ -17,6 +17,8 @@ class FakeOperator:
 
 
 class FakeChain:
+    dead_letters = 5
+
     def __init__(self, *outputs: SingleOutput) -> None:
         self.operators = [FakeOperator(), FakeOperator()]
         self.outputs = list(outputs)
@@ -58,7 +60,7 @@ def test_the_output_watermark_is_the_one_that_was_sent_and_a_last_vertex_lets_it
 
 def test_timers_of_all_operators_of_the_chain_are_counted() -> None:
     found = gauges(FakeChain(), InputGate([]), 0)
-    assert (found.timers_fired, found.late_dropped) == (6, 8)
+    assert (found.timers_fired, found.late_dropped, found.dead_letters) == (6, 8, 5)
 
 
 def test_the_mailbox_tells_its_longest_wait_once() -> None:

@@ -82,6 +82,7 @@ SUBTASK: Final = (
     ),
     MetricName("numFiredTimers", "", "Timers that fired."),
     MetricName("numLateRecordsDropped", "", "Rows that came after their window was gone."),
+    MetricName("numDeadLetters", "", "Rows whose function raised, and that were diverted."),
     MetricName(
         "currentEmitEventTimeLag", "ms", "Sources with timestamps: age of the newest row when emitted."
     ),

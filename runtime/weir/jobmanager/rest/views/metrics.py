@@ -121,6 +121,7 @@ def _gauges(task: TaskStatus) -> dict[str, Value]:
         "mailboxLatencyMs": gauges.mailbox_latency_ms,
         "numFiredTimers": gauges.timers_fired,
         "numLateRecordsDropped": gauges.late_dropped,
+        "numDeadLetters": gauges.dead_letters,
         "debloatedBufferSize": gauges.window_bytes,
     }
     began, ran = task.entered.get(TaskState.INITIALIZING), task.entered.get(TaskState.RUNNING)

@@ -92,6 +92,7 @@ INPUT_USED = _gauge("input_pool_usage_ratio", "Share of the bytes that may wait 
 OUTPUT_USED = _gauge("output_pool_usage_ratio", "Share of the bytes that may be under way, 0 to 1.")
 TIMERS = _counter("timers_fired", "Timers that fired.")
 LATE = _counter("late_records_dropped", "Rows that came after their window was gone.")
+DEAD = _counter("dead_letters", "Rows whose function raised, diverted to the dead letters of their operator.")
 EMIT_LAG = _gauge(
     "emit_lag_seconds", "How old the newest row was, by its timestamp, when the source emitted it."
 )
@@ -186,6 +187,7 @@ def _subtask(vertex: VertexStatus, task: TaskStatus, job: Labels) -> Iterator[Sa
     yield Sample(OUTPUT_USED, labels, gauges.output_used)
     yield Sample(TIMERS, labels, gauges.timers_fired)
     yield Sample(LATE, labels, gauges.late_dropped)
+    yield Sample(DEAD, labels, gauges.dead_letters)
     if gauges.emit_lag_ms is not None:
         yield Sample(EMIT_LAG, labels, gauges.emit_lag_ms / 1000)
     if gauges.pending_records is not None:
