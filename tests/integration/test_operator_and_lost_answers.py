@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,28 +99,51 @@ def test_a_secret_that_somebody_deleted_is_made_again_when_a_pod_waits_for_it(tm
         await until(lambda: made(at.fake) == MADE, lambda: f"all is made: {made(at.fake)}")
         token = at.fake.get("v1/secrets", "default", "flights-1")["data"]
         at.fake.remove("v1/secrets", "default", "flights-1")
-        [deployment] = [
-            body for body in at.fake.all("apps/v1/deployments") if body["metadata"]["name"] == "flights-1-jm"
-        ]
-        metadata = {
-            "name": "flights-1-jm-x",
-            "namespace": "default",
-            "labels": deployment["spec"]["template"]["metadata"]["labels"],
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-        }
         waiting = {"name": "jobmanager", "state": {"waiting": {"reason": "ContainerCreating"}}}
-        at.fake.put(
-            "v1/pods",
-            {
-                "metadata": metadata,
-                "spec": {"nodeName": "node-1"},
-                "status": {"phase": "Pending", "containerStatuses": [waiting]},
-            },
-        )
+        put_pod(at.fake, waiting, phase="Pending")
         await until(lambda: made(at.fake) == MADE, lambda: f"it is made again; {operator.log}")
         assert at.fake.get("v1/secrets", "default", "flights-1")["data"] == token
 
     run(scenario, tmp_path)
+
+
+def test_certificates_that_somebody_deleted_are_made_again_when_a_pod_ends_for_want_of_them(
+    tmp_path: Path,
+) -> None:
+    async def scenario(at: Replicas) -> None:
+        at.fake.put(JOBS, stream_job("flights"))
+        operator = await at.start(jobs_tls="true")
+        full = {**MADE, "v1/secrets": ["flights-1", "flights-1-tls-a"]}
+        await until(lambda: made(at.fake) == full, lambda: f"all is made: {made(at.fake)}")
+        before = at.fake.get("v1/secrets", "default", "flights-1-tls-a")["data"]
+        at.fake.remove("v1/secrets", "default", "flights-1-tls-a")
+        ended = {
+            "exitCode": 1,
+            "reason": "Error",
+            "message": "weir: --tls-dir /etc/weir/tls holds no certificate that is valid now; see its not-before",
+        }
+        again = {"waiting": {"reason": "CrashLoopBackOff"}}
+        status = {"name": "jobmanager", "ready": False, "restartCount": 1, "state": again}
+        put_pod(at.fake, {**status, "lastState": {"terminated": ended}}, phase="Running")
+        await until(lambda: made(at.fake) == full, lambda: f"they are made again; {operator.log}")
+        assert at.fake.get("v1/secrets", "default", "flights-1-tls-a")["data"] != before
+
+    run(scenario, tmp_path)
+
+
+def put_pod(fake: FakeKubernetes, container: dict[str, Any], *, phase: str) -> None:
+    """A pod of the first JobManager, an old one."""
+    [deployment] = [
+        body for body in fake.all("apps/v1/deployments") if body["metadata"]["name"] == "flights-1-jm"
+    ]
+    metadata = {
+        "name": "flights-1-jm-x",
+        "namespace": "default",
+        "labels": deployment["spec"]["template"]["metadata"]["labels"],
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    status = {"phase": phase, "containerStatuses": [container]}
+    fake.put("v1/pods", {"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": status})
 
 
 def test_the_next_operator_does_not_make_certificates_that_were_rotated_away(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +139,43 @@ def test_slots_that_somebody_deleted_are_made_anew() -> None:
     for _ in range(120):
         operator.reconcile()
         cluster.step()
+    assert list(cluster.secrets) == [(1, "a")]
+    go(cluster, operator, FOR_LONG // 3)
+
+
+@pytest.mark.parametrize("wiped", [False, True], ids=["known", "wiped"])
+@pytest.mark.parametrize("slot", ["a", "b"])
+def test_pods_that_start_while_all_slots_are_deleted_get_new_certificates(slot: str, wiped: bool) -> None:
+    cluster, operator = begun()
+    go(cluster, operator, 20 if slot == "a" else FOR_LONG // 3)
+    assert list(cluster.secrets) == [(1, slot)]
+    cluster.secrets.clear()
+    cluster.pods.clear()
+    if wiped:
+        cluster.status = StreamJobStatus()
+        cluster.version += 1
+    for _ in range(60):
+        operator.reconcile()
+        cluster.step()
+    assert cluster.running, "the JobManager and TaskManagers are there again"
+    assert list(cluster.secrets) == [(1, "a" if wiped else slot)]
+    assert cluster.status.run == 1
+    go(cluster, operator, FOR_LONG // 3)
+
+
+def test_one_pod_that_starts_while_all_slots_are_deleted_does_not_wait_for_minutes() -> None:
+    cluster, operator = begun()
+    go(cluster, operator, 20)
+    cluster.secrets.clear()
+    [dies] = [name for name, pod in cluster.pods.items() if pod.component is Component.TASKMANAGER][:1]
+    del cluster.pods[dies]
+    cluster.step()
+    steps = 0
+    while not (cluster.running and all(pod.running for pod in cluster.pods.values())):
+        operator.reconcile()
+        cluster.step()
+        steps += 1
+        assert steps < 12, "a minute is enough"
     assert list(cluster.secrets) == [(1, "a")]
     go(cluster, operator, FOR_LONG // 3)
 

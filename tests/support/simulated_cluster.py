@@ -40,6 +40,7 @@ from weir_operator.observed import (
 )
 from weir_operator.observer.snapshots import _facts
 from weir_operator.reconciler import actions as act
+from weir_operator.reconciler.situations.rotating import NO_CERTIFICATE
 
 STEP = timedelta(seconds=5)
 GRACE = timedelta(seconds=30)
@@ -78,6 +79,7 @@ class Pod:
     process: Process | None = None
     restarts: int = 0
     last_exit: int | None = None
+    said: str | None = None  #: when it ended
     #: What the kubelet has brought of the run's certificates, by slot, and how many steps it is late.
     folder: dict[str, CertificateSlot] = field(default_factory=dict)
     lag: int = 0
@@ -338,6 +340,7 @@ class Cluster:
             running_since=pod.created + STEP if pod.running else None,
             waiting_reason=None if pod.running or pulls else "ImagePullBackOff",
             exit_code=pod.last_exit,
+            exit_message=pod.said,
         )
         return PodFacts(
             name=pod.name,
@@ -452,11 +455,17 @@ class Cluster:
         if not pod.running:
             pod.unschedulable = pod.component is Component.TASKMANAGER and self._placed() >= self.capacity
             pod.running = self.behaviour(pod.image).pulls and not pod.unschedulable and self.now > pod.created
+            if pod.running and self.tls is not None:
+                self._begin_with_certificates(pod)
         if pod.running and pod.component is Component.JOBMANAGER:
             self._live_jobmanager(pod)
 
-        if pod.running and not pod.folder:
-            self._bring(pod, 0)
+    def _begin_with_certificates(self, pod: Pod) -> None:
+        """As the engine does: where none is valid, the container ends and says so."""
+        self._bring(pod, 0)
+        if not any(slot.not_before <= self.now for slot in pod.folder.values()):
+            pod.running = False
+            pod.restarts, pod.last_exit, pod.said = pod.restarts + 1, 1, f"--tls-dir {NO_CERTIFICATE}"
 
     def _bring(self, pod: Pod, lag: int) -> None:
         """The kubelet's work: the pod sees what was there so many steps ago."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from weir_operator.models.memory import Certificates, Rotation
-from weir_operator.observed import CertificateSlot
+from weir_operator.observed import CertificateSlot, PodFacts
 from weir_operator.reconciler.actions import IssueCertificates, RetireCertificates
 from weir_operator.reconciler.moment import Draft, Moment
 
@@ -23,10 +23,14 @@ MOST_AHEAD, MOST_AFTER = timedelta(minutes=10), timedelta(minutes=5)
 #: A step whose effect is not seen is repeated after this.
 RETRY = timedelta(minutes=1)
 _OTHER = {"a": "b", "b": "a"}
+_FIRST = "a"
+#: Of what a process of the engine says last that found no certificate, as ``weir.rpc.tls`` has it.
+NO_CERTIFICATE = "holds no certificate that is valid now"
 
 
 def rotate(moment: Moment, draft: Draft) -> None:
-    """The next step, if it is time for one."""
+    """The next step, if it is time for one; and what somebody deleted is made again when a pod cannot start without it."""
+    _replace_missed(moment, draft)
     deployed = draft.deployed
     report = moment.report(None if deployed is None else deployed.run)
     if deployed is None or report is None:
@@ -40,7 +44,7 @@ def rotate(moment: Moment, draft: Draft) -> None:
     )
     if not held:
         if known is not None:  # somebody deleted them; the processes still have what they had
-            _issue(moment, draft, known, known.slot)
+            _issue(moment, draft, known, known.slot, at_once=True)
         return
     oldest, newest = held[0], held[-1]
     rotation = known.rotation if known is not None else None
@@ -60,16 +64,38 @@ def rotate(moment: Moment, draft: Draft) -> None:
         draft.look_again(due - moment.now)
 
 
+def _replace_missed(moment: Moment, draft: Draft) -> None:
+    """A pod that starts needs certificates now. Where the Secret is there after all, making it is refused and nothing changes."""
+    known = draft.status.certificates
+    for run in moment.observed.runs.values():
+        if any(map(_misses_certificates, run.pods)):
+            slot = known.slot if known is not None and known.run == run.run else _FIRST
+            draft.do(IssueCertificates(run=run.run, slot=slot, not_before=moment.now))
+
+
+def _misses_certificates(pod: PodFacts) -> bool:
+    return pod.deleting_since is None and any(
+        not container.ready
+        and container.exit_code not in {None, 0}
+        and NO_CERTIFICATE in (container.exit_message or "")
+        for container in pod.containers
+    )
+
+
 def lifetime_of(slot: CertificateSlot) -> timedelta:
     """From when it is presented to its end."""
     return slot.not_after - slot.not_before
 
 
-def _issue(moment: Moment, draft: Draft, told: Certificates, slot: str) -> None:
-    """Make a slot; again and again until it is seen, each time with time enough to be brought."""
+def _issue(moment: Moment, draft: Draft, told: Certificates, slot: str, *, at_once: bool = False) -> None:
+    """Make a slot; again and again until it is seen, each time with time enough to be brought.
+
+    ``at_once``: there is no other one, and pods that start wait for it; what is connected stays.
+    """
     rotation = told.rotation
     if rotation is None or rotation.slot != slot or moment.now >= rotation.tried_at + RETRY:
-        begins = moment.now + min(MOST_AHEAD, (told.not_after - told.not_before) * AHEAD)
+        ahead = timedelta() if at_once else min(MOST_AHEAD, (told.not_after - told.not_before) * AHEAD)
+        begins = moment.now + ahead
         late = rotation is not None and rotation.late
         rotation = Rotation(slot=slot, not_before=begins, tried_at=moment.now, late=late)
         draft.do(IssueCertificates(run=told.run, slot=slot, not_before=begins))
