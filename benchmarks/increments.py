@@ -59,8 +59,10 @@ def increment(store, uploads):
     synchronous = time.perf_counter() - began
     made = snapshot.increment(uploads)
     snapshot.release()
+    data = b"".join(made.pieces)
     whole = time.perf_counter() - began
-    return made, uploads.bytes - before + len(made.data), synchronous, whole
+    restorable = NativeKeyed(data, made.shared, lambda handle: uploads.files[handle.path], True)
+    return restorable, uploads.bytes - before + len(data), synchronous, whole
 
 
 def main():
@@ -108,7 +110,7 @@ def main():
         store.close()
         began = time.perf_counter()
         again = backend.open(KeyCell(), place)
-        again.restore([NativeKeyed(made.data, made.shared, lambda handle: uploads.files[handle.path], True)])
+        again.restore([made])
         again.get_state(VALUE)
         print(f"restore   {time.perf_counter() - began:6.2f} s (files in memory)")
         again.close()

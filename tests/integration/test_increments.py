@@ -133,6 +133,48 @@ def test_changes_that_are_not_in_the_database_yet_go_with_the_checkpoint(open_st
         assert of_maps == [{"y": 2, "z": 3}]
 
 
+def test_what_changed_is_stored_once_in_a_table_unless_an_older_snapshot_is_yet_to_read_the_database(
+    open_store: Open,
+) -> None:
+    shelf, store = Shelf(), open_store()
+    entries = MapStateDescriptor("entries", str, str)
+    put(store, TEXT, {number: f"{number:04}" * 50 for number in range(2000)})
+    maps = store.get_state(entries)
+    for number in range(100):
+        store._cell.key = number
+        maps.put("x", "old")
+    older = store.begin_snapshot()
+    put(store, TEXT, dict.fromkeys(range(1000), "new"))
+    store._cell.key = 5
+    maps.clear()
+    maps.put("y", "new")
+    beside = taken(store, shelf, drained=False)
+    assert len(beside.data) > 1000 * len("new"), "the older one may not see it"
+    first = shelf.increment(older)
+    older.release()
+    last = taken(store, shelf, drained=False)
+    assert len(last.data) < len(beside.data) / 2
+    store.tend()
+    assert not any(registered.table.layers for registered in store.registered.values())
+    expected = {5: {"y": "new"}, 6: {"x": "old"}}
+    for increment, text, of_maps in (
+        (first, "0000" * 50, {5: {"x": "old"}, 6: {"x": "old"}}),
+        (beside, "new", expected),
+        (last, "new", expected),
+    ):
+        for groups in ((range(128),), (range(50), range(50, 128))):
+            stores = [open_store(increment, groups=part) for part in groups]
+            assert [found for each in stores if (found := got(each, TEXT, [0])[0])] == [text]
+            assert [found for each in stores if (found := got(each, TEXT, [1999])[1999])] == ["1999" * 50]
+            for key, wanted in of_maps.items():
+                found_maps = []
+                for each in stores:
+                    handle = each.get_state(entries)
+                    each._cell.key = key
+                    found_maps.append(dict(handle.items()))
+                assert [found for found in found_maps if found] == [wanted]
+
+
 @dataclasses.dataclass
 class Order:
     id: int

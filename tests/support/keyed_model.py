@@ -147,7 +147,7 @@ class Shelf:
             return object_handle(path, data)
 
         found = begun.increment(upload)
-        return NativeKeyed(found.data, found.shared, lambda handle: self.files[handle.path], own)
+        return NativeKeyed(b"".join(found.pieces), found.shared, lambda handle: self.files[handle.path], own)
 
 
 class _Begun:

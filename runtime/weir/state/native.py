@@ -30,9 +30,9 @@ Upload: TypeAlias = "Callable[[str, bytes], StateHandle]"
 
 @dataclass(frozen=True)
 class Increment:
-    """Keyed state of a moment, stored but for ``data``."""
+    """Keyed state of a moment, stored but for its state file, which is taken once."""
 
-    data: bytes
+    pieces: Iterable[bytes]
     shared: tuple[StateHandle, ...]
 
 

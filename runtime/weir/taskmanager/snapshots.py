@@ -102,7 +102,7 @@ class SnapshotWriter:
         if reuse is not None and name.folder is not None and isinstance(snapshot, IncrementalSnapshot):
             increment = snapshot.increment(name.share, reuse)
             name.copies.keep_shared(name.checkpoint, increment.shared)
-            return (increment.data,), increment.shared
+            return increment.pieces, increment.shared
         if isinstance(snapshot, PiecewiseSnapshot):
             return snapshot.pieces(), None
         return (snapshot.encode(),), None

@@ -114,6 +114,10 @@ class FlatTable:
             self.dirty = {}
         return tuple(self.layers)
 
+    def drop(self, layers: tuple[Layer, ...]) -> None:
+        """These, the oldest ones, are in the base."""
+        self.layers = [layer for layer in self.layers if not any(layer is other for other in layers)]
+
     def changes(self) -> int:
         """Entries that are not in the base yet; one that changed in several layers counts each time."""
         return len(self.dirty) + sum(map(len, self.layers))

@@ -126,6 +126,10 @@ class MapTable:
             self.dirty = {}
         return tuple(self.layers)
 
+    def drop(self, layers: tuple[Layer, ...]) -> None:
+        """These, the oldest ones, are in the base."""
+        self.layers = [layer for layer in self.layers if not any(layer is other for other in layers)]
+
     def changes(self) -> int:
         """Entries that are not in the base yet, and the keys that they belong to."""
         return sum(1 + len(c.entries) for layer in (self.dirty, *self.layers) for c in layer.values())

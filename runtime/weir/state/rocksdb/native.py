@@ -14,7 +14,7 @@ from msgspec import structs
 
 from weir.errors import SnapshotCorrupt
 from weir.state import statefile
-from weir.state.statefile import Chunk, FileHeader, Section, SectionHeader
+from weir.state.statefile import Chunk, FileHeader, Section, SectionHeader, Writing
 
 CONTENT: Final = "keyed-rocksdb"
 _FILES: Final = "rocksdb-files"
@@ -53,7 +53,8 @@ class NativeFile(NamedTuple):
     shared: list[str]
     #: Names and contents of the others.
     private: list[tuple[str, bytes]]
-    changes: Iterable[Changes]
+    #: As :func:`chunk` made them.
+    changes: Iterable[Chunk]
     #: Timers, and what nobody claimed.
     others: Iterable[Section]
 
@@ -63,21 +64,33 @@ class _Table(msgspec.Struct, frozen=True):
     states: list[NativeState]
 
 
-def write(file: NativeFile) -> bytes:
-    """The state file."""
-    return statefile.write(structs.replace(file.header, content=CONTENT), _sections(file))
+def pieces(file: NativeFile) -> Iterator[bytes]:
+    """The state file, as it is made."""
+    return statefile.pieces(structs.replace(file.header, content=CONTENT), _sections(file))
 
 
-def _sections(file: NativeFile) -> Iterator[Section]:
+def _sections(file: NativeFile) -> Iterator[Writing]:
     yield from file.others
     table = msgspec.to_builtins(_Table(file.shared, file.states))
-    chunks = [_chunk(1, [name.encode(), data]) for name, data in file.private]
-    yield Section(SectionHeader("", _FILES, table), chunks)
-    chunks = []
-    for puts, deletes in file.changes:
-        columns = [[key for key, _ in puts], [record for _, record in puts], deletes]
-        chunks.append(_chunk(len(puts) + len(deletes), list(map(_encode, columns))))
-    yield Section(SectionHeader("", _CHANGES, {}), chunks)
+    private = [_chunk(1, [name.encode(), data]) for name, data in file.private]
+    yield SectionHeader("", _FILES, table), private
+    yield SectionHeader("", _CHANGES, {}), file.changes
+
+
+def chunk(changes: Changes) -> Chunk:
+    """Encoded."""
+    puts, deletes = changes
+    columns = [[key for key, _ in puts], [record for _, record in puts], deletes]
+    return _chunk(len(puts) + len(deletes), list(map(_encode, columns)))
+
+
+def changes_of(encoded: Chunk) -> Changes:
+    """What :func:`chunk` was given. Raises ``SnapshotCorrupt``."""
+    try:
+        keys, records, deletes = map(_decode, encoded.columns)
+        return list(zip(keys, records, strict=True)), deletes
+    except (msgspec.DecodeError, ValueError) as error:
+        raise SnapshotCorrupt(f"state file is damaged: {error}") from error
 
 
 def _chunk(entries: int, columns: list[bytes]) -> Chunk:
@@ -95,7 +108,6 @@ def read(data: bytes) -> NativeFile:
     try:
         table = msgspec.convert(own[_FILES].header.signature, _Table)
         private = [(chunk.columns[0].decode(), chunk.columns[1]) for chunk in own[_FILES].chunks]
-        changes = [_changes(*chunk.columns) for chunk in own[_CHANGES].chunks]
     except (msgspec.DecodeError, IndexError, ValueError, TypeError) as error:
         raise SnapshotCorrupt(f"state file is damaged: {error}") from error
     for name in (*table.shared, *(name for name, _ in private)):
@@ -104,8 +116,4 @@ def read(data: bytes) -> NativeFile:
                 f"state file is damaged: {name!r} cannot be the name of a file of a database"
             )
     others = [section for section in sections if section.header.kind not in own]
-    return NativeFile(header, table.states, table.shared, private, changes, others)
-
-
-def _changes(keys: bytes, records: bytes, deletes: bytes) -> Changes:
-    return list(zip(_decode(keys), _decode(records), strict=True)), _decode(deletes)
+    return NativeFile(header, table.states, table.shared, private, own[_CHANGES].chunks, others)

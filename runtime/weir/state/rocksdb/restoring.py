@@ -15,7 +15,7 @@ from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch
 from weir.serde import Description, Serializer, serializer_from_description
 from weir.state.descriptors import StateKind
 from weir.state.native import NativeKeyed
-from weir.state.rocksdb import keys, records
+from weir.state.rocksdb import keys, native, records
 from weir.state.rocksdb.bases import Base, MapBase
 from weir.state.rocksdb.database import Database
 from weir.state.rocksdb.files import DatabaseFiles, restored_files
@@ -67,8 +67,8 @@ class RestoredDatabase:
 
     def _take_over(self, increment: NativeKeyed, file: NativeFile) -> None:
         self._database.refill(restored_files(file, increment))
-        for changes in file.changes:
-            self._database.write(*changes)
+        for chunk in file.changes:
+            self._database.write(*native.changes_of(chunk))
         for state in file.states:
             self.numbers[state.kind, state.name] = state.number
             self.unclaimed[state.kind, state.name] = state
@@ -79,8 +79,8 @@ class RestoredDatabase:
         source = self._database.beside(f"restored-{next(self._beside)}")
         try:
             source.refill(restored_files(file, increment))
-            for changes in file.changes:
-                source.write(*changes)
+            for chunk in file.changes:
+                source.write(*native.changes_of(chunk))
             for state in file.states:
                 self._copy(source, state)
         finally:

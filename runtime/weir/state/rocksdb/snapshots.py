@@ -1,10 +1,16 @@
-"""A moment of a RocksDB state: layers that were cut and the database below them, to be written beside the processing."""
+"""A moment of a RocksDB state: layers that were cut and the database below them, to be written beside the processing.
+
+An increment writes its layers into the database itself, in slices, before it copies the files, unless an older snapshot is yet to
+read the database: so what changed is in memory once, and stored once. Lists are the exception, whose runs in a layer would be read
+twice as long as the layer stands: they go with the state file, as everything does where an older snapshot is in the way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from weir.state import statefile
 from weir.state.columns import ChunkSize, chunked_entries
@@ -12,11 +18,15 @@ from weir.state.native import Increment, Reuse, Upload
 from weir.state.registration import TimerCut
 from weir.state.rocksdb import native
 from weir.state.rocksdb.bases import ListBase
+from weir.state.rocksdb.held import Cut
 from weir.state.rocksdb.native import Changes, NativeFile
-from weir.state.statefile import CHUNK_ENTRIES, Chunk, Section, Writing
+from weir.state.statefile import Chunk, Section, Writing
 
 if TYPE_CHECKING:
     from weir.state.rocksdb.store import Registered, RocksDBKeyedState
+
+#: Entries that are encoded at once.
+_SLICE: Final = 500
 
 
 class RocksDBSnapshot:
@@ -25,7 +35,7 @@ class RocksDBSnapshot:
     def __init__(
         self,
         store: RocksDBKeyedState,
-        cuts: dict[str, tuple[dict[Any, Any], ...]],
+        cuts: dict[str, Cut],
         timers: list[TimerCut],
         carried: list[Section],
     ) -> None:
@@ -48,37 +58,47 @@ class RocksDBSnapshot:
 
     def increment(self, upload: Upload, reuse: Reuse = Reuse.KNOWN) -> Increment:
         store = self._store
-        merged = self._merged()
-        with store.files.copied() as moment:
-            # Without a view, whose end would let RocksDB rewrite whole tables: nothing is drained until all is read.
-            numbers = store.run_numbers()
-            changes, timers = list(self._changes(merged, numbers)), self._timer_sections()
-            self.release()
+        with ExitStack() as copied:
+            with store.held.moving:
+                left = self._moved(self._merged())
+                # Without a view, whose end would let RocksDB rewrite whole tables: nothing is drained until all is read.
+                moment = copied.enter_context(store.files.copied())
+                numbers = store.run_numbers()
+                changes = [native.chunk(each) for each in self._changes(left, numbers)]
+                timers = self._timer_sections()
+                states = store.native_states(numbers)
+                self.release()
             shared = store.files.store(moment, upload, reuse)
-            file = NativeFile(
-                store.header(),
-                store.native_states(numbers),
-                moment.tables,
-                moment.private(),
-                changes,
-                [*self._carried, *timers],
-            )
-            return Increment(native.write(file), tuple(shared))
+            others = [*self._carried, *timers]
+            file = NativeFile(store.header(), states, moment.tables, moment.private(), changes, others)
+            return Increment(native.pieces(file), tuple(shared))
 
     def _merged(self) -> dict[str, Any]:
         registered = self._store.registered
         return {name: found.base.merged(self._cuts[name]) for name, found in registered.items()}
 
+    def _moved(self, merged: dict[str, Any]) -> dict[str, Any]:
+        """What is not in the database after as much of it was written there as may be."""
+        if not self._store.held.is_oldest(self):
+            return merged
+        found = self._store.registered
+        stay = {name: each for name, each in merged.items() if isinstance(found[name].base, ListBase)}
+        for name in merged.keys() - stay.keys():
+            for taken in _slices(merged.pop(name)):
+                found[name].base.write(taken)
+        self._store.held.was_written({name: cut for name, cut in self._cuts.items() if name not in stay})
+        return stay
+
     def _changes(self, merged: dict[str, Any], numbers: dict[str, int]) -> Iterator[Changes]:
         """What the layers say, as the database would have it."""
-        for name, registered in self._store.registered.items():
-            left = iter(merged[name].items())
-            while taken := list(islice(left, CHUNK_ENTRIES)):
-                if isinstance(registered.base, ListBase):
-                    changes = registered.base.changes(taken, numbers[name])
+        for name, of_state in merged.items():
+            base = self._store.registered[name].base
+            for taken in _slices(of_state):
+                if isinstance(base, ListBase):
+                    changes = base.changes(taken, numbers[name])
                     numbers[name] += len(changes[0])
                 else:
-                    changes = registered.base.changes(taken)
+                    changes = base.changes(taken)
                 yield changes
 
     def _timer_sections(self) -> list[Section]:
@@ -103,6 +123,12 @@ class RocksDBSnapshot:
             yield chunk
 
     def release(self) -> None:
-        self._store.let_go(self)
+        self._store.held.let_go(self)
         self._cuts = {}
         self._timers = []
+
+
+def _slices(merged: dict[Any, Any]) -> Iterator[list[tuple[Any, Any]]]:
+    left = iter(merged.items())
+    while taken := list(islice(left, _SLICE)):
+        yield taken

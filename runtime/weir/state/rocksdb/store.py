@@ -2,12 +2,11 @@
 
 A cut makes what changed a layer. A layer is drained once a newer one stands on it, so that keys that change all the time are
 written only when they rest; or at once, when too much waits or checkpoints are incremental. While a snapshot copies the database nothing is drained, hence
-the database never holds anything newer than the last cut.
+the database never holds anything newer than the last cut. An increment writes what it cut itself (``weir.state.rocksdb.snapshots``).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -35,6 +34,7 @@ from weir.state.rocksdb import native
 from weir.state.rocksdb.bases import Base, FlatBase, ListBase, MapBase
 from weir.state.rocksdb.database import Database
 from weir.state.rocksdb.files import DatabaseFiles
+from weir.state.rocksdb.held import Cut, HeldSnapshots
 from weir.state.rocksdb.keys import KeySpelling, state_range
 from weir.state.rocksdb.native import NativeState
 from weir.state.rocksdb.restoring import RestoredDatabase, check_spelling
@@ -110,9 +110,8 @@ class RocksDBKeyedState(KeyedStates):
         self._on_closed: Callable[[], None] | None = on_closed
         self.registered: dict[str, Registered] = {}
         self._flat: list[FlatTable] = []
-        #: Snapshots that read layers and database; nothing is drained meanwhile. Discarded from other threads.
-        self.held_by: set[RocksDBSnapshot] = set()
-        self._holding = threading.Condition()
+        #: Nothing is drained while snapshots read layers and database.
+        self.held = HeldSnapshots()
         self._spelling = KeySpelling(max_parallelism)
         self.files = DatabaseFiles(database)
         self._increments = RestoredDatabase(database, self.files, key_groups, operator_name)
@@ -299,9 +298,10 @@ class RocksDBKeyedState(KeyedStates):
 
     def begin_snapshot(self) -> KeyedSnapshot:
         self._leave_unclaimed()
-        cuts = {name: registered.table.cut() for name, registered in self.registered.items()}
+        self._drop_written()
+        cuts: dict[str, Cut] = {name: found.table.cut() for name, found in self.registered.items()}
         snapshot = RocksDBSnapshot(self, cuts, self._cut_timers(self.small), self._restored.carried())
-        self.held_by.add(snapshot)
+        self.held.add(snapshot)
         return snapshot
 
     def tend(self) -> bool:
@@ -310,7 +310,8 @@ class RocksDBKeyedState(KeyedStates):
             self._weigh()
         for registered in self.registered.values():
             registered.table.rotate()
-        if self.held_by and not self._let_go():
+        self._drop_written()
+        if self.held and not self._let_go():
             return False
         timers_left = not self._merge_timers(self.slice)
         self._press()
@@ -325,16 +326,14 @@ class RocksDBKeyedState(KeyedStates):
 
     def _let_go(self) -> bool:
         """Whether snapshots have let go; rows wait for that a while where far too much waits already."""
-        if self._waiting() <= 2 * self._most:
-            return False
-        with self._holding:
-            return self._holding.wait_for(lambda: not self.held_by, HELD_S)
+        return self._waiting() > 2 * self._most and self.held.wait(HELD_S)
 
-    def let_go(self, snapshot: RocksDBSnapshot) -> None:
-        """It reads neither layers nor the database any more; from any thread."""
-        with self._holding:
-            self.held_by.discard(snapshot)
-            self._holding.notify_all()
+    def _drop_written(self) -> None:
+        for cuts in self.held.take_written():
+            for name, layers in cuts.items():
+                table = self.registered[name].table
+                assert not isinstance(table, ListTable)
+                table.drop(layers)
 
     def _press(self) -> None:
         """Decide whether too much waits."""

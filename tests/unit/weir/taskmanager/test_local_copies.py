@@ -99,7 +99,7 @@ class Tables:
         for name in self._names:
             if name not in self._known:
                 self._known[name] = upload(name, name.encode() * 30_000)
-        return Increment(LARGE, tuple(self._known[name] for name in self._names))  # type: ignore[misc]
+        return Increment((LARGE,), tuple(self._known[name] for name in self._names))  # type: ignore[misc]
 
 
 def test_a_worker_that_starts_again_reads_nothing_from_storage(machine: Machine) -> None:
