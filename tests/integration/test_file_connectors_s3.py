@@ -159,8 +159,13 @@ def test_leftovers_on_s3_are_removed(s3):
     writer = sink.create_writer(context())
     writer.write(["x"], None)
     writer.finish_prepare(writer.prepare_commit())
+    storage = open_storage(f"{s3.uri}/out", s3.options)
+    [pending] = storage.list()
+    for name in (pending.name, ".pending/notes"):
+        storage._sent("POST", name, {"uploads": ""}, b"", None)  # begun by a process that died then
     sink.create_committer().abort_leftovers(context(attempt=2))
-    assert list(open_storage(f"{s3.uri}/out", s3.options).list()) == []
+    assert list(storage.list()) == []
+    assert [upload.name for upload in storage.uploads()] == [".pending/notes"]
 
 
 def test_keys_that_may_not_write_are_refused_at_the_start(s3):

@@ -1,6 +1,6 @@
 """Workers and JobManagers are killed while a file is on its way to a real S3, which has it after its writer's death. Scorecard row R17.
 
-What retained checkpoints are made of is whole at any time, and when the job has gone on nothing else is left. ``WEIR_TEST_KILLS`` asks for more kills.
+What retained checkpoints are made of is whole at any time, and when the job has gone on nothing else is left. ``WEIR_TEST_KILLS=100`` asks for more kills.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def kill_during_an_upload(run: Run, proxy: Proxy, part: str, kind: str) -> None:
 def test_nothing_that_is_referred_to_is_lost_and_nothing_else_stays(
     s3: S3Server, proxy: Proxy, tmp_path: Path
 ) -> None:
-    job = reference(tmp_path, rows=100_000, rate=400, keys=200, ballast=2000)
+    job = reference(tmp_path, rows=100_000 + 15_000 * KILLS, rate=400, keys=200, ballast=2000)
     described = incremental(job, tmp_path, interval="200ms")
     root = open_storage(f"{s3.uri}/checkpoints", s3.options)
     described["spec"]["storage"] = {"checkpoints": root.uri, "s3": {"endpoint": proxy.endpoint}}
@@ -132,6 +132,7 @@ def test_nothing_that_is_referred_to_is_lost_and_nothing_else_stays(
             run.wait(goes_on(run), "checkpoints go on")
             run.interrupt()
     assert seen.faults == []
+    assert list(root.uploads()) == []
     retained = bucket.numbers()
     referred = set().union(*map(bucket.made_of, retained))
     left = set(bucket.names()) - referred

@@ -6,13 +6,14 @@ import dataclasses
 import http.server
 import socket
 import threading
+import time
 
 import pytest
 
 from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, each_s3
 from tests.support.storage_contract import StorageContract
 from weir.errors import ObjectExists, ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
-from weir.storage import S3Options, open_storage
+from weir.storage import PrefixedStorage, S3Options, open_storage
 from weir.storage.s3 import RETRY_DELAYS, S3Storage
 
 __all__ = ["each_s3"]  # the fixture: `s3` is SeaweedFS, then MinIO
@@ -178,3 +179,22 @@ def scripted():
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_an_upload_that_was_begun_is_told_by_its_prefix_and_given_up(s3):
+    storage, other = (open_storage(f"{s3.uri}/{name}", s3.options) for name in ("some", "something"))
+    for each in (storage, other):
+        each._sent("POST", "a/b", {"uploads": ""}, b"", None)  # as a process does that dies then
+    assert [upload.name for upload in open_storage(s3.uri, s3.options).uploads()] == [
+        "some/a/b",
+        "something/a/b",
+    ]
+    for prefix in ("", "a", "a/b"):
+        [upload] = storage.uploads(prefix)
+        assert upload.name == "a/b"
+        assert abs(upload.begun_ms - time.time() * 1000) < 600_000
+    assert list(storage.uploads("b")) == []
+    for _ in range(2):
+        storage.abort(upload)
+    assert list(storage.uploads()) == []
+    assert [upload.name for upload in PrefixedStorage(other, "a").uploads()] == ["b"]

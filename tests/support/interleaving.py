@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from weir.errors import StorageUnavailable
-from weir.storage import ObjectInfo, Storage
+from weir.storage import ObjectInfo, Storage, Upload
 
 
 class Killed(BaseException):
@@ -104,6 +104,13 @@ class _SteppedStorage:
 
     def rename(self, source: str, target: str) -> None:
         self._call(lambda: self._inner.rename(source, target))
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        """None: objects appear as a whole."""
+        return iter(())
+
+    def abort(self, upload: Upload) -> None:
+        """There is none."""
 
     def _call(self, call):
         fault = self._pause()

@@ -59,6 +59,10 @@ class Life:
         self._next = CheckpointId(self._next + 1)
         return answer.path
 
+    def sweep(self, *keep: CheckpointId, below: CheckpointId) -> None:
+        """As when all of its subtasks run."""
+        self._journal.sweep(keep, below)
+
     def stop(self) -> str:
         """With a savepoint; where that is."""
         path = self.act("savepoint")

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from weir import crashpoints
 from weir.checkpoint import metadata as metadata_format
-from weir.checkpoint import paths, retention
+from weir.checkpoint import paths, retention, uploads
 from weir.checkpoint.fence import FenceLog
 from weir.checkpoint.fence_records import RestorePoint
 from weir.checkpoint.metadata import SnapshotKind, SnapshotMetadata
@@ -249,9 +249,12 @@ def sweep(
     kept = set(keep)
     shared = shared_files(job, names, kept, max(kept, default=CheckpointId(0)))
     classified = retention.classify(names, kept, below, fence.epoch, shared)
+    begun = uploads.left_behind(job, below, fence.epoch)
     fence.check_owned()
     for name in classified.delete:
         job.delete(name)
+    for upload in begun:
+        job.abort(upload)
     return classified
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from weir.checkpoint import fence_records as records
-from weir.checkpoint import paths, recovery, retention, store
+from weir.checkpoint import paths, recovery, retention, store, uploads
 from weir.checkpoint.fence import FenceLog
 from weir.checkpoint.fence_records import LogView
 from weir.checkpoint.metadata import Owner, SnapshotKind, SnapshotMetadata
@@ -121,6 +121,8 @@ def delete(place: Place, snapshots: Iterable[str]) -> Deletion:
 def sweep(place: Place, grace_ms: int, *, dry_run: bool = False) -> Deletion:
     """Delete what nobody refers to in the job's folder, and its savepoints that never became complete, when older than ``grace_ms``.
 
+    So are uploads in parts that were begun that long ago.
+
     Raises ``WrongState`` for a job without an end.
     """
     fence, folder = place.fence(), place.folder
@@ -132,7 +134,13 @@ def sweep(place: Place, grace_ms: int, *, dry_run: bool = False) -> Deletion:
     before_ms = place.clock.wall_ms() - grace_ms
     found = _unreferenced(folder, view, before_ms)
     root, abandoned = _abandoned_savepoints(place, before_ms)
-    count = len(found.names) + len(abandoned)
+    begun = uploads.left_by_job(folder, before_ms)
+    begun_savepoints = (
+        []
+        if place.savepoints is None
+        else uploads.left_of_savepoints(root, _savepoint_start(place), before_ms)
+    )
+    count = len(found.names) + len(abandoned) + len(begun) + len(begun_savepoints)
     if dry_run or not count or not view.entries:
         return Deletion(deleted=0, would_delete=count, left=found.left)
     fence.start(CARETAKER, _same_tail(view), clears=True)
@@ -140,6 +148,10 @@ def sweep(place: Place, grace_ms: int, *, dry_run: bool = False) -> Deletion:
         folder.delete(name)
     for name in abandoned:
         root.delete(name)
+    for upload in begun:
+        folder.abort(upload)
+    for upload in begun_savepoints:
+        root.abort(upload)
     return Deletion(deleted=count, left=found.left)
 
 
@@ -155,6 +167,8 @@ def purge(place: Place) -> Deletion:
         delete_savepoint(uri)
         deleted += 1
     own: list[str] = []
+    for upload in uploads.left_by_job(folder, place.clock.wall_ms()):
+        folder.abort(upload)
     for info in folder.list():
         if _spelled_by_us(info.name):
             own.append(info.name)
@@ -179,7 +193,7 @@ def _finish_deletion(place: Place, uri: str) -> bool:
     found = [info.name for info in folder.list()]
     if paths.METADATA in found:
         return False
-    if uri.rstrip("/").rpartition("/")[2].startswith(paths.savepoint_folder(place.job, CheckpointId(0))[:-1]):
+    if uri.rstrip("/").rpartition("/")[2].startswith(_savepoint_start(place)):
         for name in found:
             if paths.is_state(name):
                 folder.delete(name)
@@ -203,12 +217,17 @@ def _check_ours(place: Place, uri: str, needed: set[str]) -> None:
         raise WrongState(f"{uri} is what the job goes on from")
 
 
+def _savepoint_start(place: Place) -> str:
+    """How the names of its savepoints' folders begin."""
+    return paths.savepoint_folder(place.job, CheckpointId(0))[:-1]
+
+
 def _own_savepoints(place: Place) -> Iterator[str]:
     """Folders of savepoints that the operator made for this job."""
     if place.savepoints is None:
         return
     root = open_storage(place.savepoints)
-    start = paths.savepoint_folder(place.job, CheckpointId(0))[:-1]
+    start = _savepoint_start(place)
     folders = {info.name.partition("/")[0] for info in root.list(start)}
     for name in sorted(folders):
         try:
@@ -233,7 +252,7 @@ def _abandoned_savepoints(place: Place, before_ms: int) -> tuple[Storage, list[s
         return place.folder, []
     root = open_storage(place.savepoints)
     folders: dict[str, list[ObjectInfo]] = {}
-    for info in root.list(paths.savepoint_folder(place.job, CheckpointId(0))[:-1]):
+    for info in root.list(_savepoint_start(place)):
         folders.setdefault(info.name.partition("/")[0], []).append(info)
     found: list[str] = []
     for name, files in sorted(folders.items()):

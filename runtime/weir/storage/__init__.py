@@ -5,7 +5,8 @@ Other rooms open a root by :func:`open_storage` or a user's path by :func:`resol
 them for tests. minio is imported with the first ``s3://`` URI, not before.
 """
 
-from weir.storage.base import ObjectInfo, Storage
+from weir.storage.base import ObjectInfo, Storage, Upload
+from weir.storage.begun import begun_uploads
 from weir.storage.local import LocalStorage
 from weir.storage.memory import MemoryStorage
 from weir.storage.names import check_name
@@ -21,7 +22,9 @@ __all__ = [
     "Resolved",
     "S3Options",
     "Storage",
+    "Upload",
     "absolute_uri",
+    "begun_uploads",
     "check_name",
     "expand",
     "join_uri",

@@ -25,6 +25,14 @@ class ObjectInfo(NamedTuple):
     modified_ms: int  #: wall time of the store, milliseconds
 
 
+class Upload(NamedTuple):
+    """An upload in parts that was begun, and neither completed nor given up."""
+
+    name: str  #: of the object that it would become, relative to the storage's root
+    id: str  #: the store's own
+    begun_ms: int  #: wall time of the store, milliseconds
+
+
 class Storage(Protocol):
     """Objects below one root URI."""
 
@@ -70,4 +78,12 @@ class Storage(Protocol):
 
     def rename(self, source: str, target: str) -> None:
         """Move an object (S3: copy, then delete). Replaces the target. Raises ``ObjectNotFound``."""
+        ...
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        """Uploads in parts under way, or left by processes that died, of objects whose name starts with ``prefix``; no listing has them."""
+        ...
+
+    def abort(self, upload: Upload) -> None:
+        """Give an upload up, with the parts that it has; no error if it is over. Whoever is at it fails."""
         ...

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from weir.errors import StorageUnavailable
-from weir.storage.base import ObjectInfo, Storage
+from weir.storage.base import ObjectInfo, Storage, Upload
 
 
 class Operation(enum.StrEnum):
@@ -162,6 +162,12 @@ class FaultInjector:
     def rename(self, source: str, target: str) -> None:
         with self._around(Operation.RENAME, source):
             self._inner.rename(source, target)
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        return self._inner.uploads(prefix)
+
+    def abort(self, upload: Upload) -> None:
+        self._inner.abort(upload)
 
     def _reading(self, operation: Operation, name: str, read: Callable[[], bytes]) -> bytes:
         around = self._around(operation, name)

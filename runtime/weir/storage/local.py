@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from weir.errors import ObjectExists, ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
-from weir.storage.base import ObjectInfo
+from weir.storage.base import ObjectInfo, Upload
 from weir.storage.names import check_name, check_prefix
 from weir.storage.new_file import TEMP_PREFIX, written
 
@@ -118,6 +118,13 @@ class LocalStorage:
             _sync_folder(to_path.parent)
             if from_path.parent != to_path.parent:
                 self._prune(from_path.parent)
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        """None: objects appear as a whole."""
+        return iter(())
+
+    def abort(self, upload: Upload) -> None:
+        """There is none."""
 
     def _path(self, name: str) -> Path:
         return self._root / check_name(name)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from weir.clock import Clock, SystemClock
 from weir.errors import ObjectExists, ObjectNotFound
-from weir.storage.base import ObjectInfo, Storage
+from weir.storage.base import ObjectInfo, Storage, Upload
 from weir.storage.names import check_name, check_prefix
 
 _spaces: dict[str, MemoryStorage] = {}
@@ -96,6 +96,13 @@ class MemoryStorage:
             if check_name(source) not in self._objects:
                 raise ObjectNotFound(f"no object {self.uri}/{source}")
             self._objects[target] = self._objects.pop(source)
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        """None: objects appear as a whole."""
+        return iter(())
+
+    def abort(self, upload: Upload) -> None:
+        """There is none."""
 
     def crash_clone(self) -> MemoryStorage:
         """A storage of its own with everything that is durable now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from weir.storage.base import ObjectInfo, Storage
+from weir.storage.base import ObjectInfo, Storage, Upload
 from weir.storage.names import check_name, check_prefix
 
 
@@ -46,6 +46,13 @@ class PrefixedStorage:
 
     def rename(self, source: str, target: str) -> None:
         self._inner.rename(self._name(source), self._name(target))
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        for upload in self._inner.uploads(self._prefix + check_prefix(prefix)):
+            yield upload._replace(name=upload.name[len(self._prefix) :])
+
+    def abort(self, upload: Upload) -> None:
+        self._inner.abort(upload._replace(name=self._name(upload.name)))
 
     def _name(self, name: str) -> str:
         return self._prefix + check_name(name)

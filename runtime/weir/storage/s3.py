@@ -23,9 +23,9 @@ import minio.commonconfig
 import minio.error
 import urllib3
 
-from weir.errors import StorageError, StorageUnavailable
+from weir.errors import ObjectNotFound, StorageError, StorageUnavailable
 from weir.storage import s3_errors, s3_parts
-from weir.storage.base import ObjectInfo
+from weir.storage.base import ObjectInfo, Upload
 from weir.storage.names import check_name, check_prefix
 from weir.storage.s3_options import S3Options
 
@@ -117,6 +117,24 @@ class S3Storage:
         )
         self.delete(source)
 
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        start = self._prefix + check_prefix(prefix)
+        found = self._retried("list", prefix, lambda: self._uploads(start))
+        if not found:  # MinIO takes the name of one object for a prefix, and lists a whole bucket
+            found = self._retried("list", prefix, lambda: self._uploads(""))
+        yield from sorted(
+            Upload(upload.name[len(self._prefix) :], upload.id, upload.begun_ms)
+            for upload in found
+            if upload.name.startswith(start)
+        )
+
+    def abort(self, upload: Upload) -> None:
+        query = {"uploadId": upload.id}
+        try:
+            self._retried("delete", upload.name, lambda: self._sent("DELETE", upload.name, query, b"", None))
+        except ObjectNotFound:
+            return
+
     def _key(self, name: str) -> str:
         return self._prefix + check_name(name)
 
@@ -172,6 +190,27 @@ class S3Storage:
             )
         found.sort()
         return found
+
+    def _uploads(self, start: str) -> Sequence[Upload]:
+        """Of keys that begin so; minio's public API has no call for it."""
+        found: list[Upload] = []
+        key: str | None = None
+        upload_id: str | None = None
+        while True:
+            page = self._client._list_multipart_uploads(  # noqa: SLF001
+                self._bucket, prefix=start, key_marker=key, upload_id_marker=upload_id, max_uploads=1000
+            )
+            found += (
+                Upload(
+                    each.object_name,
+                    each.upload_id or "",
+                    int(each.initiated_time.timestamp() * 1000) if each.initiated_time else 0,
+                )
+                for each in page.uploads
+            )
+            key, upload_id = page.next_key_marker, page.next_upload_id_marker
+            if not page.is_truncated or not key:
+                return found
 
     def _target(self, operation: str, name: str) -> s3_errors.Target:
         uri = f"{self.uri}/{name}"

@@ -1,7 +1,7 @@
 """An object that is uploaded in parts as its bytes come: S3's multipart upload, by presigned requests.
 
 Each part is tried again by itself, so that the pieces are taken once. The id of the upload lives as long as the call; an upload that
-its process did not live to complete or abort is the bucket's to clear away (a lifecycle rule), as of any client of S3.
+its process did not live to complete or abort is found by ``S3Storage.uploads``, and given up by whoever sweeps the job's folder.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from weir.errors import ObjectNotFound, StorageError
-from weir.storage.base import ObjectInfo, Storage
+from weir.storage.base import ObjectInfo, Storage, Upload
 
 
 class Recording:
@@ -47,6 +47,12 @@ class Recording:
     def rename(self, source: str, target: str) -> None:
         self._names.add(target)
         self._inner.rename(source, target)
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        return self._inner.uploads(prefix)
+
+    def abort(self, upload: Upload) -> None:
+        self._inner.abort(upload)
 
     def remove_all(self) -> builtins.list[str]:
         """Delete everything; the names of what is still there."""

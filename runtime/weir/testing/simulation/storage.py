@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from weir.clock import Clock
 from weir.errors import ObjectExists, ObjectNotFound, StorageUnavailable
-from weir.storage.base import ObjectInfo
+from weir.storage.base import ObjectInfo, Upload
 from weir.storage.faults import Operation
 from weir.storage.memory import MemoryStorage
 from weir.testing.simulation.blocking_calls import current_call
@@ -92,6 +92,13 @@ class SimulatedStorage:
         self._call(Operation.READ, source, lambda: data.append(self.inner.read(source)))
         self._call(Operation.RENAME, target, lambda: self.inner.write(target, data[0]), data[0])
         self.delete(source)
+
+    def uploads(self, prefix: str = "") -> Iterator[Upload]:
+        """None: objects appear as a whole."""
+        return iter(())
+
+    def abort(self, upload: Upload) -> None:
+        """There is none."""
 
     def _call(
         self, operation: Operation, name: str, effect: Callable[[], _T], data: bytes | None = None

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from weir import crashpoints
 from weir.connectors.files.writing.parts import Part, Parts, both_gone, storage_errors
 from weir.errors import ObjectNotFound, StorageDenied, UserError
-from weir.storage import Storage
+from weir.storage import Storage, begun_uploads
 
 #: What one part may hold in memory before it goes on in a temporary file.
 _SPOOL_BYTES = 4 * 1024 * 1024
@@ -52,10 +52,15 @@ class ObjectParts(Parts):
             raise both_gone(f"{uri}/{_PENDING}{name}", f"{uri}/{name}") from None
 
     def pending(self) -> list[str]:
-        return [info.name.removeprefix(_PENDING) for info in self._target.list(_PENDING)]
+        found = {info.name for info in self._target.list(_PENDING)}
+        found |= {upload.name for upload in begun_uploads(self._target, _PENDING)}
+        return sorted(name.removeprefix(_PENDING) for name in found)
 
     def remove(self, name: str) -> None:
         self._target.delete(_PENDING + name)
+        for upload in begun_uploads(self._target, _PENDING + name):
+            if upload.name == _PENDING + name:
+                self._target.abort(upload)
 
 
 class ObjectPart(Part):
