@@ -1,6 +1,6 @@
 """What earlier releases left is gone on from by this one, exactly: savepoints, and jobs that were suspended. Scorecard row A17.
 
-Each release leaves both in ``tests/fixtures/kept``, made by ``python -m tests.support.kept_job FOLDER``; nothing there is ever
+Each release leaves both, and a native savepoint of each state backend, in ``tests/fixtures/kept``, made by ``python -m tests.support.kept_job FOLDER``; nothing there is ever
 changed or removed while its format is to be read.
 """
 
@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import oracle
 from tests.support.clusters import FAST, files_of, wait_for
-from tests.support.kept_job import KEYS, ROWS, RULE_COUNT, expected, spec
+from tests.support.kept_job import BACKENDS, KEYS, ROWS, RULE_COUNT, expected, native_of, spec
 from tests.support.processes import ROOT
 from weir.checkpoint.inspection import OperatorFacts, inspect_snapshot
 from weir.checkpoint.metadata import FORMAT_VERSION
@@ -91,6 +91,24 @@ def test_a_job_that_an_earlier_release_suspended_goes_on_under_its_name(
     status = cluster.wait(job, timeout=120)
     assert status.epoch == 2
     check(oracle.visible(str(tmp_path / "out")), status, 2)
+
+
+@pytest.mark.parametrize("parallelism", [2, 3])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.name)
+def test_a_native_savepoint_of_an_earlier_release_is_restored_exactly(
+    cluster: LocalCluster, tmp_path: Path, kept: Path, backend: str, parallelism: int
+) -> None:
+    savepoint = (kept / native_of(backend)).as_uri()
+    before = files_of(savepoint)
+    job = cluster.submit(spec(tmp_path, parallelism, restore_from=savepoint, backend=backend))
+    wait_for(cluster, job, lambda status: status.checkpoints.completed > 0)
+    again = cluster.savepoint(job, str(tmp_path / "savepoints"))
+    assert states_of(again, "ruled", "kept") == states_of(savepoint, "ruled", "kept")
+    (tmp_path / "gate").touch()
+    status = cluster.wait(job, timeout=120)
+    check(oracle.visible(str(tmp_path / "out")), status, parallelism)
+    assert files_of(savepoint) == before
 
 
 def test_there_is_one_of_the_format_that_this_weir_writes() -> None:

@@ -2,7 +2,7 @@
 
 Its state is of every kind there is. Every later Weir must go on from each of them, so nothing here may change what an operator
 finds: names, uids, types and keys stay; new kinds of state get operators of their own. ``python -m tests.support.kept_job
-FOLDER`` writes what is to be kept of this Weir.
+FOLDER`` writes what is to be kept of this Weir: those two, and a native savepoint of each state backend.
 Arguments are ``name=value``: ``out``, ``gate``, and ``keys=number`` after a migration.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ from weir.rpc.messages import JobSpec
 from weir.serde import PickleSerializer
 
 ROWS, KEYS, RULE_COUNT, LIMIT = 3000, 24, 8, 300
+BACKENDS = ("Memory", "FileSystem", "RocksDB")
 #: Rows are a millisecond apart; what fires at the end of the input only, and what never fires.
 AT_THE_END, NEVER = 10**9, 4 * 10**12
 #: So much that a subtask's state is a file of its own.
@@ -197,7 +199,11 @@ def expected() -> Iterator[dict[str, Any]]:
 
 
 def spec(
-    folder: Path, parallelism: int = 2, restore_from: str | None = None, interval: str = "100ms"
+    folder: Path,
+    parallelism: int = 2,
+    restore_from: str | None = None,
+    interval: str = "100ms",
+    backend: str = "FileSystem",
 ) -> JobSpec:
     """Of format 1 pickles were not signed; what is written now is."""
     key = folder / "key"
@@ -209,13 +215,42 @@ def spec(
         python_path=(str(ROOT),),
         parallelism=parallelism,
         overrides={
-            "state.backend.type": "FileSystem",
+            "state.backend.type": backend,
             "execution.checkpointing.interval": interval,
             "state.pickle.key-file": str(key),
         },
         checkpoint_storage=f"file://{folder}/checkpoints",
         restore_from=restore_from,
     )
+
+
+def write_native(kept: Path) -> None:
+    """Leave in ``kept`` a savepoint in the files of each state backend."""
+    for backend in BACKENDS:
+        with tempfile.TemporaryDirectory() as scratch, LocalCluster(rest="127.0.0.1:0") as cluster:
+            folder = Path(scratch)
+            job = cluster.submit(spec(folder, interval="1s", backend=backend))
+            while cluster.status(job).records_in < 2 * LIMIT or not cluster.status(job).checkpoints.completed:
+                time.sleep(1)
+            command = [
+                sys.executable,
+                "-m",
+                "weir",
+                "savepoint",
+                job,
+                str(folder / "savepoints"),
+                "--type",
+                "native",
+            ]
+            command += ["--address", str(cluster.rest_address)]
+            path = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+            shutil.copytree(path.removeprefix("file://"), kept / native_of(backend))
+            cluster.cancel(job)
+
+
+def native_of(backend: str) -> str:
+    """The folder of its native savepoint."""
+    return f"native-{backend}"
 
 
 def write(kept: Path) -> None:
@@ -241,3 +276,4 @@ def write(kept: Path) -> None:
 
 if __name__ == "__main__":
     write(Path(sys.argv[1]))
+    write_native(Path(sys.argv[1]))
