@@ -1,8 +1,11 @@
 """How long a job with large state in RocksDB is away when a worker of it is killed, by phase: detect, fence, fetch, replay. Scorecard R33.
 
-``python -m benchmarks.restored_state [--mb N ...] [--kills N]``: fills the state, and kills (``SIGKILL``) the worker between two checkpoints.
+``python -m benchmarks.restored_state [--mb N ...] [--kills N] [--out FILE] [--gate FILE]``: fills the state, and kills (``SIGKILL``) the worker between two checkpoints.
 *Detect*: until the JobManager fails the job. *Fence*: until nothing of the old attempt is left, and tasks are placed in another process. *Fetch*: until the
 state is restored from storage and the tasks run. *Replay*: until rows come through that had not before the kill.
+
+``--out`` writes the median of each phase as JSON; ``--gate`` compares with such a file of an earlier release on the same machine, and ends with 1
+when a phase takes more than a tenth, and more than 0.1 s, longer.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import tempfile
 import time
 import urllib.request
@@ -27,8 +31,13 @@ from weir.rpc.requests import JobState
 
 VALUE_BYTES = 1000
 INTERVAL_S = 10
+PHASES = ("detect", "fence", "fetch", "replay")
+#: How much longer than before a phase may take, and what is no more than a machine's mood.
+MOST_SLOWER, NOISE_S = 0.1, 0.1
 _PATIENCE = 1200.0
 T = TypeVar("T")
+#: By megabytes of state: seconds by phase.
+Results = dict[str, dict[str, float]]
 
 
 def until(good: Callable[[], T], what: str) -> T:
@@ -81,8 +90,8 @@ class Running:
         times = [self.ask(f"/vertices/{each['id']}/subtasktimes") for each in self.ask("")["vertices"]]
         return [subtask["timestamps"] for vertex in times for subtask in vertex["subtasks"]]
 
-    def kill(self) -> str:
-        """Kill the worker; the line that tells how long it took until it was all there again."""
+    def kill(self) -> dict[str, float]:
+        """Kill the worker; seconds by phase until it was all there again."""
         before = len(self.completed)
         until(lambda: len(self.completed) > before, "a checkpoint is completed")
         time.sleep(INTERVAL_S / 2)
@@ -105,15 +114,16 @@ class Running:
             "fence": placed - failed,
             "fetch": runs - placed,
             "replay": replayed - runs,
+            "all": replayed - killed,
         }
-        told = ", ".join(f"{name} {ms / 1000:.2f}" for name, ms in parts.items())
-        return f"{told} s; {(replayed - killed) / 1000:.2f} s in all"
+        return {name: round(ms / 1000, 3) for name, ms in parts.items()}
 
 
 _PLACED = "INITIALIZING"
 
 
-def measure(megabytes: int, kills: int) -> None:
+def measure(megabytes: int, kills: int) -> dict[str, float]:
+    """The median of each phase over the kills, in seconds."""
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalCluster(slots=1, environment={"WEIR_LOG_LEVEL": "ERROR"}, rest="127.0.0.1:0") as cluster,
@@ -123,12 +133,32 @@ def measure(megabytes: int, kills: int) -> None:
         until(lambda: reached(running.progress) >= keys, "the state is filled")
         filled = len(running.completed)
         until(lambda: len(running.completed) > filled + 1, "checkpoints are completed")
+        found: list[dict[str, float]] = []
         for _ in range(kills):
-            told = running.kill()
+            found.append(running.kill())
             size = running.completed[0]["state_size"] / 1e6
-            print(f"{size:6.0f} MB in the checkpoint: {told}", flush=True)
+            told = ", ".join(f"{name} {found[-1][name]:.2f}" for name in PHASES)
+            print(f"{size:6.0f} MB in the checkpoint: {told} s; {found[-1]['all']:.2f} s in all", flush=True)
         cluster.cancel(running.job)
         cluster.wait(running.job, timeout=120)
+    return {name: round(statistics.median(each[name] for each in found), 3) for name in found[0]}
+
+
+def slower(found: Results, before: Results) -> list[str]:
+    """A line for each phase that takes longer than before by more than a tenth and :data:`NOISE_S`, and for each size without a measure."""
+    faults: list[str] = []
+    for megabytes, phases in before.items():
+        now = found.get(megabytes)
+        if now is None:
+            faults.append(f"{megabytes} MB: not measured; give --mb {megabytes}")
+            continue
+        for name, seconds in phases.items():
+            if now[name] > seconds * (1 + MOST_SLOWER) and now[name] > seconds + NOISE_S:
+                faults.append(
+                    f"{megabytes} MB: {name} takes {now[name]:.2f} s, before {seconds:.2f} s: {now[name] / seconds - 1:+.0%}, "
+                    f"allowed {MOST_SLOWER:+.0%}"
+                )
+    return faults
 
 
 def main() -> None:
@@ -137,9 +167,15 @@ def main() -> None:
     )
     parser.add_argument("--mb", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--kills", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--gate", type=Path)
     given = parser.parse_args()
-    for megabytes in given.mb:
-        measure(megabytes, given.kills)
+    before: Results = {} if given.gate is None else json.loads(given.gate.read_text())
+    found = {str(megabytes): measure(megabytes, given.kills) for megabytes in given.mb}
+    if given.out is not None:
+        given.out.write_text(json.dumps(found, indent=1) + "\n")
+    if faults := slower(found, before):
+        raise SystemExit("\n".join(faults))
 
 
 if __name__ == "__main__":
