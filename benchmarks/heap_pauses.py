@@ -1,9 +1,12 @@
 """Pauses of the data thread, and what checkpoints cost, with a million keys on the heap.
 
-``python -m benchmarks.heap_pauses [--keys N] [--hot N] [--seconds N] [--rounds N]``: a keyed sum in one worker, rows from a generator at full
-speed, drawn from ``--hot`` of the keys or from all of them, without checkpoints and with one each second, in turns. A pause is the time between
-two batches in the sink, less what the data thread waited for a core that other processes had (Linux tells); rates are of the same time.
-Prints p50, p99, maximum, the median of the longest of each second, and the rate with checkpoints by the rate without; writes ``out/benchmarks/heap_pauses.json``. Exit code 1 when p99 or a ratio of rates is not what must hold.
+``python -m benchmarks.heap_pauses [--keys N] [--hot N] [--grown N] [--seconds N] [--rounds N] [--loads hot,restless]``: a keyed sum in one
+worker, rows from a generator at full speed, without checkpoints and with them, in turns. ``hot``: drawn from ``--hot`` of the keys, a checkpoint
+each second; ``uniform``: from all of them; ``restless``: the same with an interval that is shorter than a snapshot takes, so that one follows
+the other; ``growth``: each row has a new key, from none to ``--grown``. A pause is the time between two batches in the sink, less what the data
+thread waited for a core that other processes had (Linux tells); rates are of the same time. Prints p50, p99, maximum, the median of the longest
+of each second, and the rate with checkpoints by the rate without; writes ``out/benchmarks/heap_pauses.json``. Exit code 1 when p99 or a ratio
+of rates is not what must hold.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 
 MOST_P99_MS = 10.0
-#: Of the rate without checkpoints.
-LEAST_KEPT = {"hot": 0.9, "uniform": 0.5}
+#: Interval of checkpoints, and how much of the rate without them must be kept.
+LOADS = {"hot": ("1s", 0.9), "uniform": ("1s", 0.5), "restless": ("100ms", 0.0), "growth": ("1s", 0.0)}
 #: Seconds for the start and the first row of each key.
 PATIENCE = 240
 
@@ -92,22 +95,21 @@ def main() -> None:
     )
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--hot", type=int, default=10_000)
+    parser.add_argument("--grown", type=int, default=3_000_000)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--loads", default=",".join(LOADS), help="some of them, with commas between")
     given = parser.parse_args()
-    seen = {(load, on): Seen() for load in LEAST_KEPT for on in (False, True)}
+    seen = {(load, on): Seen() for load in given.loads.split(",") for on in (False, True)}
     for turn in range(given.rounds):
         for (load, on), found in seen.items():
+            arguments = (given.keys, given.hot if load == "hot" else given.keys, given.seconds)
+            if load == "growth":
+                arguments = (given.grown, given.grown, 0.0)
+            interval = LOADS[load][0]
             with tempfile.TemporaryDirectory(prefix="weir-heap-") as folder:
-                run(
-                    Path(folder),
-                    given.keys,
-                    given.hot if load == "hot" else given.keys,
-                    given.seconds,
-                    found,
-                    on=on,
-                )
-            name = f"{load}, checkpoints {'each second' if on else 'off'}"
+                run(Path(folder), arguments, interval if on else None, found)
+            name = f"{load}, checkpoints {interval if on else 'off'}"
             print(
                 f"round {turn + 1}: {name:34} {found.rates[-1] / 1e6:.3f} M rows/s",
                 file=sys.stderr,
@@ -116,24 +118,24 @@ def main() -> None:
     sys.exit(not report(given, seen))
 
 
-def run(folder: Path, keys: int, drawn: int, seconds: float, seen: Seen, *, on: bool) -> None:
-    """Once, in a cluster of its own."""
+def run(folder: Path, arguments: tuple[int, int, float], interval: str | None, seen: Seen) -> None:
+    """Once, in a cluster of its own. ``arguments``: keys, of how many rows are drawn, seconds. ``interval``: of checkpoints."""
     result = folder / "result.json"
     with LocalCluster(slots=1, environment={"WEIR_LOG_LEVEL": "ERROR"}) as cluster:
         job = cluster.submit(
             JobSpec(
                 name="heap-pauses",
                 entrypoint="benchmarks.jobs.heap_pauses:build",
-                args=(str(keys), str(drawn), str(seconds), str(result)),
+                args=(*map(str, arguments), str(result)),
                 python_path=(str(ROOT),),
                 overrides={
                     "state.backend.type": "FileSystem",
-                    **({"execution.checkpointing.interval": "1s"} if on else {}),
+                    **({} if interval is None else {"execution.checkpointing.interval": interval}),
                 },
                 checkpoint_storage=(folder / "checkpoints").as_uri(),
             )
         )
-        wait_result(cluster, job, result, PATIENCE + seconds)
+        wait_result(cluster, job, result, PATIENCE + arguments[2])
         status = cluster.status(job)
         cluster.cancel(job)
         cluster.wait(job, timeout=120)
@@ -163,17 +165,20 @@ def wait_result(cluster: LocalCluster, job: JobId, result: Path, most: float) ->
 
 def report(given: argparse.Namespace, seen: dict[tuple[str, bool], Seen]) -> bool:
     """Print and write it; whether all holds that must."""
-    print(f"{given.keys:,} keys on the heap, hot: {given.hot:,} of them; ms between batches")
+    print(
+        f"{given.keys:,} keys on the heap, hot: {given.hot:,} of them, growth: to {given.grown:,}; medians of {given.rounds} rounds, "
+        f"{given.seconds:g} s each after the first row of each key; ms between batches"
+    )
     lines, fine = [], True
     for (load, on), found in seen.items():
         told = found.told()
         kept = found.rate / seen[load, False].rate
         if on:
-            fine &= kept >= LEAST_KEPT[load] and told["p99_ms"] < MOST_P99_MS and not found.restarts
+            fine &= kept >= LOADS[load][1] and told["p99_ms"] < MOST_P99_MS and not found.restarts
         print(
-            f"{load:8} checkpoints {'1 s' if on else 'off':4} {found.rate / 1e6:6.3f} M rows/s   p50 {told['p50_ms']:6.2f}  p99 {told['p99_ms']:6.2f}  "
+            f"{load:8} checkpoints {LOADS[load][0] if on else 'off':5} {found.rate / 1e6:6.3f} M rows/s   p50 {told['p50_ms']:6.2f}  p99 {told['p99_ms']:6.2f}  "
             f"p99.9 {told['p999_ms']:6.1f}  max {told['max_ms']:6.1f}  of each second {told['worst_of_a_second_ms']:5.1f}  (p99 with waiting {told['p99_with_waiting_ms']:5.1f})   {found.checkpoints} checkpoints, {found.restarts} restarts"
-            + (f"   kept {kept:.2f} (must: {LEAST_KEPT[load]})" if on else "")
+            + (f"   kept {kept:.2f} (must: {LOADS[load][1]})" if on else "")
         )
         lines.append({"load": load, "checkpoints_on": on, "kept": kept, **told})
     RESULTS.mkdir(parents=True, exist_ok=True)

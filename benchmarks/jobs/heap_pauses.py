@@ -1,7 +1,7 @@
 """A keyed sum over a million keys on the heap that notes how long its data thread was away from the rows.
 
 Arguments: keys, of how many of them rows are drawn, seconds, result file. The first rows touch each key once; the others are drawn
-in no order. The sink shares the data thread: it notes the times between batches, and writes them down at the end.
+in no order, and measured. With 0 seconds the first ones are. The sink shares the data thread: it notes the times between batches, and writes them down at the end.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class _Watch(Writer[int, Any]):
     def write(self, values: list[int], timestamps: list[int] | None) -> None:
         now, waited = time.perf_counter(), int(os.pread(self._schedule, 100, 0).split()[1]) / 1e9
         self._seen += len(values)
-        if not self._filled:
+        if not self._seconds:
+            self._grow(now, waited)
+        elif not self._filled:
             self._filled = now if self._seen >= self._keys else 0.0
         elif not self._began:
             if now - self._filled >= WARM_UP:
@@ -66,12 +68,26 @@ class _Watch(Writer[int, Any]):
         elif now - self._began < self._seconds:
             self._gaps.append((now - self._last, waited - self._waited))
         elif self._gaps:
-            rate = (self._seen - self._from) / (now - self._began)
-            written = Path(f"{self._result}.part")
-            written.write_text(json.dumps({"rate": rate, "gaps": self._gaps}))
-            written.replace(self._result)
-            self._gaps = []
+            self._write_down(now)
         self._last, self._waited = now, waited
+
+    def _grow(self, now: float, waited: float) -> None:
+        """From the first row to the last new key."""
+        if not self._began:
+            self._began, self._from = now, self._seen
+            return
+        if not self._filled:
+            self._gaps.append((now - self._last, waited - self._waited))
+            if self._seen >= self._keys:
+                self._filled = now
+                self._write_down(now)
+
+    def _write_down(self, now: float) -> None:
+        rate = (self._seen - self._from) / (now - self._began)
+        written = Path(f"{self._result}.part")
+        written.write_text(json.dumps({"rate": rate, "gaps": self._gaps}))
+        written.replace(self._result)
+        self._gaps = []
 
     def prepare_commit(self) -> list[Any]:
         return []

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support.keyed_model import MAX_PARALLELISM, Bench, open_heap, open_standing_heap, steps
 
-BEGIN, TEND = ("begin snapshot", None, None), ("tend", None, 4)
+BEGIN, TEND, END = ("begin snapshot", None, None), ("tend", None, 4), ("end snapshot", None, 0)
+READ = ("write some of a snapshot", None, 6)
 
 
 @pytest.mark.parametrize("open_store", [open_heap, open_standing_heap])
@@ -25,6 +26,15 @@ BEGIN, TEND = ("begin snapshot", None, None), ("tend", None, 4)
     1, [("register", 1, 5), BEGIN, ("delete", 1, 5), BEGIN, ("register", 1, 5), ("fire", None, 9), BEGIN]
 )
 @example(1, [("add", 1, 1), *[step for n in range(9) for step in (BEGIN, ("add", n, n))], TEND])
+@example(
+    1,
+    [
+        *(("update", 1, 1), BEGIN, ("update", 1, 2), ("update", 2, 1), ("clear", 1, "value"), BEGIN, END),
+        *(READ, TEND, ("update", 1, 3), ("clear", 2, "value"), BEGIN, END, READ, TEND, ("update", 2, 4)),
+        TEND,
+    ],
+)
+@example(1, [("put", 1, ("x", [1])), BEGIN, ("fold in place", 1, ("x", 2)), BEGIN, END, READ, TEND, BEGIN])
 def test_any_program_over_any_rescales_equals_plain_dicts(open_store, parallelism, program):
     Bench(parallelism, "heap", open_store).run(program)
 

@@ -16,6 +16,7 @@ import msgspec
 from weir.errors import SnapshotCorrupt
 from weir.serde import Serializer
 from weir.state.descriptors import StateDescriptor, StateKind
+from weir.state.layered.flat import ABSENT
 from weir.state.statefile import CHUNK_ENTRIES, Chunk
 
 _encode_counts = msgspec.msgpack.Encoder().encode
@@ -115,24 +116,29 @@ def chunked(
         return
     keys, values = iter(table), iter(table.values())
     while chunk := list(islice(keys, entries := most())):
-        column = list(islice(values, entries))
-        if kind is StateKind.VALUE and type(None) in set(map(type, column)):  # None means absent
-            present = [(key, value) for key, value in zip(chunk, column, strict=True) if value is not None]
-            chunk, column = [key for key, _ in present], [value for _, value in present]
-        if chunk:
-            yield chunk, column
+        yield from present(kind, chunk, list(islice(values, entries)))
 
 
 def chunked_entries(
     kind: StateKind, entries: Iterable[tuple[Any, Any]], most: Callable[[], int] = lambda: CHUNK_ENTRIES
 ) -> Iterator[tuple[list[Any], list[Any]]]:
-    """As :func:`chunked`, of keys and values that come one by one; none of them is absent. ``most``: entries of the next chunk."""
+    """As :func:`chunked`, of keys and values that come one by one. ``most``: entries of the next chunk."""
     if kind is StateKind.LIST or kind is StateKind.MAP:
         yield from _by_weight(entries, most)
         return
     left = iter(entries)
     while part := list(islice(left, most())):
-        yield [key for key, _ in part], [value for _, value in part]
+        yield from present(kind, [key for key, _ in part], [value for _, value in part])
+
+
+def present(kind: StateKind, keys: list[Any], values: list[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+    """A chunk without what is absent, unless that is all of it."""
+    absent = {ABSENT.__class__, type(None)} if kind is StateKind.VALUE else {ABSENT.__class__}
+    if not absent.isdisjoint(map(type, values)):
+        there = [pair for pair in zip(keys, values, strict=True) if pair[1].__class__ not in absent]
+        keys, values = [key for key, _ in there], [value for _, value in there]
+    if keys:
+        yield keys, values
 
 
 class ChunkSize:

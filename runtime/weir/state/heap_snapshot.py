@@ -6,11 +6,11 @@ A large one is encoded in small pieces, so that whoever does it holds the interp
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from weir.state import statefile
-from weir.state.columns import ChunkSize, Codec, chunked, chunked_entries
+from weir.state.columns import ChunkSize, Codec, chunked, chunked_entries, present
 from weir.state.descriptors import StateDescriptor, StateKind
 from weir.state.registration import KeyedStates
 from weir.state.standing import StandingTable, Still
@@ -19,18 +19,23 @@ from weir.state.sweep import Mortal
 
 #: Bytes of one piece of a table that stands still, about, and entries at most.
 _PIECE_BYTES: Final = 64 * 1024
-_PIECE_ENTRIES: Final = 8192
+_PIECE_ENTRIES: Final = 4096
 
 
 class HeapSnapshot:
     """See ``KeyedSnapshot`` and ``PiecewiseSnapshot``."""
 
     def __init__(
-        self, header: FileHeader, sections: Iterable[Writing], let_go: Callable[[HeapSnapshot], None]
+        self,
+        header: FileHeader,
+        sections: Iterable[Writing],
+        cuts: Sequence[Still],
+        let_go: Callable[[HeapSnapshot], None],
     ) -> None:
-        """``let_go``: nothing needs to stand still for it any more; called from any thread."""
+        """``cuts``: what stands still for it. ``let_go``: nothing needs to any more; called from any thread."""
         self._header = header
         self._sections = sections
+        self._cuts = cuts
         self._let_go = let_go
 
     def encode(self) -> bytes:
@@ -41,6 +46,8 @@ class HeapSnapshot:
 
     def release(self) -> None:
         self._sections = ()
+        for cut in self._cuts:
+            cut.over = True
         self._let_go(self)
 
 
@@ -83,11 +90,9 @@ class Written(NamedTuple):
         if self.mortal is not None and now is not None:
             return chunked_entries(kind, self.mortal.entries(still.entries(), now, met), most)
         if still.layers:
-            # ``None`` as a value means absent.
-            present = (
-                entry for entry in still.entries() if entry[1] is not None or kind is not StateKind.VALUE
-            )
-            return chunked_entries(kind, present, most)
+            if kind is StateKind.LIST or kind is StateKind.MAP:
+                return chunked_entries(kind, still.entries(), most)
+            return (part for found in still.parts(most) for part in present(kind, *found))
         return chunked(kind, still.base, most)
 
 

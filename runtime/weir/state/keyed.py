@@ -40,7 +40,7 @@ from weir.state.heap_snapshot import HeapSnapshot, Written, is_small
 from weir.state.isolation import declares_immutable, isolated
 from weir.state.native import KeyedState
 from weir.state.registration import EncodedSnapshot, KeyedSnapshot, KeyedStates
-from weir.state.standing import StandingTable
+from weir.state.standing import StandingTable, Still
 from weir.state.statefile import Writing
 from weir.state.sweep import Mortal, Sweep
 from weir.state.timers import TimerQueue
@@ -75,6 +75,8 @@ class KeyedStateStore(KeyedStates):
         self._standing: list[StandingTable | TimerQueue] = [self.event_timers, self.processing_timers]
         #: Snapshots that read what stands still; they let go from other threads.
         self._held_by: set[HeapSnapshot] = set()
+        #: What stands still for the last one.
+        self._cuts: list[Still] = []
 
     def table_of(self, descriptor: StateDescriptor) -> dict[Any, Any]:
         """The table behind a registered state, while no snapshot is being written."""
@@ -119,10 +121,11 @@ class KeyedStateStore(KeyedStates):
     def begin_snapshot(self) -> KeyedSnapshot:
         met = self._sweep.on_snapshot()
         self._merge(self.slice)
+        self._cuts = []
         sections = list(self._sections(met))
         if all(isinstance(chunks, list) for _, chunks in sections):
             return EncodedSnapshot(statefile.write(self.header(), sections))
-        begun = HeapSnapshot(self.header(), sections, self._held_by.discard)
+        begun = HeapSnapshot(self.header(), sections, self._cuts, self._held_by.discard)
         self._held_by.add(begun)
         return begun
 
@@ -154,13 +157,14 @@ class KeyedStateStore(KeyedStates):
         return not whole
 
     def _merge(self, most: int) -> bool:
-        """Bring changes back into tables that nobody reads any more; whether none are left."""
+        """Bring changes back into tables, of those that somebody reads as far as that goes; whether none are left."""
         held = self._held_by or self._sweep.holds
+        if held:
+            most = -(-most // 2)  # the encoding thread wants the interpreter as well
         whole = True
         for table in self._standing:
             if not table.whole:
-                if not held:
-                    most = table.merge(most)
+                most = table.merge_beside(most) if held else table.merge(most)
                 whole &= table.whole
         return whole
 
@@ -200,14 +204,17 @@ class KeyedStateStore(KeyedStates):
     def _sections(self, met: deque[tuple[Mortal, Any]] | None) -> Iterator[Writing]:
         """With a list of chunks where all is encoded, else with what encodes them; that table stands still."""
         yield from self._restored.carried()
-        yield from self.timer_sections(self._cut_timers(self.small))
+        timers = self._cut_timers(self.small)
+        self._cuts += [cut for _, cut in timers if isinstance(cut, Still)]
+        yield from self.timer_sections(timers)
         for name, (descriptor, codec, table) in self._registered.items():
             written = Written(self, descriptor, codec, self._sweep.tables.get(name))
             header = self.section_header(descriptor)
             if table.crowded or is_small(descriptor.kind, table, self.small):
                 yield header, written.at_once(table.now())
             else:
-                yield header, written.beside(table.cut(), met)
+                self._cuts.append(table.cut())
+                yield header, written.beside(self._cuts[-1], met)
 
 
 def _copied(descriptor: StateDescriptor) -> Callable[[Any], Any] | None:

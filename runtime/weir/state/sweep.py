@@ -8,7 +8,7 @@ anyway, it tells what it met.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -103,15 +103,20 @@ class Sweep:
         for mortal in self.tables.values():
             table = mortal.table
             if len(table.base) <= small:
-                keys = iter(list(table.base))
-            elif self._time.monotonic() < self._swept or not table.whole:
-                continue
-            else:
-                keys = iter(table.cut().base)
+                yield from self._slices(mortal, list(table.base))
+            elif self._time.monotonic() >= self._swept and table.whole:
                 self.holds = True
-            while part := list(islice(keys, _SLICE)):
-                now = mortal.life.now()
-                for key in part:
-                    mortal.sweep(key, now)
-                yield
-            self.holds = False
+                cut = table.cut()
+                try:
+                    yield from self._slices(mortal, cut.base)
+                finally:
+                    cut.over = True
+                self.holds = False
+
+    def _slices(self, mortal: Mortal, keys: Iterable[Any]) -> Iterator[None]:
+        left = iter(keys)
+        while part := list(islice(left, _SLICE)):
+            now = mortal.life.now()
+            for key in part:
+                mortal.sweep(key, now)
+            yield

@@ -126,6 +126,10 @@ class TimerQueue:
         """As ``StandingTable.merge``."""
         return self._table.merge(most)
 
+    def merge_beside(self, most: int) -> int:
+        """As ``StandingTable.merge_beside``."""
+        return self._table.merge_beside(most)
+
     def _use(self, front: Table) -> None:
         self._buckets = front
 

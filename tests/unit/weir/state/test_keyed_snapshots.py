@@ -17,8 +17,11 @@ from weir.state import (
     MapStateDescriptor,
     ReducingStateDescriptor,
     ValueStateDescriptor,
+    standing,
     statefile,
 )
+from weir.state.heap_snapshot import HeapSnapshot
+from weir.state.standing import StandingTable
 
 SEEN = ValueStateDescriptor("seen", int)
 
@@ -186,6 +189,91 @@ def test_too_many_snapshots_at_once_are_encoded_at_once():
         assert sum(value == -1 for value in found.values()) == 19 - number
         each.release()
     assert table_of(store)[19] == -1
+
+
+@pytest.mark.parametrize(
+    "key_of", [int, lambda n: f"key {n}", lambda n: (n, "t")], ids=["int", "str", "tuple"]
+)
+def test_where_a_snapshot_always_follows_the_other_changes_are_brought_back_beside_them(key_of):
+    store = filled(map(key_of, range(1000)))
+    store.small, store.slice = 0, 8
+    handle = store.get_state(SEEN)
+    expected = {key_of(n): n for n in range(1000)}
+    begun = store.begin_snapshot()
+    for turn in range(1, 30):
+        assert isinstance(begun, HeapSnapshot), "nothing is encoded at once"
+        then = dict(expected)
+        pieces = begun.pieces()
+        read: list[bytes] = []
+        while sum(map(len, read)) < 1000:  # the first of the keys
+            read.append(next(pieces))
+        for n in range(turn, 1000, 30):
+            store._cell.key = key_of(n)
+            handle.update(turn)
+            expected[key_of(n)] = turn
+        for store._cell.key in map(key_of, (turn * 3, turn * 3 - 1, 1000 + turn // 2)):
+            handle.clear()
+            expected.pop(store._cell.key, None)
+        for store._cell.key in map(key_of, (1000 + turn, turn * 2)):
+            handle.update(-turn)
+            expected[store._cell.key] = -turn
+        for _ in range(20):
+            assert not store.tend()
+        assert {key: store.values_of(SEEN, ())[key] for key in expected} == expected
+        data = b"".join([*read, *pieces])
+        begun.release()
+        begun = store.begin_snapshot()
+        assert table_of(store_of(blobs=[data])) == then
+    begun.release()
+    while store.tend():
+        pass
+    assert table_of(store) == expected
+
+
+def test_keys_may_come_to_what_is_gathered_while_a_reader_goes_through_it(monkeypatch):
+    monkeypatch.setattr(standing, "_LOOKED_AT", 1)
+    table = StandingTable()
+    table.base.update({n: n for n in range(3)})
+    first = table.cut()
+    table.front.update(a=1, b=1, c=1)
+    second = table.cut()
+    first.over = True
+    table.merge_beside(100)
+    table.front["d"] = 1
+    second.over = True
+    third = table.cut()
+    entries = third.parts(lambda: 1)
+    read = dict(zip(*next(entries), strict=True))
+    while "a" not in read:
+        read.update(zip(*next(entries), strict=True))
+    table.merge_beside(100)
+    for part in entries:
+        read.update(zip(*part, strict=True))
+    assert read == {0: 0, 1: 1, 2: 2, "a": 1, "b": 1, "c": 1, "d": 1}
+
+
+def test_what_is_brought_back_beside_a_snapshot_is_copied_before_it_changes_in_place():
+    descriptor = ListStateDescriptor("items", int)
+    store = filled([], descriptor)
+    store.small = 0
+    items = store.get_state(descriptor)
+    for store._cell.key in range(100):
+        items.add(1)
+    first = store.begin_snapshot()
+    store._cell.key = 7
+    items.add(2)
+    first.release()
+    store.slice = 0
+    second = store.begin_snapshot()
+    store.slice = 8
+    pieces = second.pieces()
+    read = [next(pieces) for _ in range(3)]
+    store.tend()
+    items.add(3)
+    store.tend()
+    assert table_of(store_of(blobs=[b"".join([*read, *pieces])]), descriptor)[7] == [1, 2]
+    assert items.get() == [1, 2, 3]
+    second.release()
 
 
 def test_long_lists_are_cut_by_their_elements():
