@@ -11,9 +11,10 @@ import pytest
 from tests.support.simulated_cluster import STEP, Cluster
 from tests.support.simulated_operator import Operator
 from weir_operator.observed import FailureClass
-from weir_operator.reconciler.situations.healing import BUDGETS, PERIOD, STALLED, STORM
+from weir_operator.reconciler.situations.healing import BUDGETS, PERIOD, STALLED
+from weir_operator.upgrade.storms import STORM
 
-IMAGE = "example/flights:1"
+IMAGE, NEXT = "example/flights:1", "example/flights:2"
 
 
 def restarts(operator: Operator) -> int:
@@ -70,6 +71,34 @@ def test_a_storm_that_does_not_end_is_told_and_not_fought(
     operator.run(60)
     assert restarts(operator) == made
     assert cluster.condition("Degraded")[0] == "True"
+
+
+def test_a_version_in_a_storm_is_gone_back_from_without_waiting_for_its_checkpoints(
+    operator: Operator, cluster: Cluster
+) -> None:
+    operator.settle()
+    cluster.behaviour(NEXT).storm = FailureClass.USER
+    changed = cluster.now
+    cluster.edit(image=NEXT)
+    operator.settle(or_blocked_by="RolledBack")
+    assert cluster.now - changed < STORM
+    assert cluster.status.revision == 1
+    assert cluster.running
+
+
+def test_a_version_that_ran_well_once_is_not_gone_back_from_for_a_storm(
+    operator: Operator, cluster: Cluster
+) -> None:
+    operator.settle()
+    cluster.edit(image=NEXT)
+    operator.settle()
+    assert cluster.status.revision == 2
+    cluster.behaviour(NEXT).storm = FailureClass.USER
+    run_until(operator, cluster, lambda: cluster.condition("Degraded") == ("True", "NotStable"), STORM)
+    operator.run(60)
+    assert cluster.status.revision == 2, "the fault did not come with it"
+    assert cluster.condition("Degraded") == ("True", "NotStable")
+    assert restarts(operator) == BUDGETS[FailureClass.USER]
 
 
 def test_a_storm_that_is_over_leaves_nothing_behind(operator: Operator, cluster: Cluster) -> None:

@@ -38,7 +38,7 @@ REASONS: Mapping[str, str] = {
     "NoSafeSnapshot": "The engine will not choose what to restore; the message says what each choice costs. Set `restore.from` and change `restore.nonce`; or bring the missing files back and change `upgrade.restartNonce`.",
     "SnapshotNotFound": "`restore.snapshot` names a StreamJobSnapshot that does not exist or is not complete.",
     "BucketUnreadable": "The pod that reads the job's folder in the bucket fails. The message has its last words.",
-    "NotStable": "A new run did not become stable, and there is nothing to go back to, or `upgrade.rollback` is false.",
+    "NotStable": "A new run did not become stable, and the job does not go back: its revision ran well before, or no other did, or `upgrade.rollback` is false.",
     "RestartBudgetSpent": "The operator started the job anew as often as it does for failures of this class.",
 }
 

@@ -1,6 +1,7 @@
 """Whether a new run is stable: it ran through the window and, with checkpointing on, completed a checkpoint of its own.
 
-A run that came up once and then fails again and again is not stable, and neither is one that cannot checkpoint.
+A run that came up once and then fails again and again is not stable, and neither is one that cannot checkpoint. What its own code or
+settings do to it needs no waiting: once that is a storm, it had its time.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from weir_operator.models import StreamJobSpec
-from weir_operator.observed import Ending, JobManagerReport, JobState
+from weir_operator.observed import Ending, FailureClass, JobManagerReport, JobState
+from weir_operator.upgrade.storms import storm
 
 _LOST = frozenset({JobState.FAILED, JobState.CANCELED})
+#: Failures that time does not mend.
+_OWN = frozenset({FailureClass.USER, FailureClass.CONFIG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,9 @@ def judge(spec: StreamJobSpec, report: JobManagerReport | None, began: datetime,
         return Stable(reason="its job came to the end of its input")
     if report is not None and report.state in _LOST:
         return Hopeless(reason=f"its job is {report.state}{_last_failure(report)}")
+    own_fault = report is not None and report.failures and report.failures[-1].failure_class in _OWN
+    if report is not None and own_fault and (why := storm(report, now)) is not None:
+        return Hopeless(reason=why)
     running_since = report.running_since if report is not None and report.state is JobState.RUNNING else None
     if running_since is not None and now - running_since >= window and checkpointed:
         done = ", and completed a checkpoint" if checkpointing else ""

@@ -30,7 +30,7 @@ from weir_operator.reconciler.situations.restoring import (
     tell_skipped,
 )
 from weir_operator.reconciler.situations.run_objects import tend
-from weir_operator.reconciler.situations.targets import last_stable, mark
+from weir_operator.reconciler.situations.targets import is_stable, last_stable, mark
 from weir_operator.reconciler.sizing import pods_for
 from weir_operator.upgrade.stability import Hopeless, Stable, judge
 
@@ -184,8 +184,19 @@ def _go_back_if_hopeless(moment: Moment, draft: Draft, report: JobManagerReport 
         draft.block("Degraded", "NotStable", f"{verdict.reason}; the job is paused and is not taken back")
         return False
     previous = last_stable(draft, besides=upgrade.revision)
-    if upgrade.reason is UpgradeReason.ROLLBACK or previous is None or not moment.spec.upgrade.rollback:
-        draft.block("Degraded", "NotStable", verdict.reason)
+    proven = is_stable(draft, upgrade.revision)
+    if (
+        proven
+        or upgrade.reason is UpgradeReason.ROLLBACK
+        or previous is None
+        or not moment.spec.upgrade.rollback
+    ):
+        ran = (
+            f". Revision {upgrade.revision} ran well before, so there is no going back from it"
+            if proven
+            else ""
+        )
+        draft.block("Degraded", "NotStable", f"{verdict.reason}{ran}. See to the cause, or change the spec")
         if report is None or report.ending is None:
             return False
         conclude(moment, draft)

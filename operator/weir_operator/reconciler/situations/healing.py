@@ -15,11 +15,12 @@ from weir_operator.observed import Component, FailureClass, JobManagerReport, Jo
 from weir_operator.reconciler.actions import DeletePod
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.beginning import begin
+from weir_operator.upgrade.storms import storm
 
 #: A TaskManager pod that runs for this long and is not registered is replaced.
 UNREGISTERED = timedelta(seconds=60)
-#: A job that does not run for this long, or fails so often in that time, is started anew.
-STUCK, STORM, STORM_FAILURES = timedelta(minutes=5), timedelta(minutes=10), 10
+#: A job that does not run for this long is started anew, as is one in a storm of failures.
+STUCK = timedelta(minutes=5)
 #: A running job whose checkpoints do not complete is started anew after this long at the earliest; that a bucket is away
 #: for half an hour is no reason to.
 STALLED = timedelta(hours=1)
@@ -110,9 +111,8 @@ def trouble(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[Fai
     """Why a run gets nowhere, and by whose fault; None: it does get somewhere."""
     last = report.failures[-1] if report.failures else None
     kind = last.failure_class if last is not None else FailureClass.INFRASTRUCTURE
-    recent = [failure for failure in report.failures if moment.now - failure.at < STORM]
-    if len(recent) >= STORM_FAILURES:
-        return kind, f"the job failed {len(recent)} times within {STORM}: {recent[-1].message}"
+    if (why := storm(report, moment.now)) is not None:
+        return kind, why
     for condition in draft.status.conditions:
         stuck = (
             condition.type == "Ready"

@@ -48,6 +48,11 @@ def mark(draft: Draft, revision: int, **changes: object) -> None:
     )
 
 
+def is_stable(draft: Draft, revision: int | None) -> bool:
+    """Whether a revision ran well once: what is wrong now did not come with it."""
+    return any(entry.stable for entry in draft.status.revisions if entry.revision == revision)
+
+
 def last_stable(draft: Draft, *, besides: int | None) -> int | None:
     """The newest revision that was stable, but for one."""
     stable = [
