@@ -120,7 +120,7 @@ def run(cluster: LocalCluster, limit: Limit, folder: Path, keys: int, given: arg
     print(f"{keys} keys of {VALUE_BYTES} bytes, limit {given.limit_mb} MB", flush=True)
     began = time.monotonic()
     peak = 0.0
-    told: set[int] = set()
+    told: dict[int, str] = {}
     while time.monotonic() - began < given.minutes * 60:
         time.sleep(0.25)
         peak = max(peak, limit.anonymous_mb)
@@ -128,16 +128,16 @@ def run(cluster: LocalCluster, limit: Limit, folder: Path, keys: int, given: arg
             raise SystemExit(f"the job ended: {cluster.status(job).failures}, {limit.kills} kills")
         for each in history(cluster, job):
             if each["id"] not in told and each["status"] != "IN_PROGRESS":
-                told.add(each["id"])
+                told[each["id"]] = each["status"]
                 tell(each, time.monotonic() - began, limit, workers(supervisor))
-    found = [each for each in history(cluster, job) if each["status"] == "COMPLETED"]
+    completed = list(told.values()).count("COMPLETED")
     print(
-        f"{len(found)} checkpoints completed of {len(told)}, {limit.kills} processes killed for want of memory, peak of anonymous memory "
+        f"{completed} checkpoints completed of {len(told)}, {limit.kills} processes killed for want of memory, peak of anonymous memory "
         f"{peak:.0f} of {given.limit_mb} MB (supervisor and worker)"
     )
     cluster.cancel(job)
     cluster.wait(job, timeout=120)
-    if limit.kills or not found:
+    if limit.kills or not completed:
         raise SystemExit("failed")
 
 

@@ -304,6 +304,9 @@ def test_typed_keeps_values_of_its_type_exactly(declared, strategy):
     @given(st.lists(strategy, max_size=4))
     def check(column):
         assert exact(serializer.decode(serializer.encode(column))) == exact(column)
+        each = serializer.encode_each(column)
+        assert each == [serializer.encode([value]) for value in column]
+        assert exact(serializer.decode_each(each)) == exact(column)
 
     check()
 

@@ -3,7 +3,7 @@
 Used by the state room for snapshots. Only workers decode: nothing here is called by the control plane.
 """
 
-from weir.serde.base import Description, Serializer, encode_each
+from weir.serde.base import Description, Serializer, decode_each, encode_each
 from weir.serde.compatibility import check_compatible
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.keys import KeySerializer
@@ -31,6 +31,7 @@ __all__ = [
     "allow_pickle_here",
     "check_allowed",
     "check_compatible",
+    "decode_each",
     "encode_each",
     "read_signed",
     "serializer_for",

@@ -47,3 +47,11 @@ def encode_each(serializer: Serializer, values: list[Any]) -> list[bytes]:
     if together is not None:
         return together(values)
     return [serializer.encode([value]) for value in values]
+
+
+def decode_each(serializer: Serializer, columns: list[bytes]) -> list[Any]:
+    """The value of each column, all of which have one; serializers that can read all of them at once have a method for it."""
+    together: Callable[[list[bytes]], list[Any]] | None = getattr(serializer, "decode_each", None)
+    if together is not None:
+        return together(columns)
+    return [serializer.decode(column)[0] for column in columns]

@@ -8,6 +8,7 @@ Dataclasses, Structs, NamedTuples and pydantic models may gain fields with defau
 
 from __future__ import annotations
 
+import struct
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,8 @@ _DYNAMIC: Final = b"\x01"
 
 #: A column of one value: the frame, then msgpack's array of one.
 _ONE_TYPED: Final = _TYPED + b"\x91"
+#: How msgpack begins a long array.
+_ARRAY: Final = struct.Struct(">BI")
 
 
 def _lowered(value: Any) -> Any:
@@ -109,6 +112,19 @@ class TypedSerializer:
             raise SerializationError(
                 f"what was written does not fit the declared type {type_name(self.type)}: {error}"
             ) from error
+
+    def decode_each(self, columns: list[bytes]) -> list[Any]:
+        """``[decode(column)[0] for column in columns]``, with one call where all are as ``encode_each`` makes them."""
+        if self._decoder is not None and all(column[:2] == _ONE_TYPED for column in columns):
+            skip = len(_ONE_TYPED)
+            body = b"".join([column[skip:] for column in columns])
+            try:
+                found: list[Any] = self._decoder.decode(_ARRAY.pack(0xDD, len(columns)) + body)
+            except (msgspec.DecodeError, ValueError, TypeError, OverflowError):
+                pass  # one of them: its own error says more
+            else:
+                return found
+        return [self.decode(column)[0] for column in columns]
 
     def describe(self) -> Description:
         return {"serializer": self.name, "version": self.version, "type": self._inspection.shape.describe()}

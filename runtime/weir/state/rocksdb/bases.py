@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from weir.errors import SerializationError, SnapshotMismatch
-from weir.serde import Serializer, encode_each
+from weir.serde import Serializer, decode_each, encode_each
 from weir.state.layered import ABSENT, MapChange, Run
 from weir.state.rocksdb import keys, records
 from weir.state.rocksdb.database import Database
@@ -40,7 +40,17 @@ class _Base:
         try:
             return self._values.decode(records.body(record))
         except (SerializationError, ValueError) as error:
-            raise SnapshotMismatch(f"{self._label} cannot be decoded: {error}") from error
+            raise self._unreadable(error) from error
+
+    def _decode_each(self, found: list[bytes]) -> list[Any]:
+        """The value of each record, all of which have one."""
+        try:
+            return decode_each(self._values, list(map(records.body, found)))
+        except (SerializationError, ValueError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> SnapshotMismatch:
+        return SnapshotMismatch(f"{self._label} cannot be decoded: {error}")
 
     def all_expired(self, record: bytes, life: Lifetime, now: int) -> bool:
         """Whether nothing in a record, of state with stamps, is fresh any more."""
@@ -79,26 +89,24 @@ class FlatBase(_Base):
 
     def load_all(self, wanted: list[Any]) -> list[Any]:
         """As :meth:`load`, of many keys at once."""
-        prefix, state, decode = self._spelling.prefix, self.state, self._decode
-        found = self._database.get_all([prefix(state, key) for key in wanted])
-        return [ABSENT if record is None else decode(record)[0] for record in found]
+        found = self._database.get_all(self._spelling.prefixes(self.state, wanted))
+        values = iter(self._decode_each([record for record in found if record is not None]))
+        return [ABSENT if record is None else next(values) for record in found]
 
     def write(self, taken: list[tuple[Any, Any]]) -> None:
         self._database.write(*self.changes(taken))
 
     def changes(self, taken: list[tuple[Any, Any]]) -> Changes:
-        prefix, state = self._spelling.prefix, self.state
-        present = [(key, value) for key, value in taken if value is not ABSENT]
-        bodies = self._encode_each([value for _, value in present], [key for key, _ in present])
+        present = [key for key, value in taken if value is not ABSENT]
+        bodies = self._encode_each([value for _, value in taken if value is not ABSENT], present)
         plain, plain_head = keys.PLAIN, records.PLAIN_HEAD
-        puts = [
-            (
-                prefix(state, key),
-                (plain_head if key.__class__ in plain else self._head(records.head(key))) + body,
-            )
-            for (key, _), body in zip(present, bodies, strict=True)
+        found = [
+            (plain_head if key.__class__ in plain else self._head(records.head(key))) + body
+            for key, body in zip(present, bodies, strict=True)
         ]
-        return puts, [prefix(state, key) for key, value in taken if value is ABSENT]
+        spell = self._spelling.prefixes
+        puts = list(zip(spell(self.state, present), found, strict=True))
+        return puts, spell(self.state, [key for key, value in taken if value is ABSENT])
 
     @staticmethod
     def merged(layers: tuple[dict[Any, Any], ...]) -> dict[Any, Any]:

@@ -21,6 +21,10 @@ from weir.errors import LocalDiskError, StateDamaged, WeirError
 _OPEN_FILES: Final = 256
 _BLOCK_BYTES: Final = 4096
 _BLOOM_BITS: Final = 10
+#: Whole filters are asked in half the time, but crowd the cache when they take more than this part of it.
+_WHOLE_FILTERS: Final = 1 / 8
+#: Batches between two looks at how large the filters are.
+_LOOK_EVERY: Final = 128
 _BASE_LEVEL_BYTES: Final = 64 * 1024 * 1024
 _FILE_BYTES: Final = 32 * 1024 * 1024
 #: Checkpoints flush often and little; merging such files again and again would upload them each time.
@@ -32,16 +36,18 @@ class SharedMemory:
     """What all databases of a slot share: blocks read and rows not yet in a file, in so many bytes together."""
 
     cache: Any
+    cache_bytes: int
     write_buffers: Any
     write_buffer_bytes: int
 
     @classmethod
     def of(cls, size: int) -> SharedMemory:
         """For ``size`` bytes."""
-        cache = rocksdict.Cache(size)
+        # The other kind is cut into shards of half a megabyte, and never keeps a filter that is larger.
+        cache = rocksdict.Cache.new_hyper_clock_cache(size, 0)
         buffers = size // 2
         manager = rocksdict.WriteBufferManager.new_write_buffer_manager_with_cache(buffers, False, cache)
-        return cls(cache, manager, buffers)
+        return cls(cache, size, manager, buffers)
 
 
 class Database:
@@ -54,6 +60,7 @@ class Database:
         self._write_options.disable_wal = True  # type: ignore[method-assign, assignment]  # a property, in the stubs too, but written twice
         self._memory = memory
         self._incremental = incremental
+        self._written = 0
         self._open()
 
     def _open(self) -> None:
@@ -61,6 +68,16 @@ class Database:
             os.makedirs(self.folder, exist_ok=True)
             # rocksdict remembers its own settings in a file; ours are always raw bytes.
             self._db = rocksdict.Rdict(self.folder, _options(self._memory, incremental=self._incremental))
+        self._whole_filters = True
+        self._suit_filters()
+
+    def _suit_filters(self) -> None:
+        """Write filters in parts from now on, if whole ones would crowd the cache: a read would then fetch a whole one each time."""
+        size = self.property("estimate-num-keys") * _BLOOM_BITS / 8
+        if self._whole_filters and size > self._memory.cache_bytes * _WHOLE_FILTERS:
+            self._whole_filters = False
+            with disk_errors("write", self.folder):
+                self._db.set_options({"block_based_table_factory": "{partition_filters=true;}"})
 
     def get(self, key: bytes) -> bytes | None:
         """The record of ``key``."""
@@ -84,6 +101,9 @@ class Database:
         if len(batch):
             with disk_errors("write", self.folder):
                 self._db.write(batch, self._write_options)
+            self._written += 1
+            if self._written % _LOOK_EVERY == 0:
+                self._suit_filters()
 
     def delete_range(self, start: bytes, stop: bytes) -> None:
         """Remove all keys from ``start`` to before ``stop``."""
@@ -160,9 +180,7 @@ def _options(memory: SharedMemory, *, incremental: bool) -> Any:
     table.set_bloom_filter(_BLOOM_BITS, block_based=False)
     table.set_cache_index_and_filter_blocks(True)
     table.set_pin_l0_filter_and_index_blocks_in_cache(True)
-    # A whole filter of a large table is larger than a shard of a small cache, which then never keeps it: each read would fetch it.
     table.set_index_type(rocksdict.BlockBasedIndexType.two_level_index_search())
-    table.set_partition_filters(True)
     table.set_pin_top_level_index_and_filter(True)
     options = rocksdict.Options(raw_mode=True)
     options.create_if_missing(True)

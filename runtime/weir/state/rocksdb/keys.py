@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Collection
 from itertools import chain
 from typing import Any, Final
 
@@ -35,16 +36,29 @@ _KEYS: Final = KeySerializer()
 class KeySpelling:
     """Spells the keys of one operator."""
 
-    __slots__ = ("_max_parallelism",)
+    __slots__ = ("_heads", "_max_parallelism")
 
     def __init__(self, max_parallelism: int) -> None:
         self._max_parallelism = max_parallelism
+        #: By state: of each key group.
+        self._heads: dict[int, list[bytes]] = {}
 
     def prefix(self, state: int, key: Any) -> bytes:
         """Where everything of ``key`` in a state begins. Raises ``UserError`` for what cannot be a key."""
         canonical = canonical_bytes(key)
         group = hash_of_bytes(canonical) % self._max_parallelism
         return _HEAD.pack(state, group) + (canonical if type(key) in _SIMPLE else _spelled(key, canonical))
+
+    def prefixes(self, state: int, found: Collection[Any]) -> list[bytes]:
+        """As :meth:`prefix`, of many keys."""
+        if not set(map(type, found)) <= _SIMPLE:
+            return [self.prefix(state, key) for key in found]
+        most = self._max_parallelism
+        heads = self._heads.get(state)
+        if heads is None:
+            heads = self._heads[state] = [_HEAD.pack(state, group) for group in range(most)]
+        spelled = map(canonical_bytes, found)
+        return [heads[hash_of_bytes(canonical) % most] + canonical for canonical in spelled]
 
 
 def entry_name(entry: Any) -> bytes:

@@ -269,3 +269,16 @@ def test_a_value_that_is_no_such_model_or_scalar_is_refused_with_both_types(decl
 def test_bytes_of_no_such_model_or_scalar_are_refused(declared, written):
     with pytest.raises(SerializationError, match="does not fit the declared type"):
         TypedSerializer(declared).decode(b"\x00" + msgspec.msgpack.encode([written]))
+
+
+@pytest.mark.parametrize("count", [3, 70_000])
+def test_values_that_are_read_together_are_those_that_are_read_alone(count):
+    serializer = TypedSerializer(int)
+    values = [2**70 if number == 1 else number for number in range(count)]  # one of them in the dynamic form
+    assert serializer.decode_each(serializer.encode_each(values)) == values
+    assert serializer.decode_each(serializer.encode_each(list(range(count)))) == list(range(count))
+    assert serializer.decode_each([]) == []
+    with pytest.raises(SerializationError, match="what was written does not fit the declared type int"):
+        serializer.decode_each(
+            [*serializer.encode_each(list(range(count))), TypedSerializer(str).encode(["a"])]
+        )
