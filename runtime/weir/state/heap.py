@@ -78,14 +78,16 @@ class HeapHandle(State):
     _get: Callable[[Any], Any]
     _remove: Callable[[Any], None]
 
-    def use(self, table: dict[Any, Any]) -> None:
-        """From now on this is the table: it stands still, or no longer does."""
+    def use(self, table: dict[Any, Any], remove: Callable[[Any], None] | None = None) -> None:
+        """From now on this is the table: it stands still, or no longer does. ``remove``: a key that is there, by default at once."""
         self.table = table
         if isinstance(table, Overlay):
             # Its own hits are then those of a dict.
             self._get, self._remove = table.__getitem__, table.remove
         else:
             self._get, self._remove = table.get, table.__delitem__
+        if remove is not None:
+            self._remove = remove
 
     def _no_key(self) -> NoReturn:
         raise without_key(self._name, self._operator) from None

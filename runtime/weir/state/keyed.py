@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from weir.clock import Clock
@@ -135,9 +136,11 @@ class KeyedStateStore(KeyedStates):
             self._fill(registered)
 
     def _adopt(self, descriptor: StateDescriptor) -> State:
-        table = StandingTable(_copied(descriptor))
+        owned = descriptor.kind is StateKind.LIST or descriptor.kind is StateKind.MAP
+        table = StandingTable(_copied(descriptor), owned=owned)
         handle = self._handle(descriptor, table.base)
-        table.on_front = handle.use
+        table.on_front = partial(handle.use, remove=table.remove) if owned else handle.use
+        table.on_front(table.base)
         registered = _Registered(descriptor, codec_for(descriptor), table)
         self._fill(registered)
         self._registered[descriptor.name] = registered

@@ -186,14 +186,19 @@ class StandingTable:
     """See the module. One thread, but for what is read of a :class:`Still`."""
 
     __slots__ = (
-        "_copy", "_first", "_gathered", "_gathering", "_layers", "_read", "_spent", "_weigh", "base", "front", "on_front",
+        "_copy", "_dropped", "_first", "_gathered", "_gathering", "_layers", "_owned", "_read", "_spent", "_weigh",
+        "base", "front", "on_front",
     )  # fmt: skip
 
     def __init__(
-        self, copy: Callable[[Any], Any] | None = None, weigh: Callable[[Any], int] | None = None
+        self,
+        copy: Callable[[Any], Any] | None = None,
+        weigh: Callable[[Any], int] | None = None,
+        *,
+        owned: bool = False,
     ) -> None:
         """``copy``: of a value that whoever reads ``front[key]`` may change in place; ``None``: nobody does. ``weigh``: for how many
-        changes that of a value counts, by default one.
+        changes that of a value counts, by default one. ``owned``: values are lists or dicts that nobody else holds.
         """
         self._copy = copy
         self._weigh = weigh
@@ -213,11 +218,14 @@ class StandingTable:
         self._read: list[Still] = []
         #: Overlays that are brought back, to be freed in slices when nobody reads them.
         self._spent: list[Overlay] = []
+        #: Large values that were removed, to be freed in slices as well.
+        self._owned = owned
+        self._dropped: list[Any] = []
 
     @property
     def whole(self) -> bool:
         """Whether all is in the base, and nothing left to do."""
-        return not self._layers and not self._spent
+        return not self._layers and not self._spent and not self._dropped
 
     @property
     def crowded(self) -> bool:
@@ -233,10 +241,12 @@ class StandingTable:
 
     def remove(self, key: Any) -> None:
         """A key that is there has nothing any more."""
-        if self._layers:
-            self._layers[-1].remove(key)
-        else:
-            del self.base[key]
+        if not self._layers:
+            self._let_go(self.base.pop(key))
+            return
+        front = self._layers[-1]
+        self._let_go(_held(front, key))
+        front.remove(key)
 
     def now(self) -> Still:
         """What there is, until something changes."""
@@ -305,11 +315,13 @@ class StandingTable:
         base, removed, weigh = self.base, layer.removed, self._weigh
         while removed and most > 0:
             key, _ = removed.popitem()
-            base.pop(key, None)
+            self._let_go(base.pop(key, None))
             most -= 1
         take = layer.popitem
         while layer and most > 0:
             key, value = take()
+            if self._owned and (old := base.get(key)) is not value:
+                self._let_go(old)
             base[key] = value
             most -= 1 if weigh is None else weigh(value)
         return most
@@ -344,7 +356,7 @@ class StandingTable:
         layer.new = new
 
     def _free(self, most: int) -> int:
-        """Empty what is spent, slice by slice: a large dict that is dropped is freed in one go."""
+        """Empty what nobody needs, slice by slice: a large dict or list that is just dropped is freed in one go."""
         for layer in self._spent:
             if not any(still.shows(layer) for still in self._read):
                 for part in (layer.removed, layer):
@@ -353,7 +365,23 @@ class StandingTable:
                         part.popitem()
                     most -= count // _FREED
         self._spent = [layer for layer in self._spent if layer or layer.removed]
+        while self._dropped and most > 0:
+            value = self._dropped[-1]
+            count = min(len(value), _FREED * most)
+            if isinstance(value, list):
+                del value[len(value) - count :]
+            else:
+                for _ in range(count):
+                    value.popitem()
+            most -= count // _FREED
+            if not value:
+                self._dropped.pop()
         return most
+
+    def _let_go(self, value: Any) -> None:
+        """Of a value that is in the table no more, and in no cut that is read."""
+        if self._owned and value is not None and len(value) > _FREED * MERGED:
+            self._dropped.append(value)
 
     def _drop(self, layer: Overlay) -> None:
         """All that it says is said below."""

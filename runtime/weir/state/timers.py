@@ -26,7 +26,7 @@ class TimerQueue:
     __slots__ = ("_buckets", "_heap", "_table")
 
     def __init__(self) -> None:
-        self._table = StandingTable(dict.copy, _weight)
+        self._table = StandingTable(dict.copy, _weight, owned=True)
         self._table.on_front = self._use
         #: By timestamp. No bucket is empty. A dict without values serves as an ordered set.
         self._buckets: dict[int, dict[Any, None]] = self._table.front

@@ -16,6 +16,7 @@ from weir.state import (
     ListStateDescriptor,
     MapStateDescriptor,
     ReducingStateDescriptor,
+    StateKind,
     ValueStateDescriptor,
     standing,
     statefile,
@@ -274,6 +275,64 @@ def test_what_is_brought_back_beside_a_snapshot_is_copied_before_it_changes_in_p
     assert table_of(store_of(blobs=[b"".join([*read, *pieces])]), descriptor)[7] == [1, 2]
     assert items.get() == [1, 2, 3]
     second.release()
+
+
+class Counted:
+    """Says when it is freed."""
+
+    freed = 0
+
+    def __deepcopy__(self, memo):
+        return Counted()
+
+    def __del__(self):
+        Counted.freed += 1
+
+
+@pytest.mark.parametrize("standing_still", [False, True], ids=["whole", "standing still"])
+@pytest.mark.parametrize(
+    "descriptor", [ListStateDescriptor("many"), MapStateDescriptor("many")], ids=["list", "map"]
+)
+def test_a_large_list_or_map_that_is_cleared_is_freed_in_slices(descriptor, standing_still):
+    store = store_of()
+    store.small, store.slice = 0, 16
+    state = store.get_state(descriptor)
+    store._cell.key = "a"
+    if descriptor.kind is StateKind.LIST:
+        state.add_all([1])
+    else:
+        state.put(0, 1)
+    table = store.table_of(descriptor)
+    many = [Counted() for _ in range(40_000)]
+    table["a"] = many if descriptor.kind is StateKind.LIST else dict(enumerate(many))
+    del many, table
+    begun = store.begin_snapshot() if standing_still else None
+    Counted.freed = 0
+    state.clear()
+    assert not list(state)
+    if begun is not None:
+        begun.release()
+    del begun
+    known, slices = Counted.freed, 0
+    assert known == 0
+    while store.tend():
+        assert Counted.freed - known <= 16 * 8
+        known, slices = Counted.freed, slices + 1
+    assert Counted.freed == 40_000
+    assert slices > 300
+
+
+def test_the_timers_of_a_moment_that_fired_are_freed_in_slices():
+    store = store_of()
+    store.slice = 16
+    store.event_timers.register_all(range(40_000), 5)
+    ((_, keys),) = store.event_timers.pop_due(5)
+    assert len(keys) == 40_000
+    assert len(store.event_timers) == 0
+    slices = 0
+    while store.tend():
+        slices += 1
+    assert slices > 300
 
 
 def test_long_lists_are_cut_by_their_elements():
