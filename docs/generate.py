@@ -107,6 +107,7 @@ _REPORT = {
     "skipped": "`{path, reason}` each: damaged snapshots that were passed over for what was restored; nothing was committed in between.",
     "standby": "`{ready}`: the job waits for `POST /activate`; ready when its plan and its slots are there.",
     "waitingForStorage": "Why the claim is being repeated.",
+    "slowEdge": "Which edge holds rows up, and whether its receiver or the link is slow; empty: none does. `/jobs/:id` has it with figures.",
     "requests": "What was asked for at this process: `trigger`, `kind`, `state` (`InProgress`, `Completed`, `Failed`), `snapshot`, `failure`, `startedAtMs`.",
     "certificates": "Slots of certificates that this process has: `slot`, `notBeforeMs` (presented from then on), `notAfterMs`, `everywhere` (every registered TaskManager takes them, too). Empty where gRPC is open.",
     "notes": "For people.",

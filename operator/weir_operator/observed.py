@@ -231,6 +231,7 @@ class JobManagerReport:
     failures: tuple[FailureFacts, ...] = ()  #: newest last
     restarts: int = 0
     failed_checkpoints: int = 0  #: in a row, since the last that completed
+    slow_edge: str = ""  #: which edge holds rows up, and why
     start_refused: StartRefused | None = None
     restore_held: RestoreHeld | None = None
     skipped: tuple[SkippedSnapshot, ...] = ()

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import policies
+from tests.support.namespaces import Namespace
 from tests.support.network_world import JOB, NAMESPACES, PODS, PORTS, SOURCES, TARGETS, listed
 from tests.support.stream_jobs import SETTINGS
-from tests.support.waiting import wait_for
 from weir_operator.resources import network
 
 NODE, NODES = "10.0.1.1", "10.0.1.0/24"
@@ -43,34 +43,11 @@ with ThreadPoolExecutor(16) as pool:
 """
 
 
-class Namespace:
-    """A network of its own, as long as a process of ours is in it."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        process = stack.enter_context(
-            subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        )
-        stack.callback(process.kill)
-        self.pid = process.pid
-        mine = os.readlink("/proc/self/ns/net")
-        wait_for(lambda: os.readlink(f"/proc/{self.pid}/ns/net") != mine, "it has a network of its own")
-        self.run("ip", "link", "set", "lo", "up")
-
-    def entered(self, *command: str) -> list[str]:
-        return ["nsenter", f"--target={self.pid}", "--net", "--", *command]
-
-    def run(self, *command: str, text: str | None = None) -> str:
-        done = subprocess.run(
-            self.entered(*command), input=text, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
-
-    def knock(self) -> Mapping[str, str]:
-        """What comes of a connection to each port of both targets."""
-        addresses = [f"{address}:{port}" for address, port in product(TARGETS.values(), PORTS)]
-        found: Mapping[str, str] = json.loads(self.run(sys.executable, "-c", KNOCK, *addresses))
-        return found
+def knock(namespace: Namespace) -> Mapping[str, str]:
+    """What comes of a connection from there to each port of both targets."""
+    addresses = [f"{address}:{port}" for address, port in product(TARGETS.values(), PORTS)]
+    found: Mapping[str, str] = json.loads(namespace.run(sys.executable, "-c", KNOCK, *addresses))
+    return found
 
 
 @contextmanager
@@ -107,7 +84,7 @@ def test_a_kernel_lets_through_what_the_edge_table_lists_and_drops_all_else() ->
     if not Path("/proc/self/ns/net").exists() or os.geteuid() != 0 or not shutil.which("nft"):
         pytest.skip("needs Linux, root and nft")
     with pods() as (node, inside):
-        before = inside["10.0.0.7"].knock()
+        before = knock(inside["10.0.0.7"])
         assert set(before.values()) == {"open"}, "without rules all is open"
         rules = policies.rules(network.policies(JOB, SETTINGS), PODS, NAMESPACES)
         for _ in range(2):  # the second time in place of the first
@@ -117,5 +94,5 @@ def test_a_kernel_lets_through_what_the_edge_table_lists_and_drops_all_else() ->
                 f"{address}:{port}": "open" if listed(peer, target, port) or source == address else "dropped"
                 for (target, address), port in product(TARGETS.items(), PORTS)
             }
-            assert inside[source].knock() == wanted, who
-        assert set(node.knock().values()) == {"open"}, "probes come from the node"
+            assert knock(inside[source]) == wanted, who
+        assert set(knock(node).values()) == {"open"}, "probes come from the node"

@@ -30,6 +30,7 @@ class JobManager(Started, JobFolder):
         environment: Mapping[str, str] | None = None,
         name: str = "jobmanager",
         recovers: str | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """``recovers``: the id of a job that ran under a JobManager that is gone."""
         spec = read_target(str(write_resource(folder, resource))).spec
@@ -37,7 +38,7 @@ class JobManager(Started, JobFolder):
         submit = Submit(job=spec, recovering=recovers is not None, job_id=job_id)
         job_file = folder / f"{name}.json"
         job_file.write_bytes(msgspec.json.encode(submit))
-        arguments = ["weir.jobmanager", "--port", "0", "--job", str(job_file)]
+        arguments = ["weir.jobmanager", "--port", "0", "--job", str(job_file), *options]
         super().__init__(folder, arguments, {**HEARTBEATS, **(environment or {})}, name)
 
     def address(self) -> str:
@@ -56,6 +57,16 @@ class TaskManager(Started):
         slots: int = 1,
         name: str = "taskmanager",
         within: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
-        arguments = ["weir.taskmanager", "--jobmanager", address, "--slots", str(slots), "--id", name]
+        arguments = [
+            "weir.taskmanager",
+            "--jobmanager",
+            address,
+            "--slots",
+            str(slots),
+            "--id",
+            name,
+            *options,
+        ]
         super().__init__(folder, arguments, None, name, within=within)

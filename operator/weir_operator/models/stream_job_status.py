@@ -252,6 +252,10 @@ class StreamJobStatus(StatusModel):
     parallelism: int | None = Field(default=None, description="Parallelism that runs.")
     selector: str | None = Field(default=None, description="Label selector of live TaskManagers.")
     revision: int | None = Field(default=None, description="Revision that runs.")
+    slow_edge: str | None = Field(
+        default=None,
+        description="Which edge of the running job holds rows up, and whether its receiver or the link is slow.",
+    )
     last_checkpoint: CheckpointRecord | None = Field(default=None, description="The last completed one.")
     retained_checkpoints: tuple[CheckpointRecord, ...] = Field(default=(), description="Those that are kept.")
     last_savepoint: SavepointRecord | None = Field(default=None, description="The last savepoint.")

@@ -55,6 +55,7 @@ def job_manager_report(answer: Mapping[str, Any]) -> JobManagerReport:
         failures=tuple(_failures(answer.get("failures") or ())),
         restarts=_number(answer.get("restarts")) or 0,
         failed_checkpoints=_number(answer.get("failedCheckpoints")) or 0,
+        slow_edge=str(answer.get("slowEdge") or ""),
         start_refused=StartRefused(expected=int(refused["expected"]), found=int(refused["found"]))
         if refused
         else None,

@@ -80,6 +80,8 @@ def _live(moment: Moment, draft: Draft) -> None:
     report = moment.report(draft.status.run)
     if report is not None:
         draft.status = reported(draft.status, report)
+    else:
+        draft.status = draft.status.model_copy(update={"slow_edge": None})
     rotate(moment, draft)
     target = settle_target(moment, draft)
     if draft.upgrade is None:

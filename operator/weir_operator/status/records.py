@@ -46,6 +46,7 @@ def reported(status: StreamJobStatus, report: JobManagerReport) -> StreamJobStat
             "claimed": status.claimed or report.epoch is not None,
             "epoch": report.epoch if report.epoch is not None else status.epoch,
             "parallelism": report.parallelism if report.parallelism is not None else status.parallelism,
+            "slow_edge": report.slow_edge or None,
             "last_checkpoint": checkpoint_record(last) if last is not None else status.last_checkpoint,
             "retained_checkpoints": tuple(map(checkpoint_record, report.retained))
             if report.retained
@@ -57,11 +58,13 @@ def reported(status: StreamJobStatus, report: JobManagerReport) -> StreamJobStat
 def worth_writing(
     before: StreamJobStatus, after: StreamJobStatus, now: datetime, closely: timedelta = CLOSELY
 ) -> StreamJobStatus:
-    """``after``, with the checkpoints of ``before`` if they are all that differs and not old yet."""
+    """``after``, with the checkpoints of ``before`` if they are all that differs and not old yet; so is the edge that is slow, while one is."""
+    still_slow = before.slow_edge is not None and after.slow_edge is not None
     kept = after.model_copy(
         update={
             "last_checkpoint": before.last_checkpoint,
             "retained_checkpoints": before.retained_checkpoints,
+            "slow_edge": before.slow_edge if still_slow else after.slow_edge,
             "summary": with_checkpoint_of(before.summary, after.summary),
         }
     )

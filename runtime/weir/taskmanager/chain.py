@@ -18,6 +18,7 @@ from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
 from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.fanout import shares
+from weir.taskmanager.starvation import MostStarved
 
 #: Outputs and chained positions that read one output (main or side) of an operator.
 _Consumers = tuple[list[EdgeOutput], list[int]]
@@ -42,6 +43,7 @@ class Chain:
         self.rows_in = [0] * len(operators)
         self.labels = [f"'{op.name}'" + (f" (uid {op.uid})" if op.uid else "") for op in vertex.operators]
         self.outputs = [output for _, _, output in outputs]
+        self.most_starved = MostStarved(self.outputs)
         self._locations = [(locations or {}).get(op.node, "") for op in vertex.operators]
         #: By position and side tag.
         self._consumers: list[dict[str | None, _Consumers]] = [{} for _ in operators]

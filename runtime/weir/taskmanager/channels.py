@@ -7,6 +7,7 @@ nothing but keep their order. A sender never waits: its task is not run while a 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from weir.state.sizes import deep_size
 from weir.taskmanager import wire
 from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
 from weir.taskmanager.row_codec import RowDecoder, RowEncoder
+from weir.taskmanager.starvation import Starvation
 
 #: Bytes that may be on their way or queued in one channel.
 WINDOW_BYTES = 512 * 1024
@@ -109,16 +111,19 @@ class InputChannel:
 class CreditGate:
     """How many of a task's output channels have no credit; the task runs only at zero."""
 
-    __slots__ = ("exhausted",)
+    __slots__ = ("exhausted", "now")
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """``now``: monotonic seconds."""
         self.exhausted = 0
+        self.now = now
 
 
 class OutputChannel(Protocol):
     """Sending end."""
 
     bytes_out: int  #: of rows, as credit counts them: encoded, or estimated where they go by reference
+    starved: Starvation  #: how long it had no credit
 
     @property
     def number(self) -> int | None:
@@ -141,12 +146,13 @@ class OutputChannel(Protocol):
 class LocalChannel:
     """Both ends in one worker: batches go by reference. It is its own way back."""
 
-    __slots__ = ("_credit", "_credit_gate", "_request", "_target", "bytes_out")
+    __slots__ = ("_credit", "_credit_gate", "_request", "_target", "bytes_out", "starved")
 
     def __init__(self, target: InputChannel, credit_gate: CreditGate) -> None:
         self._target = target
         self._credit = WINDOW_BYTES
         self._credit_gate = credit_gate
+        self.starved = Starvation(credit_gate.now)
         self._request: Callable[[], None] | None = None
         self.bytes_out = 0
         target.upstream = self
@@ -158,6 +164,7 @@ class LocalChannel:
         self._credit = before - cost
         if before > 0 >= self._credit:
             self._credit_gate.exhausted += 1
+            self.starved.begin()
         self._target.put(0, batch, cost)
 
     def send_control(self, element: StreamElement) -> None:
@@ -175,12 +182,14 @@ class LocalChannel:
         self._credit = before - amount
         if before > 0 >= self._credit:
             self._credit_gate.exhausted += 1
+            self.starved.begin()
 
     def give_back(self, amount: int) -> None:
         before = self._credit
         self._credit = before + amount
         if before <= 0 < self._credit:
             self._credit_gate.exhausted -= 1
+            self.starved.end()
 
     @property
     def number(self) -> int | None:
@@ -212,6 +221,7 @@ class RemoteChannel:
         "bytes_out",
         "number",
         "on_split_request",
+        "starved",
     )
 
     def __init__(self, number: int, send: Callable[[list[bytes]], None], credit_gate: CreditGate) -> None:
@@ -223,6 +233,8 @@ class RemoteChannel:
         self._credit = 0
         self._credit_gate = credit_gate
         credit_gate.exhausted += 1
+        self.starved = Starvation(credit_gate.now)
+        self.starved.begin()
         self._rows: list[Any] = []
         self._stamps: list[int] | None = None
         self._keys: list[Any] | None = None
@@ -287,6 +299,7 @@ class RemoteChannel:
         self._credit = before - size
         if before > 0 >= self._credit:
             self._credit_gate.exhausted += 1
+            self.starved.begin()
         self._send(wire.frame(self.number, kind, payload))
 
     def used(self) -> int:
@@ -299,6 +312,7 @@ class RemoteChannel:
         self._credit = before + amount
         if before <= 0 < self._credit:
             self._credit_gate.exhausted -= 1
+            self.starved.end()
         if self._rows and self._credit >= WINDOW_BYTES:
             # Nothing is under way: no later credit would take these along, and a busy task never flushes.
             self._send_gathered()

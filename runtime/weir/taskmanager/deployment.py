@@ -172,7 +172,7 @@ class Builder:
 
     def _task(self, vertex: PhysicalVertex, index: int) -> AnyTask:
         identity = TaskIdentity(self._deploy.execution, vertex, index)
-        credit = CreditGate()
+        credit = CreditGate(self._env.clock.monotonic)
         if vertex.kind is VertexKind.ENUMERATOR:
             source = self._code.sources[vertex.operators[0].node]
             position, edge = next((i, e) for i, e in enumerate(self._plan.edges) if e.source == vertex.id)
@@ -215,6 +215,7 @@ class Builder:
                 max_parallelism=target.max_parallelism,
                 subtask=index,
             )
+            output.target, output.subtasks = edge.target, self._targets(edge, index)
             outputs.append((edge.source_operator, edge.side_tag, output))
         return outputs
 

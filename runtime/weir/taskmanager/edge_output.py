@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from weir.ids import VertexId
 from weir.records import MIN_TIMESTAMP, StreamElement, Watermark
 from weir.taskmanager.channels import OutputChannel
 
@@ -17,6 +18,9 @@ class EdgeOutput(ABC):
         self.channels = channels
         self.rows_out = 0
         self.watermark = MIN_TIMESTAMP
+        #: Where the channels lead: subtasks of a vertex, in the order of the channels.
+        self.target: VertexId | None = None
+        self.subtasks: Sequence[int] = ()
 
     @abstractmethod
     def send(self, batch: Any) -> None:

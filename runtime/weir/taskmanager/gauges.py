@@ -14,8 +14,8 @@ from weir.taskmanager.channels import WINDOW_BYTES
 from weir.taskmanager.gate import InputGate
 
 
-def gauges(chain: Chain, gate: InputGate, watermark: int) -> TaskGauges:
-    """``watermark``: of the subtask's input; a chain without outputs lets it through as it is."""
+def gauges(chain: Chain, gate: InputGate, watermark: int, now: float) -> TaskGauges:
+    """``now``: monotonic seconds. ``watermark``: of the subtask's input; a chain without outputs lets it through as it is."""
     head = chain.operators[0]
     sent = [output.watermark for output in chain.outputs]
     pending = head.pending() if isinstance(head, SourceOperator) else Pending()
@@ -28,6 +28,7 @@ def gauges(chain: Chain, gate: InputGate, watermark: int) -> TaskGauges:
         timers_fired=sum(operator.timers_fired for operator in chain.operators),
         late_dropped=sum(operator.late_rows for operator in chain.operators),
         dead_letters=chain.dead_letters,
+        slowest=chain.most_starved.since_last(now),
         pending_records=pending.records,
         pending_bytes=pending.bytes,
         emit_lag_ms=head.emit_lag_ms if isinstance(head, SourceOperator) else None,

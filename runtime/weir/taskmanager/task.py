@@ -446,5 +446,5 @@ class Task:
                 operator.operator_id: rows
                 for operator, rows in zip(self.identity.vertex.operators, chain.rows_in, strict=True)
             },
-            gauges=gauges(chain, self._gate, self._watermarks.current),
+            gauges=gauges(chain, self._gate, self._watermarks.current, now),
         )

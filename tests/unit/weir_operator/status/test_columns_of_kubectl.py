@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,9 @@ from tests.support.planned_jobs import NOW, stream_job
 from weir_operator.models import CheckpointRecord, StreamJobStatus
 from weir_operator.models.memory import Deployed
 from weir_operator.models.stream_job_status import Summary
-from weir_operator.observed import Observed
+from weir_operator.observed import JobManagerReport, JobState, Observed
 from weir_operator.reconciler.plan import plan
-from weir_operator.status.records import worth_writing
+from weir_operator.status.records import reported, worth_writing
 from weir_operator.status.summary import summary_of
 
 DEPLOYED = Deployed(run=1, revision=1, parallelism=2, task_managers=2, began_at=NOW)
@@ -56,3 +57,21 @@ def test_another_checkpoint_alone_is_written_only_now_and_then() -> None:
 
     assert worth_writing(at(0), at(10), NOW + timedelta(seconds=10)) == at(0)
     assert worth_writing(at(0), at(70), NOW + timedelta(seconds=70)) == at(70)
+
+
+def test_the_slow_edge_is_told_at_once_and_another_one_in_its_place_only_now_and_then() -> None:
+    def at(seconds: int, edge: str) -> StreamJobStatus:
+        last = CheckpointRecord(id=1, path="chk-1", completed_at=NOW + timedelta(seconds=seconds))
+        return StreamJobStatus(run=1, deployed=DEPLOYED, last_checkpoint=last, slow_edge=edge or None)
+
+    assert worth_writing(at(0, ""), at(5, "a -> b"), NOW + timedelta(seconds=5)).slow_edge == "a -> b"
+    assert worth_writing(at(0, "a -> b"), at(5, ""), NOW + timedelta(seconds=5)).slow_edge is None
+    assert worth_writing(at(0, "a -> b"), at(5, "a -> c"), NOW + timedelta(seconds=5)) == at(0, "a -> b")
+    assert worth_writing(at(0, "a -> b"), at(70, "a -> c"), NOW + timedelta(seconds=70)).slow_edge == "a -> c"
+
+
+def test_a_status_tells_of_the_slow_edge_while_the_job_manager_does() -> None:
+    report = JobManagerReport(run=1, state=JobState.RUNNING, slow_edge="a -> b")
+    slow = reported(StreamJobStatus(run=1), report)
+    assert slow.written()["slowEdge"] == "a -> b"
+    assert reported(slow, replace(report, slow_edge="")).slow_edge is None

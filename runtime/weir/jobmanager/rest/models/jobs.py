@@ -129,6 +129,25 @@ class VertexSummary(msgspec.Struct, frozen=True, kw_only=True):
     metrics: IoMetrics
 
 
+class EdgeEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """A subtask at an end of an edge."""
+
+    vertex: str
+    name: str
+    subtask: int
+    taskmanager: str = msgspec.field(name="taskmanager-id")
+
+
+class SlowEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """The edge on which rows wait longest for credit; Weir's own. Figures are by second."""
+
+    source: EdgeEnd
+    target: EdgeEnd
+    starved: int = msgspec.field(name="starvedTimeMsPerSecond")
+    bytes_out: float = msgspec.field(name="bytesPerSecond")
+    cause: str  #: ``receiver``: it works, or its queues are full; ``link``: it waits for rows
+
+
 class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     """``/jobs/:id``."""
 
@@ -156,6 +175,8 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     records_in: int = msgspec.field(name="recordsIn")
     records_out: int = msgspec.field(name="recordsOut")
     checkpoint_root: str | None = msgspec.field(name="checkpointRoot")
+    #: ``None``: no edge holds rows up.
+    slow_edge: SlowEdge | None = msgspec.field(name="slowEdge", default=None)
     notes: tuple[str, ...]
 
 

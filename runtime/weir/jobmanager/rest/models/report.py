@@ -138,6 +138,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     standby: Standby | None = None
     #: Why nothing is claimed yet, and it is tried again; "": nothing stands in the way.
     waiting_for_storage: str = ""
+    #: Names the edge that holds rows up, and why; "": none does.
+    slow_edge: str = ""
     requests: tuple[ReportedRequest, ...] = ()
     #: None where gRPC is open.
     certificates: tuple[Certificates, ...] = ()

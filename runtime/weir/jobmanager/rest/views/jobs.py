@@ -10,6 +10,7 @@ from weir.config import ExponentialDelay, FailureRate, FixedDelay, RestartOption
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.rest.models import jobs as models
 from weir.jobmanager.rest.views.plan import plan
+from weir.jobmanager.rest.views.slow_edge import slow_edge
 from weir.jobmanager.rest.views.times import joint_span, task_span
 from weir.rpc.requests import JobState, TaskState, TaskStatus, VertexStatus
 
@@ -101,6 +102,7 @@ def details(job: JobFacts, now_ms: int) -> models.JobDetails:
         records_in=status.records_in,
         records_out=status.records_out,
         checkpoint_root=status.checkpoint_root,
+        slow_edge=slow_edge(status.vertices),
         notes=status.notes,
     )
 

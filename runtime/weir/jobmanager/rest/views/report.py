@@ -17,6 +17,7 @@ from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.planning import PlannedJob
 from weir.jobmanager.rest.models import report as models
+from weir.jobmanager.rest.views.slow_edge import slow_edge, told
 from weir.rpc.requests import CertificateSlot, CheckpointSummary, FailureRecord, TaskManagerStatus
 
 _CLASSES: Final = {
@@ -70,6 +71,7 @@ def report(job: JobFacts, cluster: ClusterFacts) -> models.Report:
             for passed in control.skipped[-_FAILURES:]
         ),
         standby=models.Standby(ready=_ready(job)) if control.stands_by else None,
+        slow_edge=told(slow_edge(status.vertices)),
         waiting_for_storage=control.waiting[:_TEXT],
         requests=tuple(_request(asked, job.checkpoints) for asked in control.requests[-_REQUESTS:]),
         certificates=tuple(_certificates(slot, present) for slot in cluster.certificates),
