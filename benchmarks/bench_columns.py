@@ -80,7 +80,7 @@ def main() -> None:
     told = ", ".join(f"{name} {rows[name][0]}/{rows[name][1]}" for name in names)
     report(
         "columns",
-        f"queries over bids, medians of {options.rounds}; millions of rows, Weir/Flink: {told}",
+        f"queries over bids, medians of {options.rounds} after the first quarter; millions of rows, Weir/Flink: {told}",
         found,
     )
 

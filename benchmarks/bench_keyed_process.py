@@ -117,7 +117,7 @@ def main() -> None:
     found = contestants(options.rows, peers)
     compete(found, options.rounds)
     told = ", ".join(f"{name} {rows:,}" for name, rows in peers.items())
-    title = f"keyed sum over {KEYS:,} keys, medians of {options.rounds}; rows: weir {options.rows:,}, {told}"
+    title = f"keyed sum over {KEYS:,} keys, medians of {options.rounds} after the first quarter; rows: weir {options.rows:,}, {told}"
     report("keyed_process", title, found)
 
 

@@ -37,7 +37,7 @@ def flink(rows: int, keys: int, memory_mb: int, scratch: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cached-rows", type=int, default=4_000_000)
     parser.add_argument("--uniform-rows", type=int, default=5_000_000)
     parser.add_argument("--uniform-keys", type=int, default=2_000_000)
@@ -54,7 +54,11 @@ def main() -> None:
             Contestant(f"weir rocksdb {what}", partial(weir, rows, keys, given.memory_mb), (peer,)),
         ]
     compete(contestants, given.rounds)
-    report("rocksdb", "Keyed sums over state in RocksDB", contestants)
+    title = (
+        f"keyed sums over state in RocksDB, {given.memory_mb} MiB for it, medians of {given.rounds} after the first quarter; rows: "
+        f"cached {given.cached_rows:,} over {KEYS:,} keys, uniform {given.uniform_rows:,} over {given.uniform_keys:,}"
+    )
+    report("rocksdb", title, contestants)
 
 
 if __name__ == "__main__":
