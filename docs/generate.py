@@ -94,6 +94,7 @@ _REPORT = {
     "slotsAvailable": "Slots that the job has or could have.",
     "taskManagersRequired": "TaskManagers for `slotsRequired`, by `spec.taskManager.slots`.",
     "taskManagers": "Those that are registered, by host: in a cluster the names of their pods.",
+    "idleTaskManagers": "Those of them in which no subtask is; a job that shrinks gives these up.",
     "runningSinceMs": "Since when all subtasks run; `null`: not all do.",
     "restored": "The snapshot that the newest attempt started from.",
     "lastCheckpoint": "The newest of `retained`.",

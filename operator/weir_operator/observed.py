@@ -223,6 +223,7 @@ class JobManagerReport:
     max_parallelism: int | None = None
     slots_required: int | None = None
     task_managers: tuple[str, ...] = ()  #: names of the pods that are registered
+    idle_task_managers: tuple[str, ...] = ()  #: those of them that no subtask is in
     running_since: datetime | None = None  #: all subtasks run since
     restored: SnapshotFacts | None = None
     last_checkpoint: SnapshotFacts | None = None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from tests.support import rest_facts as facts
 from weir.errors import FailureKind
+from weir.ids import TaskManagerId
 from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.rest.models import report as models
 from weir.jobmanager.rest.views.report import _CLASSES, report
@@ -39,6 +42,18 @@ def test_a_running_job_arrives_with_all_its_facts() -> None:
     assert not found.standby
     (skipped,) = found.skipped
     assert skipped.path.endswith("chk-8") and "damaged" in skipped.reason
+
+
+def test_those_without_a_subtask_are_known_by_their_pods() -> None:
+    cluster = facts.cluster_facts()
+    spare = structs.replace(
+        cluster.task_managers[0], id=TaskManagerId("tm-d"), host="flights-7-tm-d", workers=()
+    )
+    answer = report(facts.job_facts(), replace(cluster, task_managers=(*cluster.task_managers, spare)))
+    found = job_manager_report(msgspec.json.decode(msgspec.json.encode(answer)))
+    assert found.task_managers == ("flights-7-tm-a", "flights-7-tm-b", "flights-7-tm-d")
+    assert found.idle_task_managers == ("flights-7-tm-d",)
+    assert read(facts.job_facts()).idle_task_managers == ()
 
 
 def test_a_start_that_was_refused_arrives_with_both_tails() -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.e2e import exactness
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, run_of
 
 ROWS = 100_000
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+#: What the JobManager says of its job.
+REPORT = """
+from pathlib import Path
+from urllib.request import Request, urlopen
+token = Path("/etc/weir/secret/rest-token").read_text().strip()
+print(urlopen(Request("http://127.0.0.1:8081/jobs/weir", headers={"Authorization": f"Bearer {token}"})).read().decode())
+"""
 AUTOSCALER = {
     "apiVersion": "autoscaling/v2",
     "kind": "HorizontalPodAutoscaler",
@@ -53,6 +63,12 @@ def test_a_job_is_scaled_up_and_down_and_only_the_difference_in_pods_starts_or_e
     stage.kubectl("scale", "streamjobs.weir.dev/counts", "--replicas=1")
     scaled(stage, 1)
     assert len(stage.pods_of("counts", "taskmanager")) == 1
+    gone = [pod for _, what, pod in stage.pods.history if what == "DELETED" and run_of(pod, "counts")]
+    assert {pod["metadata"].get("annotations", {}).get(DELETION_COST) for pod in gone} == {"-1"}
+    report = json.loads(
+        stage.kubectl("exec", stage.pod_of("counts", "jobmanager"), "--", "python", "-c", REPORT)
+    )
+    assert report["failures"] == [], "the job lost none of those that it was in"
 
     with pytest.raises(ClusterError, match="128"):
         stage.kubectl("scale", "streamjobs.weir.dev/counts", "--replicas=129")

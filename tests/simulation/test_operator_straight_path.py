@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.simulated_cluster import Cluster
-from tests.support.simulated_operator import Operator
+from tests.support.simulated_operator import Faults, Operator
 
 
 def test_a_new_resource_becomes_a_running_job(operator: Operator, cluster: Cluster) -> None:
@@ -32,6 +32,30 @@ def test_a_change_of_the_image_goes_over_one_savepoint_to_the_next_run(
     assert downtime.stop.seconds > 0
     assert downtime.start.seconds > 0
     assert downtime.restore.seconds >= 0
+
+
+def test_a_change_around_the_pods_is_made_in_place_and_the_revision_that_runs_is_told(
+    operator: Operator, cluster: Cluster
+) -> None:
+    pods = set(cluster.pods)
+    cluster.edit(storage={"savepoints": "s3://weir/elsewhere"})
+    operator.settle()
+    assert set(cluster.pods) == pods
+    assert (cluster.status.run, cluster.status.revision) == (1, 2)
+    assert "AppliedInPlace" in [event.reason for event in operator.events]
+    [ready] = [told for told in cluster.status.conditions if told.type == "Ready"]
+    assert ready.message == "run 1 of revision 2 runs"
+
+
+def test_ten_revisions_are_kept_also_when_the_operator_ends_before_it_has_deleted_one(
+    operator: Operator, cluster: Cluster
+) -> None:
+    for number in range(2, 13):
+        cluster.edit(storage={"savepoints": f"s3://weir/elsewhere-{number}"})
+        cluster.fault = Faults(kill_after=frozenset({1}))  # the status is written, and nothing is done
+        operator.settle()
+    assert [entry.revision for entry in cluster.status.revisions] == [1, *range(4, 13)]
+    assert sorted(cluster.revisions) == [1, *range(4, 13)]
 
 
 def test_a_preflight_pod_that_ends_without_a_verdict_is_followed_by_another(

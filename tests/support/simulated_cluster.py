@@ -83,6 +83,7 @@ class Pod:
     #: What the kubelet has brought of the run's certificates, by slot, and how many steps it is late.
     folder: dict[str, CertificateSlot] = field(default_factory=dict)
     lag: int = 0
+    spare: bool = False  #: marked to be the first to go
     cut_off: bool = False  #: its kubelet brings nothing any more
 
 
@@ -421,7 +422,8 @@ class Cluster:
         owned = [pod for pod in self.pods.values() if pod.owner == deployment.uid]
         live = [pod for pod in owned if pod.deleting_since is None]
         wanted = 0 if deployment.deleting else deployment.replicas
-        for pod in live[wanted:]:
+        # As a ReplicaSet does; of pods that are worth the same it takes any, here the oldest, in which the subtasks are.
+        for pod in sorted(live, key=lambda pod: (pod.running, not pod.spare))[: max(0, len(live) - wanted)]:
             self.end_pod(pod)
         room = wanted if deployment.component is Component.JOBMANAGER else min(wanted, self.quota)
         for _ in range(room - len(live)):

@@ -171,6 +171,10 @@ class Process:
     skipped: tuple[SkippedSnapshot, ...] = ()
     last_checkpoint: Snapshot | None = None
     registered: tuple[str, ...] = ()
+    #: TaskManagers in which subtasks are, and for which parallelism; and how often one of them was lost.
+    placed: tuple[str, ...] = ()
+    placed_for: int = 0
+    losses: int = 0
     requests: dict[str, Request] = field(default_factory=dict)
     age: int = 0
     steps_running: int = 0
@@ -262,8 +266,22 @@ class Process:
         self.position = base.position if base else 0
         self.state = JobState.CREATED
 
+    def _place(self, task_managers: tuple[str, ...]) -> bool:
+        """Subtasks stay where they are; whether none of their TaskManagers was lost."""
+        needed = -(-self.parallelism // self.slots)
+        lost = self.state is JobState.RUNNING and not set(self.placed) <= set(task_managers)
+        self.losses += lost
+        if lost or self.state is not JobState.RUNNING or self.placed_for != self.parallelism:
+            self.placed, self.placed_for = task_managers[:needed], self.parallelism
+        return not lost
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        return tuple(name for name in self.registered if name not in self.placed)
+
     def _run(self, task_managers: tuple[str, ...], now: datetime) -> None:
-        if len(task_managers) * self.slots < self.parallelism or not self.behaviour.runs:
+        well = self._place(task_managers)
+        if not well or len(task_managers) * self.slots < self.parallelism or not self.behaviour.runs:
             self.state = JobState.RESTARTING
             self.running_since = None
             self.steps_running = 0
@@ -346,6 +364,7 @@ class Process:
             parallelism=self.parallelism,
             slots_required=self.parallelism,
             task_managers=self.registered,
+            idle_task_managers=self.idle,
             running_since=self.running_since,
             restored=self.restored.facts if self.restored else None,
             last_checkpoint=self.last_checkpoint.facts if self.last_checkpoint else None,

@@ -47,6 +47,7 @@ def job_manager_report(answer: Mapping[str, Any]) -> JobManagerReport:
         max_parallelism=_number(answer.get("maxParallelism")),
         slots_required=_number(answer.get("slotsRequired")),
         task_managers=tuple(map(str, answer.get("taskManagers") or ())),
+        idle_task_managers=tuple(map(str, answer.get("idleTaskManagers") or ())),
         running_since=from_millis(answer.get("runningSinceMs")),
         restored=snapshot_facts(answer.get("restored")),
         last_checkpoint=snapshot_facts(answer.get("lastCheckpoint")),

@@ -81,11 +81,11 @@ class EnsureRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleTaskManagers:
-    """Set the replicas of a run's TaskManager Deployment, and nothing else of it."""
+class MarkSpare:
+    """Let this pod be the first to go when its Deployment shrinks, if it still is this pod."""
 
-    run: int
-    task_managers: int
+    name: str
+    uid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +253,7 @@ Action = (
     | SaveRevision
     | DeleteRevision
     | EnsureRun
-    | ScaleTaskManagers
+    | MarkSpare
     | EnsureShared
     | PointService
     | DeleteRun

@@ -6,6 +6,7 @@ is remembered as the request's failure, so that the plan learns of it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from weir_operator.clients import kinds
 from weir_operator.clients.jobmanager import Endpoint, JobManagerRefused, JobManagers
 from weir_operator.clients.kubernetes import Kubernetes
-from weir_operator.clients.refusals import Conflict
+from weir_operator.clients.refusals import Absent, Conflict
 from weir_operator.models import ObjectMeta, StreamJob
 from weir_operator.observed import RevisionFacts
 from weir_operator.observer.job import JobObserver
@@ -23,7 +24,7 @@ from weir_operator.reconciler.finalizers import add_finalizer, release_snapshot,
 from weir_operator.reconciler.objects import Objects, Unfinished
 from weir_operator.reconciler.runs import Runs, owner_of
 from weir_operator.reconciler.saved_specs import saved_spec
-from weir_operator.resources import errands, names, revisions, run, services, snapshots
+from weir_operator.resources import errands, labels, names, revisions, run, services, snapshots
 from weir_operator.resources.documents import directive
 from weir_operator.resources.settings import RenderSettings
 from weir_operator.resources.subject import Subject
@@ -53,7 +54,7 @@ class Applier:
             actions.SaveRevision: self._save_revision,
             actions.DeleteRevision: self._delete_revision,
             actions.EnsureRun: runs.ensure,
-            actions.ScaleTaskManagers: runs.scale,
+            actions.MarkSpare: self._mark_spare,
             actions.EnsureShared: self._ensure_shared,
             actions.PointService: self._point_service,
             actions.DeleteRun: runs.delete,
@@ -150,6 +151,11 @@ class Applier:
 
     async def _delete_pod(self, job: StreamJob, action: actions.DeletePod) -> None:
         await self._client.delete(kinds.POD, job.metadata.namespace, action.name, uid=action.uid)
+
+    async def _mark_spare(self, job: StreamJob, action: actions.MarkSpare) -> None:
+        metadata = {"uid": action.uid, "annotations": {labels.DELETION_COST: "-1"}}
+        with contextlib.suppress(Absent, Conflict):  # it is gone already
+            await self._client.merge(kinds.POD, job.metadata.namespace, action.name, {"metadata": metadata})
 
     async def _ensure_snapshot(self, job: StreamJob, action: actions.EnsureSnapshotResource) -> None:
         manifest = snapshots.of_operator(Subject.of(job), action.name, action.trigger, action.taken)

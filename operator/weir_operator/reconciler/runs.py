@@ -23,7 +23,6 @@ from weir_operator.reconciler.actions import (
     EnsureRun,
     IssueCertificates,
     RetireCertificates,
-    ScaleTaskManagers,
 )
 from weir_operator.reconciler.objects import Objects, Owner, Unfinished
 from weir_operator.resources import credentials, names, run
@@ -73,19 +72,6 @@ class Runs:
                 parallelism=action.parallelism,
             ),
         )
-
-    async def scale(self, job: StreamJob, action: ScaleTaskManagers) -> None:
-        """The number of TaskManager pods, and nothing else."""
-        owner = owner_of(job)
-        name = names.taskmanager(owner.name, action.run)
-        child = self._world.children.get(owner.key, kinds.DEPLOYMENT, name)
-        if child is None or child.owner != owner.uid:
-            raise Unfinished(
-                f"Deployment {name} is not there yet and cannot be scaled to {action.task_managers}"
-            )
-        patch = {"metadata": {"uid": child.uid}, "spec": {"replicas": action.task_managers}}
-        answer = await self._client.merge(kinds.DEPLOYMENT, owner.namespace, name, patch)
-        self._world.note(kinds.DEPLOYMENT, answer)
 
     async def delete(self, job: StreamJob, action: DeleteRun) -> None:
         """All objects of the run that are known."""

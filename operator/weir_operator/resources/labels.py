@@ -24,6 +24,9 @@ REVISION = "weir.dev/revision"  #: of workloads: the revision that they were mad
 TRIGGER = "weir.dev/trigger"  #: of a StreamJobSnapshot of the operator: what the snapshot was taken for
 #: Of one that tells of a savepoint which stopped a run: the record of it, as in ``status.lastSavepoint``.
 TAKEN = "weir.dev/savepoint"
+DELETION_COST = (
+    "controller.kubernetes.io/pod-deletion-cost"  #: Kubernetes' own: pods with less of it go first
+)
 DOCUMENT = "weir.dev/resource"  #: of an errand's pod: the StreamJob document that it reads
 
 

@@ -101,7 +101,7 @@ def _of_other_revision(moment: Moment, draft: Draft, runs: int, target: int) -> 
     if difference.weight >= Weight.UPGRADE:
         return UpgradeReason.ROLLBACK if draft.status.pin is not None else UpgradeReason.SPEC
     assert draft.deployed is not None
-    draft.record(deployed=draft.deployed.model_copy(update={"revision": target}))
+    draft.record(revision=target, deployed=draft.deployed.model_copy(update={"revision": target}))
     draft.say(
         "AppliedInPlace", f"revision {target} differs from {runs} in {difference.text}: no pod is replaced"
     )

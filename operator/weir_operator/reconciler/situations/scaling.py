@@ -1,6 +1,6 @@
 """Another parallelism for a job that runs: TaskManagers are added first, then the job is rescaled, then spare ones go.
 
-No other pod is touched. If the added ones find no place in time, the job goes on as it was, and why is said.
+Those that go are those without a subtask: the job would have to recover from the loss of another one. No other pod is touched. If the added ones find no place in time, the job goes on as it was, and why is said.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from weir_operator.models import Rescale, StreamJobSpec
 from weir_operator.observed import Component, JobManagerReport, JobState
-from weir_operator.reconciler.actions import RescaleJob
+from weir_operator.reconciler.actions import MarkSpare, RescaleJob
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.sizing import slots_for, task_managers_for
 
@@ -39,6 +39,8 @@ def scale(moment: Moment, draft: Draft) -> None:
         draft.wait(f"paused: the parallelism stays {deployed.parallelism} although {wanted} is asked for")
     elif report.state is JobState.RUNNING and report.parallelism == deployed.parallelism:
         _leave(moment, draft, spec, report, wanted)
+    if report.state is JobState.RUNNING and not moment.spec.paused:
+        _mark_spare(moment, draft, report)
 
 
 def _leave(moment: Moment, draft: Draft, spec: StreamJobSpec, report: JobManagerReport, wanted: int) -> None:
@@ -92,6 +94,24 @@ def _arrive(moment: Moment, draft: Draft, spec: StreamJobSpec, report: JobManage
         return
     draft.do(RescaleJob(run=deployed.run, parallelism=deployed.parallelism))
     draft.wait(f"the job to have parallelism {deployed.parallelism}", at_most=5)
+
+
+def _mark_spare(moment: Moment, draft: Draft, report: JobManagerReport) -> None:
+    """A Deployment that shrinks takes whichever pods it likes, unless it is told which of them nobody needs."""
+    deployed = draft.deployed
+    assert deployed is not None
+    facts = moment.run(deployed.run)
+    if facts is None or facts.taskmanager is None:
+        return
+    spare = [
+        pod
+        for pod in facts.pods
+        if pod.component is Component.TASKMANAGER
+        and pod.deleting_since is None
+        and pod.name in report.idle_task_managers
+    ]
+    surplus = max(0, facts.taskmanager.replicas - deployed.task_managers)
+    draft.do(*(MarkSpare(name=pod.name, uid=pod.uid) for pod in spare[:surplus]))
 
 
 def _give_up(moment: Moment, draft: Draft, spec: StreamJobSpec, report: JobManagerReport, why: str) -> None:

@@ -25,6 +25,7 @@ def settle_target(moment: Moment, draft: Draft) -> int:
         draft.do(
             SaveRevision(revision=revision, spec_hash=own, spec=moment.spec.written())
         )  # absent, or not seen yet: creating it again changes nothing
+    _forget_old(moment, draft)
     _pin_as_asked(moment, draft, own)
     pin = draft.status.pin
     if pin is not None and pin.against != own and not moment.faults:
@@ -78,9 +79,15 @@ def _add(moment: Moment, draft: Draft, own: str) -> int:
     spare = [old for old in entries[:-1] if old.revision not in {deployed, last_stable(draft, besides=None)}]
     for old in spare[: max(0, len(entries) - KEPT_REVISIONS)]:
         entries.remove(old)
-        draft.do(DeleteRevision(revision=old.revision))
     draft.record(revisions=tuple(entries))
     return number
+
+
+def _forget_old(moment: Moment, draft: Draft) -> None:
+    """Revisions that the status does not list any more go; one that is newer than all in it is of a status that was not seen yet."""
+    known = {entry.revision for entry in draft.status.revisions}
+    old = (number for number in moment.observed.revisions if number not in known and number < max(known))
+    draft.do(*(DeleteRevision(revision=number) for number in sorted(old)))
 
 
 def _pin_as_asked(moment: Moment, draft: Draft, own: str) -> None:

@@ -123,6 +123,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     task_managers_required: int | None = None
     #: Host names of those that are registered: in a cluster, the pods' names.
     task_managers: tuple[str, ...]
+    #: Those of them in which no subtask of the job is.
+    idle_task_managers: tuple[str, ...] = ()
     running_since_ms: int | None = None
     restored: Snapshot | None = None
     last_checkpoint: Snapshot | None = None

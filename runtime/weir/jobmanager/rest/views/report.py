@@ -18,7 +18,7 @@ from weir.jobmanager.operations import Operation
 from weir.jobmanager.planning import PlannedJob
 from weir.jobmanager.rest.models import report as models
 from weir.jobmanager.rest.views.slow_edge import slow_edge, told
-from weir.rpc.requests import CertificateSlot, CheckpointSummary, FailureRecord, TaskManagerStatus
+from weir.rpc.requests import CertificateSlot, CheckpointSummary, FailureRecord, JobStatus, TaskManagerStatus
 
 _CLASSES: Final = {
     FailureKind.USER: models.FailureClass.USER,
@@ -56,7 +56,8 @@ def report(job: JobFacts, cluster: ClusterFacts) -> models.Report:
         slots_required=required,
         slots_available=status.slots_available,
         task_managers_required=None if required is None else math.ceil(required / _slots_each(job, present)),
-        task_managers=tuple(sorted(manager.host or manager.id for manager in present)),
+        task_managers=tuple(sorted(map(_host, present))),
+        idle_task_managers=_idle(status, present),
         running_since_ms=control.running_since_ms,
         failures=tuple(_failure(record, cluster) for record in status.failures[-_FAILURES:]),
         restarts=status.restarts,
@@ -87,6 +88,17 @@ def _certificates(slot: CertificateSlot, present: list[TaskManagerStatus]) -> mo
         not_after_ms=slot.not_after_ms,
         everywhere=all(slot.authority in manager.authorities for manager in present),
     )
+
+
+def _idle(job: JobStatus, present: list[TaskManagerStatus]) -> tuple[str, ...]:
+    """By host; where several share one, and work is in any of them, it is not idle."""
+    placed = {task.worker for vertex in job.vertices for task in vertex.tasks}
+    busy = {_host(manager) for manager in present if any(info.worker in placed for info in manager.workers)}
+    return tuple(sorted({_host(manager) for manager in present} - busy))
+
+
+def _host(manager: TaskManagerStatus) -> str:
+    return manager.host or manager.id
 
 
 def _ready(job: JobFacts) -> bool:
