@@ -9,7 +9,7 @@ from tests.e2e import exactness, helm
 from tests.e2e.stage import Stage
 from tests.support.waiting import wait_for
 
-ROWS = 6000
+ROWS = 9000
 #: More than the scenario waits for.
 ROTATED_ROWS = 100_000
 #: After 80 s another slot is issued, after 100 s it is presented: the kubelets of our cluster bring it within ten.
@@ -48,7 +48,14 @@ def test_pods_of_a_job_talk_by_certificate_and_others_are_refused(stage: Stage) 
     assert "wrong version" not in said.lower().replace("_", " "), f"it is a port with TLS: {said}"
 
     stage.kill(stage.pod_of("counts", "taskmanager"))
+    number = stage.wait_checkpoint("counts", after=number)
+
+    # Somebody deletes them, and all pods begin anew without.
+    stage.kubectl("delete", *secrets(stage))
+    for component in ("jobmanager", "taskmanager"):
+        stage.kill(stage.pod_of("counts", component))
     stage.wait_checkpoint("counts", after=number)
+    assert secrets(stage) == ["secret/counts-1-tls-a"]
     stage.wait_condition("counts", "Ready", reason="Finished")
     assert exactness.faults(stage.output("counts"), ROWS) == []
 
