@@ -1,6 +1,7 @@
 {{/*
-What the operator does in a namespace whose jobs it serves. tests/contract holds this to what it was seen to do: nothing is missing and nothing is left over.
-Secrets are only made and deleted; a patch would answer with their content.
+What the operator does in a namespace whose jobs it serves. tests/e2e/rights.py holds this to what it asked for in all scenarios: nothing is missing and nothing is left over.
+Secrets are only made and deleted; a patch would answer with their content. Pods are patched to say which of them are spare. Budgets and policies go with their StreamJob, by the
+garbage collector.
 */}}
 {{- define "weir.rules" -}}
 - apiGroups: [weir.dev]
@@ -29,10 +30,10 @@ Secrets are only made and deleted; a patch would answer with their content.
   verbs: [create, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
