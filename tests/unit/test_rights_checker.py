@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.rights import Asked, Right, faults, granted
+from tests.e2e.rights import RARELY, Asked, Right, faults, granted
 
 ROLE = {
     "kind": "Role",
@@ -13,6 +13,10 @@ ROLE = {
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "create", "patch"]},
         {"apiGroups": ["weir.dev"], "resources": ["streamjobs/status"], "verbs": ["update"]},
     ],
+}
+REVISIONS = {
+    **ROLE,
+    "rules": [{"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": ["get", "delete"]}],
 }
 OTHERS = {"kind": "Role", "metadata": {"name": "weir-operator-test"}, "rules": [{"verbs": ["get"]}]}
 RIGHTS = set(granted([ROLE, OTHERS]))
@@ -32,11 +36,15 @@ def entry(verb: str, resource: str, group: str = "apps", *, by: str = "weir-oper
     }
 
 
-def judged(*entries: Any) -> list[str]:
-    asked = Asked()
+def asked(*entries: Any) -> Asked:
+    taken = Asked()
     for found in entries:
-        asked.take(found)
-    return faults(RIGHTS, asked)
+        taken.take(found)
+    return taken
+
+
+def judged(*entries: Any) -> list[str]:
+    return faults(RIGHTS, asked(*entries))
 
 
 ALL = (
@@ -56,6 +64,14 @@ def test_rights_that_were_all_needed_are_no_fault_and_what_was_applied_anew_need
 
 def test_a_right_that_no_request_needed_is_named() -> None:
     assert judged(*ALL[:2]) == ["no scenario needs: update streamjobs/status.weir.dev (weir-operator)"]
+
+
+def test_a_right_that_is_explained_may_go_unused() -> None:
+    [explained] = [right for right in granted([REVISIONS]) if right.verb == "get"]
+    assert explained[1:] in RARELY
+    assert faults({*RIGHTS, *granted([REVISIONS])}, asked(*ALL)) == [
+        "no scenario needs: delete controllerrevisions.apps (weir-operator)"
+    ]
 
 
 def test_what_another_account_did_needs_no_right_of_the_operator() -> None:
