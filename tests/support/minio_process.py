@@ -14,6 +14,7 @@ from pathlib import Path
 import minio
 import pytest
 from minio.credentials import StaticProvider
+from minio.error import MinioAdminException
 
 from tests.cluster import builder
 from tests.support.s3_servers import (
@@ -24,6 +25,7 @@ from tests.support.s3_servers import (
     free_ports,
     served,
 )
+from tests.support.waiting import wait_for
 
 _READER = {
     "Version": "2012-10-17",
@@ -78,12 +80,22 @@ def _program() -> Path:
 
 
 def _add_reader(address: str, folder: Path) -> None:
-    """The key that may only read."""
+    """The key that may only read. MinIO answers before it has read its own users, and forgets then who came meanwhile."""
     policy = folder / "reader.json"
     policy.write_text(json.dumps(_READER))
     admin = minio.MinioAdmin(
         endpoint=address, credentials=StaticProvider(ACCESS_KEY, SECRET_KEY), secure=False, region="us-east-1"
     )
-    admin.policy_add(READ_ONLY_KEY, str(policy))
-    admin.user_add(READ_ONLY_KEY, READ_ONLY_SECRET)
-    admin.policy_set(READ_ONLY_KEY, user=READ_ONLY_KEY)
+
+    def known() -> bool:
+        admin.policy_add(READ_ONLY_KEY, str(policy))
+        admin.user_add(READ_ONLY_KEY, READ_ONLY_SECRET)
+        try:
+            admin.policy_set(READ_ONLY_KEY, user=READ_ONLY_KEY)
+        except MinioAdminException as error:
+            if "XMinioAdminNoSuch" not in str(error):
+                raise
+            return False
+        return True
+
+    wait_for(known, "MinIO knows the key that may only read")
