@@ -63,7 +63,8 @@ def test_a_job_is_scaled_up_and_down_and_only_the_difference_in_pods_starts_or_e
     stage.kubectl("scale", "streamjobs.weir.dev/counts", "--replicas=1")
     scaled(stage, 1)
     assert len(stage.pods_of("counts", "taskmanager")) == 1
-    gone = [pod for _, what, pod in stage.pods.history if what == "DELETED" and run_of(pod, "counts")]
+    history = [pod for _, _, pod in list(stage.pods.history) if run_of(pod, "counts")]
+    gone = [pod for pod in history if "deletionTimestamp" in pod["metadata"]]
     assert {pod["metadata"].get("annotations", {}).get(DELETION_COST) for pod in gone} == {"-1"}
     report = json.loads(
         stage.kubectl("exec", stage.pod_of("counts", "jobmanager"), "--", "python", "-c", REPORT)
