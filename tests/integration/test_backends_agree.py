@@ -19,9 +19,20 @@ from weir.state import KeyCell
 from weir.state.backend import StateBackend, backend_for
 from weir.state.keyed_place import KeyedPlace
 from weir.state.registration import KeyedStates
+from weir.state.rocksdb import snapshots as snapshots_of_rocksdb
+from weir.state.rocksdb import store as store_of_rocksdb
 from weir.state.rocksdb.database import Database, SharedMemory
 
 BACKENDS = ["heap", "rocksdb"]
+
+
+@pytest.fixture(scope="module", params=[1, 500], autouse=True)
+def slices(request: pytest.FixtureRequest) -> Iterator[None]:
+    """So many entries are drained, and written for a snapshot, at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_of_rocksdb, "SLICE", request.param)
+        patch.setattr(snapshots_of_rocksdb, "_SLICE", request.param)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from weir.state import (
 from weir.state.backend import backend_for
 from weir.state.keyed_place import KeyedPlace
 from weir.state.native import KeyedState, NativeKeyed
-from weir.state.rocksdb.store import RocksDBKeyedState
+from weir.state.rocksdb.database import Database
+from weir.state.rocksdb.store import SLICE, RocksDBKeyedState
 
 Open = Callable[..., RocksDBKeyedState]
 
@@ -173,6 +174,49 @@ def test_what_changed_is_stored_once_in_a_table_unless_an_older_snapshot_is_yet_
                     each._cell.key = key
                     found_maps.append(dict(handle.items()))
                 assert [found for found in found_maps if found] == [wanted]
+
+
+@pytest.mark.parametrize("drained", [True, False], ids=["drained", "by the increment"])
+def test_a_map_of_one_key_is_written_in_slices(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch, drained: bool
+) -> None:
+    shelf, store = Shelf(), open_store()
+    maps = store.get_state(MapStateDescriptor("entries", int, str))
+    store._cell.key = "a"
+    maps.put_all(dict.fromkeys(range(1000, 3000), "old"))
+    taken(store, shelf)
+    written: list[int] = []
+    write = Database.write
+
+    def watched(database: Database, puts: Collection[Any], deletes: Any = ()) -> None:
+        written.append(len(puts))
+        write(database, puts, deletes)
+
+    monkeypatch.setattr(Database, "write", watched)
+    maps.clear()
+    maps.put_all(dict.fromkeys(range(2000), "new"))
+    increment = taken(store, shelf, drained=drained)
+    assert sum(written) == 2000
+    assert max(written) <= SLICE
+    restored = open_store(increment)
+    restored._cell.key = "a"
+    for each in (store, restored):
+        found = each.get_state(MapStateDescriptor("entries", int, str))
+        assert dict(found.items()) == dict.fromkeys(range(2000), "new")
+
+
+def test_large_values_that_come_after_a_quiet_time_do_not_pile_up(open_store: Open) -> None:
+    store, size = open_store(), 100_000
+    maps = store.get_state(MapStateDescriptor("entries", int, bytes))
+    store.tend()
+    store._cell.key = "a"
+    maps.put_all({number: bytes(size) for number in range(200)})
+    while store.tend():
+        pass
+    [registered] = store.registered.values()
+    assert registered.table.changes() * size <= 8 * 2**20, "half of the memory is for what waits"
+    assert registered.table.capacity * size <= 8 * 2**20, "and half for what is cached"
+    assert dict(maps.items()) == {number: bytes(size) for number in range(200)}
 
 
 @dataclasses.dataclass

@@ -8,6 +8,7 @@ earlier cuts, oldest first. Whatever the caches forget is found in these or in t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Final
 
 Layer = dict[Any, Any]
@@ -121,6 +122,10 @@ class FlatTable:
     def changes(self) -> int:
         """Entries that are not in the base yet; one that changed in several layers counts each time."""
         return len(self.dirty) + sum(map(len, self.layers))
+
+    def sample(self, most: int) -> list[tuple[Any, Any]]:
+        """Up to ``most`` cached entries."""
+        return list(islice(self.young.items(), most))
 
     def take(self, most: int) -> list[tuple[Any, Any]]:
         """Up to ``most`` entries of the oldest layer for the base; what changed again since is left to the newer layer.

@@ -7,6 +7,7 @@ lists of keys that were read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 Layer = dict[Any, "Run"]
@@ -103,6 +104,10 @@ class ListTable:
     def changes(self) -> int:
         """Elements that are not in the base yet, and the keys that they belong to."""
         return sum(1 + len(run.items) for layer in (self.dirty, *self.layers) for run in layer.values())
+
+    def sample(self, most: int) -> list[tuple[Any, Any]]:
+        """Up to ``most`` cached entries."""
+        return list(islice(self.young.items(), most))
 
     def take(self, most: int) -> list[tuple[Any, Run]]:
         """Runs of the oldest layer for the base, of up to ``most`` keys. No snapshot may be reading the layer."""

@@ -7,6 +7,7 @@ entries, also the word that there is none.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain, islice
 from typing import Any, Final
 
 from weir.state.layered.flat import ABSENT
@@ -23,6 +24,15 @@ class MapChange:
     def __init__(self, *, cleared: bool) -> None:
         self.cleared = cleared
         self.entries: dict[Any, Any] = {}
+
+    def take(self, most: int) -> MapChange:
+        """Up to ``most`` entries, out of it, as a change to be made before it; itself if it has no more."""
+        if len(self.entries) <= most:
+            return self
+        taken = MapChange(cleared=self.cleared)
+        self.cleared = False
+        taken.entries = dict(self.entries.popitem() for _ in range(most))
+        return taken
 
     def __repr__(self) -> str:
         return f"MapChange({self.entries!r}, cleared={self.cleared})"
@@ -134,12 +144,21 @@ class MapTable:
         """Entries that are not in the base yet, and the keys that they belong to."""
         return sum(1 + len(c.entries) for layer in (self.dirty, *self.layers) for c in layer.values())
 
+    def sample(self, most: int) -> list[tuple[Any, Any]]:
+        """Up to ``most`` cached entries."""
+        return list(islice(chain.from_iterable(map(dict.items, self.young.values())), most))
+
     def take(self, most: int) -> list[tuple[Any, MapChange]]:
-        """Changes of the oldest layer for the base, of up to ``most`` keys. No snapshot may be reading the layer."""
+        """Changes of the oldest layer for the base, of up to ``most`` entries. No snapshot may be reading the layer."""
         taken: list[tuple[Any, MapChange]] = []
         layer = self.layers[0]
-        while layer and len(taken) < most:
-            taken.append(layer.popitem())
+        while layer and most > 0:
+            key, change = layer.popitem()
+            part = change.take(most)
+            if part is not change:
+                layer[key] = change
+            taken.append((key, part))
+            most -= max(1, len(part.entries))
         if not layer:
             del self.layers[0]
         return taken

@@ -8,6 +8,7 @@ would write. Changes are merged beforehand by ``merged``, since layers go on.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from weir.errors import SerializationError, SnapshotMismatch
@@ -51,6 +52,13 @@ class _Base:
 
     def _unreadable(self, error: Exception) -> SnapshotMismatch:
         return SnapshotMismatch(f"{self._label} cannot be decoded: {error}")
+
+    @staticmethod
+    def slices(merged: dict[Any, Any], most: int) -> Iterator[list[tuple[Any, Any]]]:
+        """Of what ``merged`` gave, to be written one after the other: of up to ``most`` keys."""
+        left = iter(merged.items())
+        while taken := list(islice(left, most)):
+            yield taken
 
     def all_expired(self, record: bytes, life: Lifetime, now: int) -> bool:
         """Whether nothing in a record, of state with stamps, is fresh any more."""
@@ -246,6 +254,23 @@ class MapBase(_Base):
                     below = found[key] = MapChange(cleared=change.cleared)
                 below.entries.update(change.entries)
         return found
+
+    @staticmethod
+    def slices(merged: dict[Any, Any], most: int) -> Iterator[list[tuple[Any, Any]]]:
+        """Of up to ``most`` entries; a key's change is used up."""
+        taken: list[tuple[Any, Any]] = []
+        room = most
+        for key, change in merged.items():
+            part = None
+            while part is not change:
+                part = change.take(room)
+                taken.append((key, part))
+                room -= max(1, len(part.entries))
+                if room <= 0:
+                    yield taken
+                    taken, room = [], most
+        if taken:
+            yield taken
 
     def entries(
         self, changes: dict[Any, MapChange], groups: range, view: Any

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.state import statefile
@@ -25,7 +24,7 @@ from weir.state.statefile import Chunk, Section, Writing
 if TYPE_CHECKING:
     from weir.state.rocksdb.store import Registered, RocksDBKeyedState
 
-#: Entries that are encoded at once.
+#: Keys, or entries of maps, that are encoded at once.
 _SLICE: Final = 500
 
 
@@ -84,8 +83,9 @@ class RocksDBSnapshot:
         found = self._store.registered
         stay = {name: each for name, each in merged.items() if isinstance(found[name].base, ListBase)}
         for name in merged.keys() - stay.keys():
-            for taken in _slices(merged.pop(name)):
-                found[name].base.write(taken)
+            base = found[name].base
+            for taken in base.slices(merged.pop(name), _SLICE):
+                base.write(taken)
         self._store.held.was_written({name: cut for name, cut in self._cuts.items() if name not in stay})
         return stay
 
@@ -93,7 +93,7 @@ class RocksDBSnapshot:
         """What the layers say, as the database would have it."""
         for name, of_state in merged.items():
             base = self._store.registered[name].base
-            for taken in _slices(of_state):
+            for taken in base.slices(of_state, _SLICE):
                 if isinstance(base, ListBase):
                     changes = base.changes(taken, numbers[name])
                     numbers[name] += len(changes[0])
@@ -126,9 +126,3 @@ class RocksDBSnapshot:
         self._store.held.let_go(self)
         self._cuts = {}
         self._timers = []
-
-
-def _slices(merged: dict[Any, Any]) -> Iterator[list[tuple[Any, Any]]]:
-    left = iter(merged.items())
-    while taken := list(islice(left, _SLICE)):
-        yield taken

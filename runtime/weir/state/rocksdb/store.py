@@ -42,7 +42,7 @@ from weir.state.rocksdb.snapshots import RocksDBSnapshot
 from weir.state.sizes import deep_size
 from weir.state.statefile import Source
 
-#: Keys that one slice of draining writes: about a millisecond and a half.
+#: Keys, or entries of maps, that one slice of draining writes: about a millisecond and a half.
 SLICE: Final = 500
 #: Slices that are written between two batches unless far too much waits.
 _SLICES_AT_ONCE: Final = 8
@@ -52,6 +52,8 @@ _WEIGHED: Final = 32
 #: Bytes of a cached entry besides key and value: its places in the dicts.
 _ENTRY_BYTES: Final = 200
 _FIRST_GUESS: Final = 400
+#: Entries that are cached, and that may wait, however large they are.
+_FEWEST: Final = 32
 #: Seconds for which rows wait for a snapshot at once, so that a task that is to end does.
 HELD_S: Final = 1.0
 #: Seconds between the end of a sweep for what has expired and the next one.
@@ -120,6 +122,8 @@ class RocksDBKeyedState(KeyedStates):
         self._resting = 0 if incremental else 1
         budget.join()
         self._entry_bytes = _FIRST_GUESS
+        #: No value was weighed yet.
+        self._guessed = True
         #: Too much waits: everything is drained until next to nothing does, not only what rests.
         self._pressed = False
         #: Entries that waited after the last slice.
@@ -306,7 +310,7 @@ class RocksDBKeyedState(KeyedStates):
 
     def tend(self) -> bool:
         self._tended += 1
-        if self._tended % _WEIGH_EVERY == 1:
+        if self._guessed or self._tended % _WEIGH_EVERY == 1:
             self._weigh()
         for registered in self.registered.values():
             registered.table.rotate()
@@ -350,7 +354,7 @@ class RocksDBKeyedState(KeyedStates):
     @property
     def _most(self) -> int:
         """Entries that may wait: half of the memory is for them."""
-        return max(self._budget.share // 2 // self._entry_bytes, SLICE)
+        return max(self._budget.share // 2 // self._entry_bytes, _FEWEST)
 
     def _waiting(self) -> int:
         """Entries that are not in the database."""
@@ -395,17 +399,17 @@ class RocksDBKeyedState(KeyedStates):
         """How much the decoded values take, and so how many may be cached."""
         sizes = []
         for registered in self.registered.values():
-            for key, value in islice(registered.table.young.items(), _WEIGHED):
+            for key, value in registered.table.sample(_WEIGHED):
                 sizes.append(deep_size(key) + deep_size(value) + _ENTRY_BYTES)
         if sizes:
-            self._entry_bytes = sum(sizes) // len(sizes)
+            self._entry_bytes, self._guessed = sum(sizes) // len(sizes), False
             self._share_cache()
 
     def _share_cache(self) -> None:
         # Two generations of each table share the other half.
         count = self._budget.share // 4 // self._entry_bytes // max(1, len(self.registered))
         for registered in self.registered.values():
-            registered.table.capacity = max(count, SLICE)
+            registered.table.capacity = max(count, _FEWEST)
 
     def close(self) -> None:
         if self._on_closed is not None:
