@@ -171,13 +171,13 @@ def test_rows_wait_for_a_snapshot_that_holds_the_database_when_too_much_waits(
     begun = store.begin_snapshot()
     letting_go: list[str] = []
 
-    def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-        assert not condition()
+    def wait(timeout: float) -> bool:
+        assert store.held
         letting_go.append("waited")
         begun.release()
-        return condition()
+        return not store.held
 
-    monkeypatch.setattr(store._holding, "wait_for", wait_for)
+    monkeypatch.setattr(store.held, "wait", wait)
     for key in range(4000):
         store._cell.key = key
         value.update(bytes(4000))

@@ -1,15 +1,19 @@
 """The job of most scenarios: rows by number, counted by key, each written with its place among its key's rows.
 
 Arguments: how many rows, how many a second, the folder for the results, and for some scenarios ``fail-at=N``, the row that the function
-cannot take, ``fail-after=N``, how many rows it can take, or ``large-at=N``, the row that needs much memory for a moment. A row of the result is ``{"id", "key", "nth", "version"}``; ``exactness.py`` says what must be there. An image of the next version differs in ``VERSION``.
+cannot take, ``fail-after=N``, how many rows it can take, ``large-at=N``, the row that needs much memory for a moment, or ``ballast=N``, bytes of state that
+each row leaves. A row of the result is ``{"id", "key", "nth", "version"}``; ``exactness.py`` says what must be there. An image of the next version differs in ``VERSION``.
 """
 
 from __future__ import annotations
+
+import os
 
 from weir import (
     DataGeneratorSource,
     FileSink,
     KeyedProcessFunction,
+    MapStateDescriptor,
     StreamExecutionEnvironment,
     ValueStateDescriptor,
 )
@@ -21,11 +25,13 @@ LARGE = 600 * 1024 * 1024
 
 
 class Count(KeyedProcessFunction):
-    def __init__(self, fail_at=None, fail_after=None, large_at=None):
-        self.fail_at, self.left, self.large_at = fail_at, fail_after, large_at
+    def __init__(self, fail_at=None, fail_after=None, large_at=None, ballast=None):
+        self.fail_at, self.left, self.large_at, self.ballast = fail_at, fail_after, large_at, ballast
 
     def open(self, ctx):
         self.seen = ctx.get_state(ValueStateDescriptor("seen", int))
+        if self.ballast is not None:
+            self.heap = ctx.get_map_state(MapStateDescriptor("heap", int, bytes))
 
     def process_element(self, row, ctx):
         if self.left is not None:
@@ -36,6 +42,8 @@ class Count(KeyedProcessFunction):
             len(b"x" * LARGE)
         nth = (self.seen.value() or 0) + 1
         self.seen.update(nth)
+        if self.ballast is not None:
+            self.heap.put(nth, os.urandom(self.ballast))
         yield {"id": row, "key": ctx.get_current_key(), "nth": nth, "version": VERSION}
 
 
