@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,13 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from tests.integration.test_rest_of_a_cluster import Rest
 from tests.support import metadata_check, waiting
 from tests.support.clusters import FAST, elsewhere, fence, open_gate, reference, spec, started, wait_for
 from tests.support.reference_rows import Reference
 from weir.ids import JobId
 from weir.local import LocalCluster
-from weir.rpc.requests import JobState
+from weir.rpc.requests import JobState, JobStatus, TaskState
 
 KEY = "execution__checkpointing__externalized_checkpoint_retention"
 
@@ -125,6 +127,38 @@ def test_after_many_checkpoints_exactly_the_newest_three_are_restorable_and_noth
         status = cluster.wait(cluster.submit(refused), timeout=120)
         assert status.failure is not None
         assert re.search(r"_metadata is missing: no completed snapshot is there", status.failure.message)
+
+
+def test_what_a_job_went_on_from_is_not_kept_beside_three_newer_ones(tmp_path: Path) -> None:
+    wanted = spec(reference(tmp_path), tmp_path, execution__checkpointing__interval="1h")
+    with LocalCluster(environment=FAST, rest="127.0.0.1:0") as cluster:
+        job = started(cluster, wanted, checkpoints=0)
+        wait_for(cluster, job, all_run)
+        rest, pid = Rest(str(cluster.rest_address)), cluster.jobmanager_pid
+        assert pid is not None
+        take_checkpoint(rest, job)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(cluster, job, lambda status: status.epoch == 2 and all_run(status))
+        numbers = [take_checkpoint(rest, job) for _ in range(3)]
+        cluster.suspend(job)
+        assert [int(path.name[4:]) for path in checkpoints(tmp_path, job)] == numbers
+
+
+def all_run(status: JobStatus) -> bool:
+    """Whether a checkpoint can be taken."""
+    tasks = [task.state for vertex in status.vertices for task in vertex.tasks]
+    return bool(tasks) and set(tasks) <= {TaskState.RUNNING, TaskState.FINISHED}
+
+
+def take_checkpoint(rest: Rest, job: JobId) -> int:
+    """The number of a checkpoint that somebody asked for."""
+    trigger = secrets.token_hex(16)
+    status, _ = rest("POST", f"/jobs/{job}/checkpoints", json.dumps({"triggerId": trigger}).encode())
+    assert status == 202
+    path = f"/jobs/{job}/checkpoints/{trigger}"
+    done = rest.until(path, lambda found: found["status"]["id"] == "COMPLETED")
+    assert done["operation"]["failureCause"] is None, done
+    return int(done["operation"]["checkpointId"])
 
 
 def files_of(checkpoint: Path) -> list[str]:

@@ -408,8 +408,10 @@ class Checkpointing:
         self._report_if_stopped()
 
     def _delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
-        due = (*self._held_back, *(number for number in checkpoints if number != self._base))
-        self._held_back = tuple(number for number in checkpoints if number == self._base)
+        first = len(self._coordinator.completed) == 1  # of all that are kept, more follow it
+        held_back = tuple(number for number in checkpoints if first and number == self._base)
+        due = (*self._held_back, *(number for number in checkpoints if number not in held_back))
+        self._held_back = held_back
         if due:
             self._spawn(self._clean(self._journal.delete, due))
             if self._options.incremental:
