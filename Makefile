@@ -83,10 +83,9 @@ test-cluster: venv
 smoke: venv
 	@$(PYTEST) tests/smoke
 
-# Two scenarios at a time, each in namespaces of its own; then the operator's Role is held against all that it asked for.
+# Two scenarios at a time, each in namespaces of its own.
 e2e: venv
 	@$(PYTEST) -n 2 --dist loadfile --durations 25 tests/e2e
-	@$(BIN)/python -m tests.e2e.rights
 
 # By docker, or by buildah where no engine answers; WEIR_IMAGE_BASE names another base.
 image: venv
