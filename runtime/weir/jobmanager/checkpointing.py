@@ -98,8 +98,7 @@ class Checkpointing:
         self._tasks: set[asyncio.Task[None]] = set()
         #: Numbers from here on have not been used.
         self._next_id = claim.next_id
-        #: A base outlives the first checkpoint after it.
-        self._held_back: tuple[CheckpointId, ...] = ()
+        self._held_back: tuple[CheckpointId, ...] = ()  #: a base outlives the first checkpoint after it
         self._base = claim.own_base
         #: By the name of their requests: who waits for a snapshot.
         self._asked: dict[str, Answered] = {}
@@ -408,10 +407,9 @@ class Checkpointing:
         self._report_if_stopped()
 
     def _delete(self, checkpoints: tuple[CheckpointId, ...]) -> None:
-        first = len(self._coordinator.completed) == 1  # of all that are kept, more follow it
-        held_back = tuple(number for number in checkpoints if first and number == self._base)
-        due = (*self._held_back, *(number for number in checkpoints if number not in held_back))
-        self._held_back = held_back
+        spared = self._base if len(self._coordinator.completed) == 1 else None
+        due = (*self._held_back, *(number for number in checkpoints if number != spared))
+        self._held_back = tuple(number for number in checkpoints if number == spared)
         if due:
             self._spawn(self._clean(self._journal.delete, due))
             if self._options.incremental:
