@@ -108,7 +108,7 @@ def _deployment(image: str, namespace: str) -> dict[str, Any]:
         ],
         "ports": [{"containerPort": 9000}],
         "readinessProbe": {"httpGet": {"path": "/minio/health/ready", "port": 9000}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "3Gi"}},
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "7Gi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -119,7 +119,7 @@ def _deployment(image: str, namespace: str) -> dict[str, Any]:
     pod = {
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
-        "volumes": [{"name": "data", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}}],
+        "volumes": [{"name": "data", "emptyDir": {"medium": "Memory", "sizeLimit": "6Gi"}}],
     }
     return {
         "apiVersion": "apps/v1",

@@ -35,6 +35,7 @@ _SET_UP = """
 mount --bind "$1/log" /var/log
 mount -t tmpfs -o mode=755 tmpfs /run
 if [ "$3" = 0 ]; then mount --bind "$1/lib" /var/lib; else mount -t tmpfs -o "mode=755,size=$3" tmpfs /var/lib; fi
+if [ "$3" != 0 ]; then mkdir -p /var/lib/kubelet/pods; mount --bind "$1/pods" /var/lib/kubelet/pods; fi
 mount --make-rshared /
 ip link set lo up
 echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -93,7 +94,7 @@ class Node:
         Raises:
             ClusterError: the machine refused the namespaces or a mount.
         """
-        for part in ("lib", "log", "logs", "pids"):
+        for part in ("lib", "log", "logs", "pids", "pods"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         for group in self.control_group_folders():
             group.mkdir(exist_ok=True)
@@ -212,7 +213,7 @@ class Node:
 def memory_for_a_node() -> int:
     """Bytes of memory for what a node keeps below /var/lib, its images above all; 0: it goes to the disk.
 
-    etcd and containerd sync all that they write, for which a busy disk takes seconds, and none of it outlives the node.
+    What pods write into volumes goes to the disk in any case: in memory it would count as theirs. etcd and containerd sync all that they write, for which a busy disk takes seconds, and none of it outlives the node.
     """
     [available] = [
         int(line.split()[1]) * 1024

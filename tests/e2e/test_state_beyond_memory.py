@@ -24,7 +24,7 @@ def test_state_of_four_times_the_memory_of_its_pod_is_checkpointed_and_restored(
         job={"parallelism": 1},
         stateBackend={"type": "RocksDB", "incremental": True},
         config={"state.backend.rocksdb.memory.fixed-per-slot": f"{CACHE}Mi"},
-        checkpoints={"interval": "5s", "timeout": "120s"},
+        checkpoints={"interval": "5s", "timeout": "120s", "retained": 1},
         taskManager={"slots": 1, "localStorage": "8Gi", "resources": {"limits": {"memory": f"{LIMIT}Mi"}}},
     )
     stage.apply(job)
