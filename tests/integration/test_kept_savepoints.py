@@ -65,18 +65,7 @@ def check(lines: list[oracle.Line], status: JobStatus, parallelism: int) -> None
 def test_a_savepoint_of_an_earlier_release_is_restored_exactly(
     cluster: LocalCluster, tmp_path: Path, kept: Path, parallelism: int
 ) -> None:
-    savepoint = (kept / "savepoint").as_uri()
-    before = files_of(savepoint)
-    job = cluster.submit(spec(tmp_path, parallelism, restore_from=savepoint))
-    status = wait_for(cluster, job, lambda status: status.checkpoints.completed > 0)
-    assert status.checkpoints.restored is not None
-    assert status.checkpoints.restored.path == savepoint
-    again = cluster.savepoint(job, str(tmp_path / "savepoints"))
-    assert states_of(again, "ruled", "kept") == states_of(savepoint, "ruled", "kept")
-    (tmp_path / "gate").touch()
-    status = cluster.wait(job, timeout=120)
-    check(oracle.visible(str(tmp_path / "out")), status, parallelism)
-    assert files_of(savepoint) == before
+    goes_on_exactly(cluster, tmp_path, (kept / "savepoint").as_uri(), parallelism)
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.name)
@@ -99,15 +88,23 @@ def test_a_job_that_an_earlier_release_suspended_goes_on_under_its_name(
 def test_a_native_savepoint_of_an_earlier_release_is_restored_exactly(
     cluster: LocalCluster, tmp_path: Path, kept: Path, backend: str, parallelism: int
 ) -> None:
-    savepoint = (kept / native_of(backend)).as_uri()
+    goes_on_exactly(cluster, tmp_path, (kept / native_of(backend)).as_uri(), parallelism, backend=backend)
+
+
+def goes_on_exactly(
+    cluster: LocalCluster, folder: Path, savepoint: str, parallelism: int, **settings: str
+) -> None:
+    """A job from this savepoint has its state, ends with the right output, and leaves the savepoint as it was."""
     before = files_of(savepoint)
-    job = cluster.submit(spec(tmp_path, parallelism, restore_from=savepoint, backend=backend))
-    wait_for(cluster, job, lambda status: status.checkpoints.completed > 0)
-    again = cluster.savepoint(job, str(tmp_path / "savepoints"))
+    job = cluster.submit(spec(folder, parallelism, restore_from=savepoint, **settings))
+    status = wait_for(cluster, job, lambda status: status.checkpoints.completed > 0)
+    assert status.checkpoints.restored is not None
+    assert status.checkpoints.restored.path == savepoint
+    again = cluster.savepoint(job, str(folder / "savepoints"))
     assert states_of(again, "ruled", "kept") == states_of(savepoint, "ruled", "kept")
-    (tmp_path / "gate").touch()
+    (folder / "gate").touch()
     status = cluster.wait(job, timeout=120)
-    check(oracle.visible(str(tmp_path / "out")), status, parallelism)
+    check(oracle.visible(str(folder / "out")), status, parallelism)
     assert files_of(savepoint) == before
 
 

@@ -14,13 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.support.processes import ROOT
 from tests.support.small_jobs import Gated, options
+from tests.support.waiting import wait_for
 from weir import (
     AggregateFunction,
     AggregatingStateDescriptor,
@@ -35,6 +35,7 @@ from weir import (
     ValueStateDescriptor,
     WatermarkStrategy,
 )
+from weir.ids import JobId
 from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
 from weir.serde import PickleSerializer
@@ -230,8 +231,7 @@ def write_native(kept: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch, LocalCluster(rest="127.0.0.1:0") as cluster:
             folder = Path(scratch)
             job = cluster.submit(spec(folder, interval="1s", backend=backend))
-            while cluster.status(job).records_in < 2 * LIMIT or not cluster.status(job).checkpoints.completed:
-                time.sleep(1)
+            _wait_held(cluster, job, checkpoints=1)
             command = [
                 sys.executable,
                 "-m",
@@ -248,6 +248,16 @@ def write_native(kept: Path) -> None:
             cluster.cancel(job)
 
 
+def _wait_held(cluster: LocalCluster, job: JobId, checkpoints: int) -> None:
+    """Until all readers hold and so many checkpoints are complete."""
+
+    def held() -> bool:
+        status = cluster.status(job)
+        return status.records_in >= 2 * LIMIT and status.checkpoints.completed >= checkpoints
+
+    wait_for(held, f"all readers hold, and {checkpoints} checkpoints are complete")
+
+
 def native_of(backend: str) -> str:
     """The folder of its native savepoint."""
     return f"native-{backend}"
@@ -258,15 +268,13 @@ def write(kept: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, LocalCluster() as cluster:
         folder = Path(scratch)
         job = cluster.submit(spec(folder, interval="1s"))
-        done = 0
-        while done < 4 or cluster.status(job).records_in < 2 * LIMIT:  # until all readers hold
-            time.sleep(1)
-            done = cluster.status(job).checkpoints.completed
+        _wait_held(cluster, job, checkpoints=4)
         cluster.suspend(job)
         shutil.copytree(folder / "checkpoints", kept / "checkpoints", ignore=shutil.ignore_patterns(".*"))
         cluster.submit(spec(folder))
-        while not cluster.status(job).checkpoints.completed:
-            time.sleep(1)
+        wait_for(
+            lambda: cluster.status(job).checkpoints.completed, "a checkpoint of the next run is complete"
+        )
         path = cluster.savepoint(job, str(folder / "savepoints"))
         shutil.copytree(path.removeprefix("file://"), kept / "savepoint")
         cluster.cancel(job)
