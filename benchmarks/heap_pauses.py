@@ -6,13 +6,14 @@ each second; ``uniform``: from all of them; ``restless``: the same with an inter
 the other; ``growth``: each row has a new key, from none to ``--grown``. A pause is the time between two batches in the sink, less what the data
 thread waited for a core that other processes had (Linux tells); rates are of the same time. Prints p50, p99, maximum, the median of the longest
 of each second, and the rate with checkpoints by the rate without; writes ``out/benchmarks/heap_pauses.json``. Exit code 1 when p99 or a ratio
-of rates is not what must hold.
+of rates is not what must hold, which is asked of ``hot`` and ``uniform``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -28,9 +29,13 @@ from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 
-MOST_P99_MS = 10.0
-#: Interval of checkpoints, and how much of the rate without them must be kept.
-LOADS = {"hot": ("1s", 0.9), "uniform": ("1s", 0.5), "restless": ("100ms", 0.0), "growth": ("1s", 0.0)}
+#: Interval of checkpoints, and with them: how much of the rate must be kept, and milliseconds that 99 gaps of 100 must stay below.
+LOADS = {
+    "hot": ("1s", 0.9, 10.0),
+    "uniform": ("1s", 0.5, 10.0),
+    "restless": ("100ms", 0.0, math.inf),
+    "growth": ("1s", 0.0, math.inf),
+}
 #: Seconds for the start and the first row of each key.
 PATIENCE = 240
 
@@ -173,12 +178,13 @@ def report(given: argparse.Namespace, seen: dict[tuple[str, bool], Seen]) -> boo
     for (load, on), found in seen.items():
         told = found.told()
         kept = found.rate / seen[load, False].rate
+        _, least_kept, most_ms = LOADS[load]
         if on:
-            fine &= kept >= LOADS[load][1] and told["p99_ms"] < MOST_P99_MS and not found.restarts
+            fine &= kept >= least_kept and told["p99_ms"] < most_ms and not found.restarts
         print(
             f"{load:8} checkpoints {LOADS[load][0] if on else 'off':5} {found.rate / 1e6:6.3f} M rows/s   p50 {told['p50_ms']:6.2f}  p99 {told['p99_ms']:6.2f}  "
             f"p99.9 {told['p999_ms']:6.1f}  max {told['max_ms']:6.1f}  of each second {told['worst_of_a_second_ms']:5.1f}  (p99 with waiting {told['p99_with_waiting_ms']:5.1f})   {found.checkpoints} checkpoints, {found.restarts} restarts"
-            + (f"   kept {kept:.2f} (must: {LOADS[load][1]})" if on else "")
+            + (f"   kept {kept:.2f} (must: {least_kept})" if on else "")
         )
         lines.append({"load": load, "checkpoints_on": on, "kept": kept, **told})
     RESULTS.mkdir(parents=True, exist_ok=True)

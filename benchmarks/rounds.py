@@ -9,7 +9,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -26,8 +26,8 @@ class Contestant:
 
     name: str
     run: Callable[[Path], float]
-    #: Names of those that it is compared with.
-    beside: tuple[str, ...] = ()
+    #: Names of those that it is compared with, and how many times their rate it must have; 0 where nothing is asked.
+    beside: Mapping[str, float] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
 
     @property
@@ -49,20 +49,36 @@ def compete(contestants: Sequence[Contestant], rounds: int) -> None:
             )
 
 
-def report(name: str, title: str, contestants: Sequence[Contestant]) -> None:
-    """Print the table, and write ``out/benchmarks/NAME.json`` and ``NAME.svg``."""
+def report(name: str, title: str, contestants: Sequence[Contestant]) -> bool:
+    """Print the table, and write ``out/benchmarks/NAME.json`` and ``NAME.svg``; whether each ratio is what it must be."""
     medians = {each.name: each.median for each in contestants}
-    lines = []
+    lines, missed = [], []
     print(title)
     for each in contestants:
         ratios = {other: each.median / medians[other] for other in each.beside if other in medians}
-        told = "   ".join(f"{ratio:6.2f} x {other}" for other, ratio in ratios.items())
+        told = "   ".join(compared(ratio, other, each.beside[other]) for other, ratio in ratios.items())
         print(f"{each.name:40} {each.median / 1e6:8.3f} M rows/s   {told}")
-        lines.append({"name": each.name, "rates": each.rates, "median": each.median, "ratios": ratios})
+        missed += [f"{each.name} beside {other}" for other in ratios if ratios[other] < each.beside[other]]
+        lines.append(
+            {
+                "name": each.name,
+                "rates": each.rates,
+                "median": each.median,
+                "ratios": ratios,
+                "must": dict(each.beside),
+            }
+        )
+    print(f"missed: {', '.join(missed)}" if missed else "each ratio is what it must be")
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({"title": title, "contestants": lines}, indent=1))
     (RESULTS / f"{name}.svg").write_text(picture(title, medians))
     print(f"written: out/benchmarks/{name}.json and {name}.svg")
+    return not missed
+
+
+def compared(ratio: float, other: str, must: float) -> str:
+    """A ratio, as the table tells it."""
+    return f"{ratio:6.2f} x {other}" + (f" (must: {must:g})" if must else "")
 
 
 def picture(title: str, medians: dict[str, float]) -> str:

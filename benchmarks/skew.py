@@ -52,7 +52,7 @@ def main() -> None:
             Contestant(
                 f"weir, Zipf keys, exponent {law}",
                 partial(rate, law, options.seconds),
-                ("weir, uniform keys",),
+                {"weir, uniform keys": 0},
             )
             for law in ("1.0", "1.5")
         ),
