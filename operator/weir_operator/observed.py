@@ -78,6 +78,7 @@ class PodFacts:
     reason: str | None = None  #: of the pod itself: ``Evicted``, ``NodeLost``, ``Preempting``...
     message: str | None = None
     unschedulable: str | None = None  #: why the scheduler finds no node
+    spare: bool = False  #: marked to be the first to go when its Deployment shrinks
     containers: tuple[ContainerFacts, ...] = ()
 
     @property

@@ -58,3 +58,32 @@ def test_while_it_is_paused_nothing_is_marked(operator: Operator, cluster: Clust
     operator.run(10)
     assert not any(pod.spare for pod in cluster.pods.values())
     assert len(task_managers(cluster)) == WIDE
+
+
+def test_a_mark_is_taken_back_when_the_pod_is_needed_after_all(operator: Operator, cluster: Cluster) -> None:
+    grown(cluster, operator)
+    for name in task_managers(cluster):
+        cluster.pods[name].spare = True
+    operator.settle()
+    assert len(task_managers(cluster)) == WIDE
+    assert not any(pod.spare for pod in cluster.pods.values())
+
+
+def test_a_mark_stays_until_the_deployment_has_chosen(operator: Operator, cluster: Cluster) -> None:
+    grown(cluster, operator)
+    process = cluster.process
+    assert process is not None
+    cluster.edit(job={"parallelism": 2})
+    [deployment] = [each for each in cluster.deployments.values() if each.component == "taskmanager"]
+    for _ in range(40):
+        operator.reconcile()
+        if deployment.replicas < WIDE:
+            break
+        cluster.step()
+    operator.reconcile()
+    operator.reconcile()
+    spare = {name for name, pod in cluster.pods.items() if pod.spare}
+    assert spare == task_managers(cluster) - set(process.placed)
+    assert len(spare) == WIDE - 2
+    operator.settle()
+    assert task_managers(cluster) == set(process.placed)

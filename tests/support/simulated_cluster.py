@@ -355,6 +355,7 @@ class Cluster:
             deleting_since=pod.deleting_since,
             deleted_by=pod.deleting_since + GRACE if pod.deleting_since else None,
             unschedulable="0/1 nodes are available" if pod.unschedulable else None,
+            spare=pod.spare,
             containers=(container,),
         )
 

@@ -166,10 +166,10 @@ def carry_out(cluster: Cluster, action: act.Action) -> None:
                 cluster.write(f"revision {number} deleted", lambda: cluster.revisions.pop(number))
         case act.EnsureRun():
             _ensure_run(cluster, action)
-        case act.MarkSpare(name=name, uid=uid):
+        case act.MarkSpare(name=name, uid=uid, spare=spare):
             pod = cluster.pods.get(name)
-            if pod is not None and pod.uid == uid and not pod.spare:
-                cluster.write(f"pod {name} marked", lambda: setattr(pod, "spare", True))
+            if pod is not None and pod.uid == uid and pod.spare != spare:
+                cluster.write(f"pod {name} marked {spare}", lambda: setattr(pod, "spare", spare))
         case act.PointService(run=run):
             if cluster.service_run != run:
                 cluster.write(f"service to run {run}", lambda: setattr(cluster, "service_run", run))

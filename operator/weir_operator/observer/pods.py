@@ -11,6 +11,8 @@ from weir_operator.observer.moments import moment
 
 RUN = "weir.dev/run"
 COMPONENT = "weir.dev/component"
+#: Kubernetes' own annotation, and what the operator writes there.
+DELETION_COST, SPARE = "controller.kubernetes.io/pod-deletion-cost", "-1"
 #: What a container said last is kept to this length.
 _MESSAGE = 6000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +40,7 @@ def pod_facts(body: Mapping[str, Any]) -> PodFacts:
         reason=status.get("reason") or _disruption(conditions),
         message=_short(status.get("message")),
         unschedulable=_unschedulable(conditions),
+        spare=(metadata.get("annotations") or {}).get(DELETION_COST) == SPARE,
         containers=tuple(_containers(status)),
     )
 

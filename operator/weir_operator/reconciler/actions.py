@@ -82,10 +82,11 @@ class EnsureRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkSpare:
-    """Let this pod be the first to go when its Deployment shrinks, if it still is this pod."""
+    """Let this pod be the first to go when its Deployment shrinks, or no longer, if it still is this pod."""
 
     name: str
     uid: str
+    spare: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

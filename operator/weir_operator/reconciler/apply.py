@@ -153,7 +153,8 @@ class Applier:
         await self._client.delete(kinds.POD, job.metadata.namespace, action.name, uid=action.uid)
 
     async def _mark_spare(self, job: StreamJob, action: actions.MarkSpare) -> None:
-        metadata = {"uid": action.uid, "annotations": {labels.DELETION_COST: "-1"}}
+        cost = labels.SPARE if action.spare else None
+        metadata = {"uid": action.uid, "annotations": {labels.DELETION_COST: cost}}
         with contextlib.suppress(Absent, Conflict):  # it is gone already
             await self._client.merge(kinds.POD, job.metadata.namespace, action.name, {"metadata": metadata})
 

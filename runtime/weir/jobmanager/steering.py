@@ -170,10 +170,15 @@ class Steering:
         return operation
 
     def rescale(self, parallelism: int, trigger: str | None = None) -> Operation:
-        """Go on with another parallelism, from a checkpoint taken for it. Done when all subtasks run again."""
+        """Go on with another parallelism, from a checkpoint taken for it. Done when all subtasks run again.
+
+        Who asks again for what is under way gets that; another parallelism has to wait for its end.
+        """
         known = self.operations.get(OperationKind.RESCALE, trigger or "")
         if known is not None:
             return known
+        if trigger is None and self._rescale is not None and self._rescale.parallelism == parallelism:
+            return self._now(self._rescale.operation)
         planned = self._check_rescale(parallelism)
         operation, _ = self.operations.begin(OperationKind.RESCALE, trigger)
         before = planned.options.pipeline.parallelism

@@ -97,21 +97,24 @@ def _arrive(moment: Moment, draft: Draft, spec: StreamJobSpec, report: JobManage
 
 
 def _mark_spare(moment: Moment, draft: Draft, report: JobManagerReport) -> None:
-    """A Deployment that shrinks takes whichever pods it likes, unless it is told which of them nobody needs."""
+    """A Deployment that shrinks takes whichever pods it likes, unless it is told which of them nobody needs.
+
+    A mark is taken back when nothing is to go any more and nothing is on its way out: before that the Deployment may not have chosen yet.
+    """
     deployed = draft.deployed
     assert deployed is not None
     facts = moment.run(deployed.run)
     if facts is None or facts.taskmanager is None:
         return
-    spare = [
-        pod
-        for pod in facts.pods
-        if pod.component is Component.TASKMANAGER
-        and pod.deleting_since is None
-        and pod.name in report.idle_task_managers
+    here = [
+        pod for pod in facts.pods if pod.component is Component.TASKMANAGER and pod.deleting_since is None
     ]
     surplus = max(0, facts.taskmanager.replicas - deployed.task_managers)
-    draft.do(*(MarkSpare(name=pod.name, uid=pod.uid) for pod in spare[:surplus]))
+    idle = [pod for pod in here if pod.name in report.idle_task_managers]
+    going = sorted(idle, key=lambda pod: not pod.spare)[:surplus]
+    draft.do(*(MarkSpare(name=pod.name, uid=pod.uid) for pod in going if not pod.spare))
+    if not surplus and len(here) <= facts.taskmanager.replicas:
+        draft.do(*(MarkSpare(name=pod.name, uid=pod.uid, spare=False) for pod in here if pod.spare))
 
 
 def _give_up(moment: Moment, draft: Draft, spec: StreamJobSpec, report: JobManagerReport, why: str) -> None:

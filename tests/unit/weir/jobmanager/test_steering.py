@@ -361,6 +361,7 @@ def test_a_rescale_takes_a_checkpoint_and_deploys_the_new_plan_from_it_in_the_sa
         assert job.steering.rescale(4, TRIGGER) == operation
         with pytest.raises(WrongState, match="is being rescaled to 4 already"):
             job.steering.rescale(3)
+        assert job.steering.rescale(4).trigger == TRIGGER, "it is under way, so nothing else is begun"
         await world.acknowledge(job, 1, commits=True)
         await world.until(lambda: job.status().attempt == 2)
         deploys = [d for d in world.of(messages.Deploy) if d.execution.attempt == 2]
@@ -370,6 +371,7 @@ def test_a_rescale_takes_a_checkpoint_and_deploys_the_new_plan_from_it_in_the_sa
         assert {deploy.settings["parallelism.default"] for deploy in deploys} == {"4"}
         assert {deploy.job.overrides["parallelism.default"] for deploy in deploys} == {"4"}
         assert not now(job, operation).done
+        assert job.steering.rescale(4).trigger == TRIGGER, "also while the job is restarted for it"
         for deploy in deploys:
             for task in deploy.tasks:
                 world.say(

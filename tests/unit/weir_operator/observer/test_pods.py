@@ -3,7 +3,9 @@ from datetime import UTC, datetime
 import pytest
 
 from weir_operator.observed import Component
+from weir_operator.observer import pods
 from weir_operator.observer.pods import pod_facts
+from weir_operator.resources import labels
 
 
 def body(status: dict | None = None, labels: dict | None = None, **metadata: object) -> dict:
@@ -105,3 +107,13 @@ def test_a_pod_without_a_run_is_an_errand() -> None:
 def test_a_pod_whose_labels_are_none_of_ours_is_refused(labels: dict) -> None:
     with pytest.raises(ValueError, match=r".+"):
         pod_facts(body(labels=labels))
+
+
+@pytest.mark.parametrize(("cost", "spare"), [("-1", True), ("-2", False), ("100", False), (None, False)])
+def test_a_pod_is_spare_when_the_operator_marked_it(cost: str | None, spare: bool) -> None:
+    annotations = {} if cost is None else {"controller.kubernetes.io/pod-deletion-cost": cost}
+    assert pod_facts(body(annotations=annotations)).spare is spare
+
+
+def test_the_mark_is_what_the_operator_writes() -> None:
+    assert (pods.DELETION_COST, pods.SPARE) == (labels.DELETION_COST, labels.SPARE)
