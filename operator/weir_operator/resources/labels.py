@@ -27,7 +27,9 @@ TAKEN = "weir.dev/savepoint"
 DELETION_COST = (
     "controller.kubernetes.io/pod-deletion-cost"  #: Kubernetes' own: pods with less of it go first
 )
-SPARE = "-1"  #: and this much of it has a TaskManager that no subtask is in; what others write there is theirs
+SPARE = (
+    "-1"  #: and this much of it has a TaskManager that no subtask is in; what others write there is theirs
+)
 DOCUMENT = "weir.dev/resource"  #: of an errand's pod: the StreamJob document that it reads
 
 

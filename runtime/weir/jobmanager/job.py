@@ -120,7 +120,7 @@ class Job:
 
     def status(self) -> JobStatus:
         """The job as people see it."""
-        wanted, free = self.steering.slots_wanted, len(self._services.pool.free)
+        wanted, free = self.steering.rescales.slots_wanted, len(self._services.pool.free)
         return self._chronicle.status(
             self.spec, self._machine, self._placement, self._checkpointing, wanted, free
         )
@@ -138,7 +138,7 @@ class Job:
             entered=dict(self._chronicle.entered),
             planned=self.planned,
             checkpoints=self._checkpointing.facts() if self._checkpointing else None,
-            rescales=self.steering.rescales.facts(),
+            rescales=self.steering.rescales.history.facts(),
             spent=dict(self._chronicle.spent),
             control=control_facts(
                 self._machine, self.activation, self._journal, self._chronicle, self.operations

@@ -1,6 +1,6 @@
 """What is remembered of a job's rescales, for people: counts, a bounded history, how long each took. Decides nothing.
 
-``steering`` begins and ends an entry with each rescale; REST's ``rescales`` views show them.
+``rescales_in_place`` begins and ends an entry with each rescale; REST's ``rescales`` views show them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tests.support.manual_loop import run
 from tests.unit.weir.jobmanager.test_job_shell import FAILURE, JOB, World, graph
 from weir.errors import ConfigError, FailureKind, StorageUnavailable, WrongState
 from weir.ids import TaskManagerId, WorkerId
-from weir.jobmanager import steering
+from weir.jobmanager import rescales_in_place, steering
 from weir.jobmanager.job import Job
 from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.operations import Operation
@@ -414,7 +414,7 @@ def test_a_rescale_waits_for_slots_while_the_job_runs_on_and_gives_up() -> None:
         assert job.status().slots_required == 3, "whoever starts TaskManagers sees it"
         await world.acknowledge(job, 1)
         await world.until(lambda: job.status().checkpoints.completed == 1)
-        await asyncio.sleep(steering.SLOT_PATIENCE)
+        await asyncio.sleep(rescales_in_place.SLOT_PATIENCE)
         assert "would need 3 slots, there are 2 after 120 s" in str(now(job, operation).failure)
         assert (job.state, job.status().attempt, job.status().slots_required) == (JobState.RUNNING, 1, 2)
         assert job.status().notes[-1].startswith("was not rescaled: ")
@@ -439,7 +439,7 @@ def test_a_rescale_that_waits_for_slots_ends_with_its_job() -> None:
         await world.until(lambda: now(job, operation).done)
         assert world.clock.monotonic() - ended < 1
         assert "a rescale needs a running job, and job job is CANCEL" in str(now(job, operation).failure)
-        assert job.steering.slots_wanted == 0, "nobody starts TaskManagers for it"
+        assert job.steering.rescales.slots_wanted == 0, "nobody starts TaskManagers for it"
 
     run(scenario)
 
