@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from tests.support.clusters import (
     faults,
     files_of,
     folder_of,
+    kill_a_worker,
     open_gate,
     reference,
     spec,
@@ -175,9 +174,7 @@ def test_a_savepoint_that_is_gone_when_its_job_needs_it_is_named_and_no_output_i
     if stopped:
         cluster.submit(wanted)
     else:
-        busy = {task.worker for vertex in cluster.status(job).vertices for task in vertex.tasks}
-        workers = [w for tm in cluster.cluster().task_managers for w in tm.workers if w.worker in busy]
-        os.kill(workers[0].pid, signal.SIGKILL)
+        kill_a_worker(cluster, job)
     status = cluster.wait(job, timeout=120)
     assert status.state is JobState.FAILED
     assert status.failure is not None

@@ -16,6 +16,7 @@ from tests.support.clusters import (
     faults,
     fence,
     files_of,
+    kill_a_worker,
     open_gate,
     reference,
     spec,
@@ -108,7 +109,5 @@ def test_with_a_claim_the_source_counts_as_a_checkpoint_and_goes_also_when_the_j
 
 
 def kill_worker(cluster: LocalCluster, job: JobId) -> None:
-    running = wait_for(cluster, job, lambda status: status.state is JobState.RUNNING)
-    busy = {task.worker for vertex in running.vertices for task in vertex.tasks}
-    workers = [w for tm in cluster.cluster().task_managers for w in tm.workers if w.worker in busy]
-    os.kill(workers[0].pid, signal.SIGKILL)
+    wait_for(cluster, job, lambda status: status.state is JobState.RUNNING)
+    kill_a_worker(cluster, job)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,7 +13,7 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("pyarrow")
 
 from tests.support import columns_job as job  # noqa: E402
-from tests.support.clusters import FAST, ROOT, wait_for  # noqa: E402
+from tests.support.clusters import FAST, ROOT, kill_a_worker, wait_for  # noqa: E402
 from weir.local import LocalCluster  # noqa: E402
 from weir.rpc.messages import JobSpec  # noqa: E402
 from weir.rpc.requests import JobState, JobStatus, TaskState  # noqa: E402
@@ -73,16 +71,11 @@ def all_run(status: JobStatus) -> bool:
     return status.state is JobState.RUNNING and at_work.issuperset(task.state for task in tasks)
 
 
-def kill_a_worker(cluster: LocalCluster, status: JobStatus) -> None:
-    workers = [worker for manager in cluster.cluster().task_managers for worker in manager.workers]
-    os.kill(workers[0].pid, signal.SIGKILL)
-    assert status.state is JobState.RUNNING
-
-
 def test_windows_and_totals_are_exact_through_a_killed_worker_and_a_rescale(tmp_path: Path) -> None:
     with LocalCluster(environment=FAST) as cluster:
         running = cluster.submit(spec(tmp_path, parallelism=2))
-        kill_a_worker(cluster, wait_for(cluster, running, under_way(40_000)))
+        wait_for(cluster, running, under_way(40_000))
+        kill_a_worker(cluster, running)
         wait_for(cluster, running, lambda s: s.restarts > 0 and all_run(s) and s.records_in > 80_000)
         cluster.rescale(running, 3)
         (tmp_path / "out.gate").touch()
@@ -122,7 +115,8 @@ def test_parquet_files_are_read_once_each_through_a_killed_worker(tmp_path: Path
     )
     with LocalCluster(environment=FAST) as cluster:
         running = cluster.submit(files)
-        kill_a_worker(cluster, wait_for(cluster, running, under_way(20_000)))
+        wait_for(cluster, running, under_way(20_000))
+        kill_a_worker(cluster, running)
         wait_for(cluster, running, lambda s: s.restarts > 0 and s.state is JobState.RUNNING)
         (tmp_path / "in.gate").touch()
         ended = cluster.wait(running, timeout=120)

@@ -6,9 +6,7 @@ JobManager in ``_metadata`` and sizes, a TaskManager in the bytes of state.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +20,17 @@ from tests.integration.test_bad_snapshots import (
     rows,
 )
 from tests.support import oracle
-from tests.support.clusters import FAST, faults, fence, open_gate, reference, spec, started, wait_for
+from tests.support.clusters import (
+    FAST,
+    faults,
+    fence,
+    kill_a_worker,
+    open_gate,
+    reference,
+    spec,
+    started,
+    wait_for,
+)
 from tests.support.reference_rows import Reference
 from tests.support.waiting import wait_for as wait_until
 from weir.ids import JobId
@@ -100,9 +108,7 @@ def test_a_running_job_whose_newest_checkpoint_is_damaged_goes_back_one_more(
     work, wanted = job_of(tmp_path, restart_strategy__fixed_delay__delay="3s")
     job = started(cluster, wanted)
     quiet(tmp_path, job)
-    busy = {task.worker for vertex in cluster.status(job).vertices for task in vertex.tasks}
-    workers = [w for tm in cluster.cluster().task_managers for w in tm.workers if w.worker in busy]
-    os.kill(workers[0].pid, signal.SIGKILL)
+    kill_a_worker(cluster, job)
     wait_for(cluster, job, lambda status: len(status.failures) == 1)
     (before, _), (newest, _) = records(tmp_path, job)[-2:]
     damaged = flip_in_state(newest)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from tests.support import waiting
-from tests.support.clusters import FAST, faults, open_gate, reference, spec, started, wait_for
+from tests.support.clusters import FAST, faults, kill_a_worker, open_gate, reference, spec, started, wait_for
 from tests.support.s3_proxy import Fault, Proxy, proxied
 from tests.support.s3_servers import S3Server
 from weir.ids import JobId
@@ -38,7 +36,7 @@ class Running:
     def restart(self) -> int:
         """Kill a worker; the bytes of state files that were read from the store until all ran again."""
         before, attempt = dict(self.proxy.read), self.cluster.status(self.job).attempt
-        os.kill(self.cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+        kill_a_worker(self.cluster, self.job)
         wait_for(
             self.cluster,
             self.job,

@@ -6,10 +6,8 @@ Scorecard row B6.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from tests.support.clusters import (
     elsewhere,
     faults,
     folder_of,
+    kill_a_worker,
     open_gate,
     reference,
     spec,
@@ -122,9 +121,7 @@ def test_a_full_checkpoint_amid_increments_is_made_of_files_of_its_own_and_incre
     last, of_last = taken("INCREMENTAL")
     assert of_full == {full}
     assert full in of_last and min(of_last) >= full and max(of_last) <= last
-    busy = {task.worker for vertex in cluster.status(job).vertices for task in vertex.tasks}
-    workers = [w for tm in cluster.cluster().task_managers for w in tm.workers if w.worker in busy]
-    os.kill(workers[0].pid, signal.SIGKILL)
+    kill_a_worker(cluster, job)
     open_gate(work)
     status = cluster.wait(job, timeout=120)
     assert status.state is JobState.FINISHED, status.failures

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +12,7 @@ pytest.importorskip("numpy")
 pytest.importorskip("pyarrow")
 
 from tests.support import bids_oracle
-from tests.support.clusters import FAST, ROOT, wait_for
+from tests.support.clusters import FAST, ROOT, kill_a_worker, wait_for
 from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
@@ -51,8 +49,7 @@ def test_the_answer_is_that_of_a_loop_through_a_killed_worker(
     with LocalCluster(environment=FAST) as cluster:
         running = cluster.submit(spec(tmp_path, query))
         wait_for(cluster, running, lambda s: s.checkpoints.completed >= 2 and s.records_in > 30_000)
-        workers = [worker for manager in cluster.cluster().task_managers for worker in manager.workers]
-        os.kill(workers[0].pid, signal.SIGKILL)
+        kill_a_worker(cluster, running)
         ended = cluster.wait(running, timeout=120)
     assert ended.state is JobState.FINISHED, ended.failures
     assert ended.restarts > 0, "the crash came after the end"

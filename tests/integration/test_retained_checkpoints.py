@@ -18,7 +18,17 @@ from msgspec import structs
 
 from tests.integration.test_rest_of_a_cluster import Rest
 from tests.support import metadata_check, waiting
-from tests.support.clusters import FAST, elsewhere, fence, open_gate, reference, spec, started, wait_for
+from tests.support.clusters import (
+    FAST,
+    elsewhere,
+    fence,
+    kill_a_worker,
+    open_gate,
+    reference,
+    spec,
+    started,
+    wait_for,
+)
 from tests.support.reference_rows import Reference
 from weir.ids import JobId
 from weir.local import LocalCluster
@@ -66,7 +76,7 @@ def test_checkpoints_stay_or_go_with_the_job_as_its_retention_says(
         cluster.cancel(job)
     else:
         wait_until_all_is_visible(tmp_path, job)
-        os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+        kill_a_worker(cluster, job)
     status = cluster.wait(job, timeout=120)
     assert status.state is (JobState.CANCELED if cancelled else JobState.FAILED)
     left = checkpoints(tmp_path, job)
@@ -105,7 +115,7 @@ def test_after_many_checkpoints_exactly_the_newest_three_are_restorable_and_noth
     wanted = spec(work, tmp_path, state__backend__type=backend)
     with LocalCluster(environment=FAST) as cluster:
         job = started(cluster, wanted, checkpoints=10)
-        os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+        kill_a_worker(cluster, job)
         wait_for(cluster, job, lambda status: status.attempt == 2 and status.state is JobState.RUNNING)
         pid = cluster.jobmanager_pid
         assert pid is not None

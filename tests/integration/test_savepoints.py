@@ -5,10 +5,8 @@ Scorecard rows A17, A18, B7.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from tests.support.clusters import (
     fence,
     files_of,
     folder_of,
+    kill_a_worker,
     metadata_of,
     open_gate,
     reference,
@@ -241,8 +240,7 @@ def test_after_the_end_during_a_recovery_and_of_an_unknown_job_nothing_is_stoppe
     job = started(cluster, spec(work, tmp_path, restart_strategy__fixed_delay__delay="10s"))
     with pytest.raises(UnknownJob, match="did you mean reference"):
         cluster.savepoint(JobId("referense"), str(tmp_path))
-    worker = cluster.cluster().task_managers[0].workers[0]
-    os.kill(worker.pid, signal.SIGKILL)
+    kill_a_worker(cluster, job)
     wait_for(cluster, job, lambda status: status.state is JobState.RESTARTING)
     with pytest.raises(
         WrongState, match="is RESTARTING and not all of its tasks run; try again when they do"
@@ -346,7 +344,7 @@ def test_savepoints_during_the_run_change_nothing_and_are_never_rewound(
     job = started(cluster, spec(work, tmp_path, execution__checkpointing__interval="2s"), checkpoints=1)
     path = cluster.savepoint(job, str(tmp_path / "savepoints"))
     waiting.wait_for(lambda: len(rows(work)) >= rows_below(path, work), "what it promised is committed")
-    os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+    kill_a_worker(cluster, job)
     status = wait_for(
         cluster, job, lambda status: status.attempt == 2 and status.checkpoints.restored is not None
     )

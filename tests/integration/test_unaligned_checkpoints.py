@@ -4,8 +4,6 @@ says when a checkpoint did not wait. Rows B2 and B3 of the scorecard.
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 
 from tests.integration.test_rest_of_a_cluster import Rest
 from tests.support import pressed_job
-from tests.support.clusters import FAST, wait_for
+from tests.support.clusters import FAST, kill_a_worker, wait_for
 from tests.support.processes import ROOT
 from weir.ids import JobId
 from weir.local import LocalCluster
@@ -79,7 +77,7 @@ def test_rows_on_their_way_survive_a_killed_worker_and_a_rescale(
     rows = 40_000
     pressed = Pressed(cluster, tmp_path, str(rows), "0", "2", slow=True)
     pressed.latest("UNALIGNED_CHECKPOINT", least=10_000)
-    os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+    kill_a_worker(cluster, pressed.job)
     wait_for(cluster, pressed.job, lambda status: status.restarts == 1)
     held = pressed.rest.until(pressed.path, lambda found: found["latest"]["restored"] is not None)
     restored = held["latest"]["restored"]["id"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import oracle
-from tests.support.clusters import FAST, wait_for
+from tests.support.clusters import FAST, kill_a_worker, wait_for
 from tests.support.processes import ROOT
 from tests.support.uneven_job import LONG, SHORT
 from weir.ids import JobId
@@ -53,9 +51,9 @@ def short_is_over(status: JobStatus) -> bool:
     return found != [] and all(task.state is TaskState.FINISHED for task in found)
 
 
-def kill_a_worker(cluster: LocalCluster, job: JobId) -> None:
+def lose_a_worker(cluster: LocalCluster, job: JobId) -> None:
     """And wait until all tasks of the next attempt run."""
-    os.kill(cluster.cluster().task_managers[0].workers[0].pid, signal.SIGKILL)
+    kill_a_worker(cluster, job)
     wait_for(cluster, job, lambda status: status.restarts == 1 and short_is_over(status))
 
 
@@ -88,7 +86,7 @@ def test_a_crash_between_the_ends_without_any_checkpoint_starts_all_over_and_is_
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
     job = begun(cluster, tmp_path, NEVER)
-    kill_a_worker(cluster, job)
+    lose_a_worker(cluster, job)
     status = finish(cluster, job, tmp_path)
     assert status.checkpoints.completed == 1
     assert made(tmp_path) == 2 * SHORT
@@ -102,6 +100,6 @@ def test_a_source_that_ended_before_a_checkpoint_does_not_run_again_after_a_cras
     wait_for(cluster, job, lambda status: status.checkpoints.completed >= enough)
     # Its rows are committed while the long one goes on.
     wait_for(cluster, job, lambda _: len(oracle.visible(str(tmp_path / "short"))) == SHORT)
-    kill_a_worker(cluster, job)
+    lose_a_worker(cluster, job)
     finish(cluster, job, tmp_path)
     assert made(tmp_path) == SHORT

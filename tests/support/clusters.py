@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +51,13 @@ def spec(job: Reference, folder: Path, name: str = "reference", **settings: str)
         overrides={key: value for key, value in overrides.items() if value},
         checkpoint_storage=f"file://{folder}/checkpoints",
     )
+
+
+def kill_a_worker(cluster: LocalCluster, job: JobId) -> None:
+    """SIGKILL a worker that has tasks of the job: a cluster may have idle ones too."""
+    busy = {task.worker for vertex in cluster.status(job).vertices for task in vertex.tasks}
+    pids = [w.pid for manager in cluster.cluster().task_managers for w in manager.workers if w.worker in busy]
+    os.kill(pids[0], signal.SIGKILL)
 
 
 def wait_for(cluster: LocalCluster, job: JobId, condition: Callable[[JobStatus], bool]) -> JobStatus:
