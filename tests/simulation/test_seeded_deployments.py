@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.random_jobs import RandomJob, random_job
 from tests.support.task_harness import TaskHarness, unavailable
-from weir.taskmanager import channels, network
+from weir.taskmanager import channels
 
 #: More than any of these jobs needs; where it is reached, something waits for ever.
 MOST_STEPS = 50_000
@@ -20,7 +20,6 @@ AT_LEAST_ONCE = {"execution.checkpointing.mode": "AtLeastOnce"}
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """So that a few rows meet back pressure."""
     monkeypatch.setattr(channels, "WINDOW_BYTES", 1500)
-    monkeypatch.setattr(network, "WINDOW_BYTES", 1500)
     monkeypatch.setattr(channels, "GATHER_ROWS", 10)
     return
 

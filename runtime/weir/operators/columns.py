@@ -17,6 +17,7 @@ from weir.columnar.aggregates import Aggregate
 from weir.columnar.expressions import Expression
 from weir.columnar.grouping import MAX_ROWS
 from weir.columnar.panes import KeyedAggregates
+from weir.columnar.taking import taken
 from weir.errors import UserCodeError
 from weir.keygroups import key_group_range
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
@@ -58,8 +59,7 @@ class FilterColumnsOperator(Operator):
         if len(found) == len(batch):
             yield ColumnBatch(batch.data, batch.timestamps)
             return
-        stamps = None if batch.timestamps is None else batch.timestamps[found]
-        yield ColumnBatch(batch.data.take(pa.array(found)), stamps)
+        yield taken(batch, found)
 
 
 class ToRowsOperator(Operator):

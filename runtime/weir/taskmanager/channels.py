@@ -21,9 +21,17 @@ from weir.taskmanager.starvation import Starvation
 
 #: Bytes that may be on their way or queued in one channel.
 WINDOW_BYTES = 512 * 1024
+#: The same of all channels of columns between a subtask and another vertex. A batch of columns is often larger than a window of rows, and where a
+#: channel has not room for two, sender and receiver wait for each other in turn.
+COLUMN_WINDOWS_BYTES = 4 * 1024 * 1024
 #: Rows, and estimated bytes, that a remote channel gathers while an earlier message is under way.
 GATHER_ROWS = 1000
 GATHER_BYTES = 64 * 1024
+
+
+def column_window(channels: int) -> int:
+    """Bytes of one of so many channels that carry columns: their share, and never less than ``WINDOW_BYTES``."""
+    return max(WINDOW_BYTES, COLUMN_WINDOWS_BYTES // channels)
 
 
 class Upstream(Protocol):
@@ -60,12 +68,17 @@ class InputChannel:
         "queued_bytes",
         "restored_bytes",
         "upstream",
+        "window",
     )
 
-    def __init__(self, index: int, input_index: int, upstream: Upstream | None = None) -> None:
+    def __init__(
+        self, index: int, input_index: int, upstream: Upstream | None = None, window: int | None = None
+    ) -> None:
+        """``window``: bytes that may be on their way or queued, by default ``WINDOW_BYTES``."""
         self.index = index
         self.input_index = input_index
         self.upstream = upstream
+        self.window = WINDOW_BYTES if window is None else window
         #: (kind, element or payload, cost); kind 0 marks a live element.
         self.queue: deque[tuple[int, Any, int]] = deque()
         self.queued_bytes = 0
@@ -122,6 +135,11 @@ class CreditGate:
 class OutputChannel(Protocol):
     """Sending end."""
 
+    @property
+    def window(self) -> int:
+        """Bytes that may be on their way or queued."""
+        ...
+
     bytes_out: int  #: of rows, as credit counts them: encoded, or estimated where they go by reference
     starved: Starvation  #: how long it had no credit
 
@@ -150,7 +168,7 @@ class LocalChannel:
 
     def __init__(self, target: InputChannel, credit_gate: CreditGate) -> None:
         self._target = target
-        self._credit = WINDOW_BYTES
+        self._credit = target.window
         self._credit_gate = credit_gate
         self.starved = Starvation(credit_gate.now)
         self._request: Callable[[], None] | None = None
@@ -175,7 +193,12 @@ class LocalChannel:
 
     def used(self) -> int:
         """Bytes that the receiver has not taken."""
-        return WINDOW_BYTES - self._credit
+        return self._target.window - self._credit
+
+    @property
+    def window(self) -> int:
+        """The receiving end's."""
+        return self._target.window
 
     def charge(self, amount: int) -> None:
         before = self._credit
@@ -222,10 +245,19 @@ class RemoteChannel:
         "number",
         "on_split_request",
         "starved",
+        "window",
     )
 
-    def __init__(self, number: int, send: Callable[[list[bytes]], None], credit_gate: CreditGate) -> None:
+    def __init__(
+        self,
+        number: int,
+        send: Callable[[list[bytes]], None],
+        credit_gate: CreditGate,
+        window: int | None = None,
+    ) -> None:
+        """``window``: what the receiver grants, by default ``WINDOW_BYTES``."""
         self.number = number
+        self.window = WINDOW_BYTES if window is None else window
         self._send = send
         self._encoder = RowEncoder()
         self._columns = ColumnEncoder()
@@ -249,7 +281,7 @@ class RemoteChannel:
             self._send_payload(wire.Kind.COLUMNS, self._columns.encode(batch))
             return
         if not self._rows:
-            if self._credit >= WINDOW_BYTES or len(batch.values) >= GATHER_ROWS:
+            if self._credit >= self.window or len(batch.values) >= GATHER_ROWS:
                 self._send_batch(batch)
                 return
             self._rows = list(batch.values)
@@ -304,7 +336,7 @@ class RemoteChannel:
 
     def used(self) -> int:
         """Bytes that the receiver has not taken; all of the window before it was granted."""
-        return WINDOW_BYTES - self._credit
+        return self.window - self._credit
 
     def on_credit(self, amount: int) -> None:
         """Credit came back; on the data thread."""
@@ -313,7 +345,7 @@ class RemoteChannel:
         if before <= 0 < self._credit:
             self._credit_gate.exhausted -= 1
             self.starved.end()
-        if self._rows and self._credit >= WINDOW_BYTES:
+        if self._rows and self._credit >= self.window:
             # Nothing is under way: no later credit would take these along, and a busy task never flushes.
             self._send_gathered()
 

@@ -2,8 +2,8 @@
 
 What batches have in common, their schema and the values of their dictionary columns, goes with the first batch of a channel
 and again when it changes, as an Arrow stream without rows; the batches themselves hold the numbers of the values only. A
-dictionary that is no shorter than the batch is not worth it: such a column is sent as a plain one. Timestamps travel as one
-more column, so they are aligned and checked like the others.
+dictionary that is no shorter than the batch is not worth it: such a column is sent as a plain one. Timestamps that are not
+one of the columns travel as one more, so they are aligned and checked like the others.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from weir.records import ColumnBatch
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Bytes of what is common before those of the batch (0: it is known), whether there are timestamps, and padding: Arrow reads aligned words.
-_HEADER: Final = struct.Struct("<IBxxx")
+#: Bytes of what is common before those of the batch (0: it is known), where the timestamps are, and padding: Arrow reads aligned words.
+_HEADER: Final = struct.Struct("<IHxx")
+#: There are none; they are the last column; they are also the user's column of this number less ``_IN_COLUMN``.
+_NO_STAMPS, _STAMPED, _IN_COLUMN = 0, 1, 2
 #: The column of the timestamps; no user's column has this name.
 _STAMPS: Final = "\0timestamps"
 
@@ -36,9 +38,13 @@ class ColumnEncoder:
         """The payload of a COLUMNS frame."""
         import pyarrow as pa
 
-        data = _plain(batch.data)
-        stamped = batch.timestamps is not None
-        if stamped:
+        from weir.columnar.taking import time_column
+
+        data, where = _plain(batch.data), _NO_STAMPS
+        if (at := time_column(batch)) is not None:
+            where = _IN_COLUMN + at
+        elif batch.timestamps is not None:
+            where = _STAMPED
             data = data.append_column(_STAMPS, pa.array(batch.timestamps, type=pa.int64()))
         common = b""
         if self._schema is None or not data.schema.equals(self._schema) or not self._known(data):
@@ -51,7 +57,7 @@ class ColumnEncoder:
                 for at, column in enumerate(data.columns)
             ]
             data = pa.RecordBatch.from_arrays(columns, names=data.schema.names)
-        return b"".join((_HEADER.pack(len(common), stamped), common, memoryview(data.serialize())))
+        return b"".join((_HEADER.pack(len(common), where), common, memoryview(data.serialize())))
 
     def _known(self, data: pa.RecordBatch) -> bool:
         return all(data.column(at).dictionary.equals(known) for at, known in self._dictionaries.items())
@@ -76,7 +82,7 @@ class ColumnDecoder:
         """The batch of a COLUMNS payload."""
         import pyarrow as pa
 
-        size, stamped = _HEADER.unpack_from(payload)
+        size, where = _HEADER.unpack_from(payload)
         body = memoryview(payload)[_HEADER.size :]
         if size:
             self._learn(bytes(body[:size]))
@@ -89,8 +95,8 @@ class ColumnDecoder:
                 for at, column in enumerate(data.columns)
             ]
             data = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        if not stamped:
-            return ColumnBatch(data)
+        if where != _STAMPED:
+            return ColumnBatch(data, data.column(where - _IN_COLUMN).to_numpy() if where else None)
         stamps = data.column(data.num_columns - 1).to_numpy()
         return ColumnBatch(data.select(data.schema.names[:-1]), stamps)
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from weir.columnar.routing import KeyRoutes, Targets
+from weir.columnar.taking import taken
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import ColumnBatch
 from weir.taskmanager.channels import OutputChannel
@@ -58,16 +57,11 @@ def split(batch: ColumnBatch, targets: Targets, count: int) -> Iterator[ColumnBa
     """The rows of each of ``count`` targets, in their order."""
     if count <= _PASSES:
         for target in range(count):
-            yield _taken(batch, np.flatnonzero(targets == target))
+            yield taken(batch, np.flatnonzero(targets == target))
         return
-    whole = _taken(batch, np.argsort(targets, kind="stable"))
+    whole = taken(batch, np.argsort(targets, kind="stable"))
     start = 0
     for rows in np.bincount(targets, minlength=count).tolist():
         stamps = None if whole.timestamps is None else whole.timestamps[start : start + rows]
         yield ColumnBatch(whole.data.slice(start, rows), stamps)
         start += rows
-
-
-def _taken(batch: ColumnBatch, rows: npt.NDArray[np.int64]) -> ColumnBatch:
-    stamps = None if batch.timestamps is None else batch.timestamps[rows]
-    return ColumnBatch(batch.data.take(pa.array(rows)), stamps)

@@ -25,7 +25,7 @@ from weir.state.backend import HEAP, StateBackend
 from weir.taskmanager import in_flight
 from weir.taskmanager.alignment import Alignment, AtLeastOnce, ExactlyOnce
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel, column_window
 from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import TaskEnvironment
@@ -160,8 +160,14 @@ class Builder:
     def _input_channel(self, index: int, edge: PhysicalEdge, name: ChannelName) -> InputChannel:
         overtaken = self._options.checkpoints.unaligned and edge.kind is EdgeKind.DATA
         if overtaken and is_overtaken(edge.partitioning):
-            return OvertakableChannel(index, edge.input_index, name)
-        return InputChannel(index, edge.input_index)
+            return OvertakableChannel(index, edge.input_index, name, self._window(edge))
+        return InputChannel(index, edge.input_index, window=self._window(edge))
+
+    def _window(self, edge: PhysicalEdge) -> int | None:
+        """Bytes of a channel, the same at both ends; ``None``: as for rows."""
+        if not self._code.edges.get(edge.id, EdgeCode()).key_columns:
+            return None
+        return column_window(max(self._plan.vertex(end).parallelism for end in (edge.source, edge.target)))
 
     def _targets(self, edge: PhysicalEdge, source: int) -> list[int]:
         targets = self._plan.vertex(edge.target).parallelism
@@ -230,7 +236,7 @@ class Builder:
                 senders.append(LocalChannel(self._local[number], credit))
                 continue
             link = self._network.connect(self._deploy.execution, peer.worker, peer.data_address)
-            channel = RemoteChannel(number, link.send, credit)
+            channel = RemoteChannel(number, link.send, credit, self._window(edge))
             self._endpoints.outputs[number] = channel
             senders.append(channel)
         return senders

@@ -10,7 +10,6 @@ from weir.operators.source import SourceOperator
 from weir.records import MIN_TIMESTAMP
 from weir.rpc.task_gauges import TaskGauges
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.channels import WINDOW_BYTES
 from weir.taskmanager.gate import InputGate
 
 
@@ -20,10 +19,12 @@ def gauges(chain: Chain, gate: InputGate, watermark: int, now: float) -> TaskGau
     sent = [output.watermark for output in chain.outputs]
     pending = head.pending() if isinstance(head, SourceOperator) else Pending()
     last = max(sent, default=watermark)
+    inputs = [(channel.queued_bytes, channel.window) for channel in gate.channels]
+    sending = [(channel.used(), channel.window) for output in chain.outputs for channel in output.channels]
     return TaskGauges(
-        input_used=_share([channel.queued_bytes for channel in gate.channels]),
-        output_used=_share([channel.used() for output in chain.outputs for channel in output.channels]),
-        window_bytes=WINDOW_BYTES,
+        input_used=_share(inputs),
+        output_used=_share(sending),
+        window_bytes=max((window for _, window in inputs + sending), default=0),
         output_watermark=None if last == MIN_TIMESTAMP else last,
         timers_fired=sum(operator.timers_fired for operator in chain.operators),
         late_dropped=sum(operator.late_rows for operator in chain.operators),
@@ -35,8 +36,9 @@ def gauges(chain: Chain, gate: InputGate, watermark: int, now: float) -> TaskGau
     )
 
 
-def _share(used: list[int]) -> float:
-    """Of the windows of that many channels; a channel may be overdrawn by one batch."""
-    if not used:
+def _share(found: list[tuple[int, int]]) -> float:
+    """What is used of the windows of some channels; a channel may be overdrawn by one batch."""
+    if not found:
         return 0.0
-    return round(min(1.0, max(0.0, sum(used) / (len(used) * WINDOW_BYTES))), 4)
+    share = sum(used for used, _ in found) / sum(window for _, window in found)
+    return round(min(1.0, max(0.0, share)), 4)

@@ -8,7 +8,7 @@ from weir.graph.physical import PhysicalPlan
 from weir.ids import WorkerId
 from weir.rpc import messages
 from weir.taskmanager import wire
-from weir.taskmanager.channels import WINDOW_BYTES, InputChannel, RemoteChannel
+from weir.taskmanager.channels import InputChannel, RemoteChannel
 
 
 class ChannelNumbers:
@@ -56,10 +56,11 @@ class Network(Protocol):
 class RemoteUpstream:
     """The way back of one channel from another worker; credit is gathered until ``flush``."""
 
-    __slots__ = ("_charged", "_dirty", "_number", "_pending", "_requested", "link")
+    __slots__ = ("_charged", "_dirty", "_number", "_pending", "_requested", "_window", "link")
 
-    def __init__(self, number: int, dirty: list[RemoteUpstream]) -> None:
+    def __init__(self, number: int, dirty: list[RemoteUpstream], window: int) -> None:
         self._number = number
+        self._window = window
         self._pending = 0
         #: Of the window that will be granted.
         self._charged = 0
@@ -71,7 +72,7 @@ class RemoteUpstream:
     def connected(self, link: PeerLink) -> None:
         """The sender is there: grant it the window, and what was gathered."""
         self.link = link
-        link.send([wire.credit_frame(self._number, WINDOW_BYTES - self._charged + self._pending)])
+        link.send([wire.credit_frame(self._number, self._window - self._charged + self._pending)])
         self._pending = 0
         if self._requested:
             self._requested = False
@@ -110,7 +111,7 @@ class Endpoints:
 
     def add_input(self, number: int, channel: InputChannel, sender: WorkerId) -> None:
         """A channel whose sender is in another worker."""
-        upstream = RemoteUpstream(number, self._dirty)
+        upstream = RemoteUpstream(number, self._dirty, channel.window)
         channel.upstream = upstream
         self.inputs[number] = channel
         self.upstreams.setdefault(sender, []).append(upstream)

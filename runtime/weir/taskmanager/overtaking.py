@@ -36,8 +36,8 @@ class OvertakableChannel(InputChannel):
 
     __slots__ = ("name", "recording", "task")
 
-    def __init__(self, index: int, input_index: int, name: ChannelName) -> None:
-        super().__init__(index, input_index)
+    def __init__(self, index: int, input_index: int, name: ChannelName, window: int | None = None) -> None:
+        super().__init__(index, input_index, window=window)
         self.name = name
         self.task: OvertakingTask | None = None
         self.recording: Recording | None = None

@@ -133,10 +133,10 @@ def _rows(batch: RowBatch, targets: list[int], index: int) -> RowBatch | None:
 
 def _columns(batch: ColumnBatch, code: EdgeCode, receiver: Receiver) -> ColumnBatch | None:
     import numpy as np
-    import pyarrow as pa
 
     from weir.columnar.hashing import subtasks
     from weir.columnar.keying import row_hashes
+    from weir.columnar.taking import taken
 
     hashes = row_hashes(batch.data, tuple(code.key_columns))
     chosen = np.flatnonzero(
@@ -144,8 +144,9 @@ def _columns(batch: ColumnBatch, code: EdgeCode, receiver: Receiver) -> ColumnBa
     )
     if not len(chosen):
         return None
-    stamps = None if batch.timestamps is None else batch.timestamps[chosen]
-    return ColumnBatch(batch.data.take(pa.array(chosen)), stamps, batch.tag)
+    found = taken(batch, chosen)
+    found.tag = batch.tag
+    return found
 
 
 def _awake(elements: list[Costly]) -> list[Costly]:

@@ -29,7 +29,7 @@ from weir.rpc.client import Unreachable
 from weir.rpc.links import JobManagerLink
 from weir.rpc.requests import Submit
 from weir.storage.memory import mount, unmount
-from weir.taskmanager import channels, network
+from weir.taskmanager import channels
 from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
 from weir.taskmanager.worker_process import WorkerCallbacks, WorkerProcess
 from weir.testing.simulation.blocking_calls import PAUSING_THREADING, BlockingCalls
@@ -292,7 +292,6 @@ def _engine_prepared(options: ClusterOptions) -> Iterator[None]:
     """Small windows; locks that can pause; no real files, which a killed process would leave open in this one."""
     patches: list[tuple[Any, Mapping[str, Any]]] = [
         (channels, {"WINDOW_BYTES": options.window_bytes, "GATHER_ROWS": options.gather_rows}),
-        (network, {"WINDOW_BYTES": options.window_bytes}),
         (sink_operator, {"threading": PAUSING_THREADING}),
         (file_sink, {"threading": PAUSING_THREADING}),
         (object_parts, {"tempfile": SimpleNamespace(SpooledTemporaryFile=lambda _size: io.BytesIO())}),

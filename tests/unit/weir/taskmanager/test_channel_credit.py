@@ -11,12 +11,14 @@ import pytest
 from weir.records import Barrier, EndOfInput, RowBatch, Watermark
 from weir.taskmanager import wire
 from weir.taskmanager.channels import (
+    COLUMN_WINDOWS_BYTES,
     GATHER_ROWS,
     WINDOW_BYTES,
     CreditGate,
     InputChannel,
     LocalChannel,
     RemoteChannel,
+    column_window,
     estimated_bytes,
 )
 from weir.taskmanager.gate import InputGate
@@ -183,6 +185,39 @@ def test_gathering_does_not_change_the_batches_it_was_given() -> None:
     remote.channel.send_rows(first)
     remote.channel.send_rows(second)
     assert (first.values, first.timestamps, first.keys) == ([1], [1], ["a"])
+
+
+def test_columns_between_few_subtasks_have_room_for_several_batches() -> None:
+    assert [column_window(channels) for channels in (1, 2, 8, 500)] == [
+        COLUMN_WINDOWS_BYTES,
+        COLUMN_WINDOWS_BYTES // 2,
+        WINDOW_BYTES,
+        WINDOW_BYTES,
+    ]
+
+
+def test_a_channel_with_a_window_of_its_own_grants_and_counts_that() -> None:
+    window = 4 * WINDOW_BYTES
+    endpoints, channel, gate = Endpoints(), InputChannel(0, 0, window=window), CreditGate()
+    endpoints.add_input(3, channel, "peer")
+    sender = RemoteChannel(3, lambda frames: None, gate, window)
+    assert sender.used() == window
+
+    class Link:
+        def send(self, frames: list[bytes]) -> None:
+            for _, _, payload in wire.FrameReader().read(b"".join(frames)):
+                sender.on_credit(wire.credit_amount(payload))
+
+    endpoints.sender_connected("peer", Link())
+    assert (sender.used(), gate.exhausted) == (0, 0)
+    sender.send_rows(RowBatch([BIG] * 3))
+    assert gate.exhausted == 0, "there is room for more"
+    sender.send_rows(RowBatch([BIG] * 2))
+    assert gate.exhausted == 1
+
+    local = LocalChannel(InputChannel(0, 0, window=window), gate)
+    local.send_rows(RowBatch([BIG] * 3))
+    assert (gate.exhausted, local.window) == (1, window)
 
 
 def test_credit_goes_back_to_the_sender_once_a_round_and_in_encoded_bytes() -> None:

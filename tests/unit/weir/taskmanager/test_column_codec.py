@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 np = pytest.importorskip("numpy")
@@ -76,3 +78,35 @@ def test_what_an_older_weir_kept_of_a_channel_is_read():
     payload = bytes(8) + memoryview(data.serialize())
     found = ColumnDecoder(data.schema.serialize().to_pybytes()).decode(payload)
     assert found.data.equals(data)
+
+
+def test_times_that_are_a_column_are_sent_once():
+    ts = pa.array(range(100, 5100))
+    data = pa.record_batch({"a": list(range(5000)), "ts": ts})
+    own = ColumnBatch(data, data.column(1).to_numpy())
+    apart = ColumnBatch(data, data.column(1).to_numpy().copy())
+    [(found, size)], [(_, larger)] = through([own]), through([apart])
+    assert larger - size >= 8 * 5000
+    assert found.data.equals(data)
+    assert found.timestamps.tolist() == ts.to_pylist()
+
+
+def test_times_that_are_a_column_of_a_slice_are_those_of_the_slice():
+    data = pa.record_batch({"c": coded([0, 1, 2] * 10), "ts": pa.array(range(30))}).slice(7, 12)
+    batch = ColumnBatch(data, data.column(1).to_numpy())
+    [(found, _)] = through([batch])
+    assert found.data.to_pydict() == data.to_pydict()
+    assert found.timestamps.tolist() == list(range(7, 19))
+
+
+def test_a_batch_whose_times_went_as_a_column_of_their_own_is_read_as_before():
+    """As snapshots hold it that were written before times were looked for among the columns."""
+    data = pa.record_batch({"a": [5, 6]}).append_column("\0timestamps", pa.array([7, 8]))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, data.schema):
+        pass
+    common = sink.getvalue().to_pybytes()
+    common += bytes(-len(common) % 8)
+    payload = struct.pack("<IBxxx", len(common), 1) + common + data.serialize().to_pybytes()
+    found = ColumnDecoder().decode(payload)
+    assert (found.data.to_pydict(), found.timestamps.tolist()) == ({"a": [5, 6]}, [7, 8])
