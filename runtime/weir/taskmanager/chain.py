@@ -18,7 +18,7 @@ from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
 from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.fanout import shares
-from weir.taskmanager.starvation import MostStarved
+from weir.taskmanager.most_starved import MostStarved
 
 #: Outputs and chained positions that read one output (main or side) of an operator.
 _Consumers = tuple[list[EdgeOutput], list[int]]

@@ -6,8 +6,8 @@ from tests.support.checkpoints import ManualClock
 from weir.ids import VertexId
 from weir.records import RowBatch
 from weir.taskmanager.channels import WINDOW_BYTES, CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.most_starved import MostStarved
 from weir.taskmanager.outputs import BroadcastOutput, SingleOutput
-from weir.taskmanager.starvation import MostStarved
 
 BATCH = RowBatch(["x" * WINDOW_BYTES])
 

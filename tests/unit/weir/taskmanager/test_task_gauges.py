@@ -8,8 +8,8 @@ from weir.taskmanager.channels import WINDOW_BYTES, CreditGate, InputChannel, Lo
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.gauges import gauges
 from weir.taskmanager.loop import DataLoop
+from weir.taskmanager.most_starved import MostStarved
 from weir.taskmanager.outputs import SingleOutput
-from weir.taskmanager.starvation import MostStarved
 
 
 class FakeOperator:
