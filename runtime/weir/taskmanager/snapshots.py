@@ -26,6 +26,7 @@ from weir.state.spooled import SPOOL_BYTES, SpooledFile
 from weir.storage import open_storage
 from weir.storage.base import Storage
 from weir.taskmanager.local_copies import NO_COPIES, LocalCopies
+from weir.taskmanager.pacing import paced
 
 
 class SnapshotWriter:
@@ -75,7 +76,9 @@ class SnapshotWriter:
                 snapshot.finish()
             name = _StateNames(folder, prefix, execution, operator, subtask, number, copies)
             reuse = _reuse(self._incremental, savepoint=bool(savepoint), whole=whole)
-            keyed, shared = self._keyed(snapshot.keyed, name, reuse)
+            # Whoever takes a savepoint waits for it, and after the last rows nobody else wants the interpreter.
+            beside_rows = not savepoint and not finished
+            keyed, shared = self._keyed(snapshot.keyed, name, reuse, beside_rows)
             states[operator.operator_id] = OperatorSubtaskState(
                 subtask=subtask,
                 keyed=self._store(keyed, name, paths.StateKind.KEYED),
@@ -95,6 +98,7 @@ class SnapshotWriter:
         snapshot: KeyedSnapshot | None,
         name: _StateNames,
         reuse: Reuse | None,
+        beside_rows: bool,
     ) -> tuple[Iterable[bytes] | None, tuple[StateHandle, ...] | None]:
         """A state file in pieces, and the files that it is made of; ``reuse``: ``None`` of what every backend is to read."""
         if snapshot is None:
@@ -104,7 +108,7 @@ class SnapshotWriter:
             name.copies.keep_shared(name.checkpoint, increment.shared)
             return increment.pieces, increment.shared
         if isinstance(snapshot, PiecewiseSnapshot):
-            return snapshot.pieces(), None
+            return paced(snapshot.pieces()) if beside_rows else snapshot.pieces(), None
         return (snapshot.encode(),), None
 
     def _store(
