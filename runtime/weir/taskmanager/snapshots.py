@@ -76,8 +76,8 @@ class SnapshotWriter:
                 snapshot.finish()
             name = _StateNames(folder, prefix, execution, operator, subtask, number, copies)
             reuse = _reuse(self._incremental, savepoint=bool(savepoint), whole=whole)
-            # Whoever takes a savepoint waits for it, and after the last rows nobody else wants the interpreter.
-            beside_rows = not savepoint and not finished
+            # Whoever takes a savepoint waits for it, after the last rows nobody else wants the interpreter, and RocksDB reads without it.
+            beside_rows = not (savepoint or finished or self._backend is StateBackendType.ROCKSDB)
             keyed, shared = self._keyed(snapshot.keyed, name, reuse, beside_rows)
             states[operator.operator_id] = OperatorSubtaskState(
                 subtask=subtask,
