@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.clusters import wait_for
-from tests.support.counting_job import faults
+from tests.support.counting_job import faults, make_trouble
 from weir.errors import FolderLocked
 from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
@@ -154,7 +154,7 @@ def test_user_code_that_misbehaves_once_costs_a_restart(
 ) -> None:
     job = cluster.submit(spec(tmp_path, **{"task.stall-timeout": "1s"}))
     wait_for(cluster, job, completed(2))
-    (tmp_path / "out.trouble").write_text(trouble)
+    make_trouble(tmp_path / "out", trouble)
     status = cluster.wait(job, timeout=120)
     failure = status.failures[0].failure
     assert message in failure.message
@@ -170,7 +170,7 @@ def test_without_checkpoints_the_first_failure_fails_the_job(cluster: LocalClust
     settings = {"execution.checkpointing.interval": "", "restart-strategy.type": ""}
     job = cluster.submit(spec(tmp_path, **settings))
     wait_for(cluster, job, lambda status: status.records_in > 1000)
-    (tmp_path / "out.trouble").write_text("raise")
+    make_trouble(tmp_path / "out", "raise")
     status = cluster.wait(job, timeout=120)
     assert status.state is JobState.FAILED
     assert status.restarts == 0
@@ -187,7 +187,7 @@ def test_restarts_end_when_their_strategy_gives_up_and_checkpoints_stay(
     }
     job = cluster.submit(spec(tmp_path, **settings))
     wait_for(cluster, job, completed(2))
-    (tmp_path / "out.trouble").write_text("always-raise")
+    make_trouble(tmp_path / "out", "always-raise")
     status = cluster.wait(job, timeout=120)
     assert status.state is JobState.FAILED
     assert status.restarts == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.counting_job import faults
+from tests.support.counting_job import faults, make_trouble
 from tests.support.waiting import stat_of, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
@@ -103,7 +103,7 @@ def test_ctrl_c_suspends_and_the_same_command_goes_on(job_file: Path, tmp_path: 
 
 
 def test_a_failing_job_shows_the_users_line_first_and_exits_with_1(job_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "out.trouble").write_text("always-raise")
+    make_trouble(tmp_path / "out", "always-raise")
     code, out, err = end(start(job_file))
     assert (code, out) == (1, "")
     told = [line for line in err.splitlines() if line.startswith("weir: ") and "counting_job.py:" in line]

@@ -32,6 +32,14 @@ class Count(KeyedProcessFunction):
         yield value, ctx.get_current_key(), count
 
 
+def make_trouble(target: Path, word: str) -> None:
+    """From its next row on, whichever subtask is first: "raise", "hang" or "exit", with "always-" before it each time."""
+    # Whole at once: a row may look between a file's creation and its first byte.
+    written = Path(f"{target}.trouble.new")
+    written.write_text(word)
+    os.replace(written, f"{target}.trouble")
+
+
 def misbehave(trouble: str) -> None:
     taken = f"{trouble}.{os.getpid()}"
     try:
@@ -50,6 +58,7 @@ def misbehave(trouble: str) -> None:
         sys.stderr.write("about to exit\n")
         sys.stderr.flush()
         os._exit(3)
+    raise AssertionError(f"no trouble is called {what!r}")
 
 
 def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
