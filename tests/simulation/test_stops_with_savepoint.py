@@ -11,7 +11,7 @@ import pytest
 from tests.support.random_jobs import RandomJob, random_job
 from tests.support.task_harness import Snapshot, TaskHarness
 from weir.rpc import messages
-from weir.taskmanager import channels
+from weir.taskmanager import channels, credit_windows
 from weir.taskmanager.task import Task
 
 AT_LEAST_ONCE = {"execution.checkpointing.mode": "AtLeastOnce"}
@@ -20,7 +20,7 @@ AT_LEAST_ONCE = {"execution.checkpointing.mode": "AtLeastOnce"}
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """So that a few rows meet back pressure."""
-    monkeypatch.setattr(channels, "WINDOW_BYTES", 1500)
+    monkeypatch.setattr(credit_windows, "WINDOW_BYTES", 1500)
     monkeypatch.setattr(channels, "GATHER_ROWS", 10)
     return
 

@@ -19,7 +19,7 @@ from weir.functions import KeyedProcessFunction, MapFunction, OutputTag, Process
 from weir.records import MAX_TIMESTAMP, SplitsAssigned
 from weir.rpc import codec, messages
 from weir.state.descriptors import ValueStateDescriptor
-from weir.taskmanager import channels
+from weir.taskmanager import credit_windows
 from weir.windows.watermark_strategy import WatermarkStrategy
 
 SIDE = OutputTag("side")
@@ -260,7 +260,7 @@ def test_a_cancel_that_arrives_within_a_round_stops_the_rest_of_the_round() -> N
 def test_a_slow_receiver_stops_the_source_and_a_burst_of_one_row_holds_bounded_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(channels, "WINDOW_BYTES", 20_000)
+    monkeypatch.setattr(credit_windows, "WINDOW_BYTES", 20_000)
     drawn = [0]
 
     def burst(row):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.random_jobs import random_job
 from tests.support.task_harness import Snapshot, TaskHarness, unavailable
-from weir.taskmanager import channels, wire
+from weir.taskmanager import channels, credit_windows, wire
 
 MOST_STEPS = 60_000
 UNALIGNED = "execution.checkpointing.unaligned.enabled"
@@ -23,7 +23,7 @@ TIMEOUT = "execution.checkpointing.aligned-checkpoint-timeout"
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """So that a few rows meet back pressure."""
-    monkeypatch.setattr(channels, "WINDOW_BYTES", 1500)
+    monkeypatch.setattr(credit_windows, "WINDOW_BYTES", 1500)
     monkeypatch.setattr(channels, "GATHER_ROWS", 10)
     return
 
@@ -142,7 +142,7 @@ def test_a_batch_that_is_lost_between_two_workers_is_told_by_the_next_checkpoint
     monkeypatch: pytest.MonkeyPatch, unaligned: str
 ) -> None:
     """Scorecard C3: bytes of rows before the barrier, sent and received, differ on that channel alone."""
-    monkeypatch.setattr(channels, "WINDOW_BYTES", 20_000)
+    monkeypatch.setattr(credit_windows, "WINDOW_BYTES", 20_000)
     run = next(found for seed in range(7000, 7100) if (found := losing(seed, unaligned)) is not None)
     harness = run.harness
     number = harness.trigger()

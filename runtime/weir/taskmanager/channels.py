@@ -14,24 +14,14 @@ from typing import Any, Protocol
 
 from weir.records import Batch, ColumnBatch, RowBatch, StreamElement
 from weir.state.sizes import deep_size
-from weir.taskmanager import wire
+from weir.taskmanager import credit_windows, wire
 from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
 from weir.taskmanager.row_codec import RowDecoder, RowEncoder
 from weir.taskmanager.starvation import Starvation
 
-#: Bytes that may be on their way or queued in one channel.
-WINDOW_BYTES = 512 * 1024
-#: The same of all channels of columns between a subtask and another vertex. A batch of columns is often larger than a window of rows, and where a
-#: channel has not room for two, sender and receiver wait for each other in turn.
-COLUMN_WINDOWS_BYTES = 4 * 1024 * 1024
 #: Rows, and estimated bytes, that a remote channel gathers while an earlier message is under way.
 GATHER_ROWS = 1000
 GATHER_BYTES = 64 * 1024
-
-
-def column_window(channels: int) -> int:
-    """Bytes of one of so many channels that carry columns: their share, and never less than ``WINDOW_BYTES``."""
-    return max(WINDOW_BYTES, COLUMN_WINDOWS_BYTES // channels)
 
 
 class Upstream(Protocol):
@@ -74,11 +64,11 @@ class InputChannel:
     def __init__(
         self, index: int, input_index: int, upstream: Upstream | None = None, window: int | None = None
     ) -> None:
-        """``window``: bytes that may be on their way or queued, by default ``WINDOW_BYTES``."""
+        """``window``: bytes that may be on their way or queued now, by default ``WINDOW_BYTES``."""
         self.index = index
         self.input_index = input_index
         self.upstream = upstream
-        self.window = WINDOW_BYTES if window is None else window
+        self.window = credit_windows.WINDOW_BYTES if window is None else window
         #: (kind, element or payload, cost); kind 0 marks a live element.
         self.queue: deque[tuple[int, Any, int]] = deque()
         self.queued_bytes = 0
@@ -255,9 +245,9 @@ class RemoteChannel:
         credit_gate: CreditGate,
         window: int | None = None,
     ) -> None:
-        """``window``: what the receiver grants, by default ``WINDOW_BYTES``."""
+        """``window``: what the receiver will grant, by default ``WINDOW_BYTES``."""
         self.number = number
-        self.window = WINDOW_BYTES if window is None else window
+        self.window = credit_windows.WINDOW_BYTES if window is None else window
         self._send = send
         self._encoder = RowEncoder()
         self._columns = ColumnEncoder()
@@ -338,8 +328,9 @@ class RemoteChannel:
         """Bytes that the receiver has not taken; all of the window before it was granted."""
         return self.window - self._credit
 
-    def on_credit(self, amount: int) -> None:
-        """Credit came back; on the data thread."""
+    def on_credit(self, amount: int, window: int) -> None:
+        """Credit came back, and what the window is now; on the data thread."""
+        self.window = window
         before = self._credit
         self._credit = before + amount
         if before <= 0 < self._credit:

@@ -25,7 +25,8 @@ from weir.state.backend import HEAP, StateBackend
 from weir.taskmanager import in_flight
 from weir.taskmanager.alignment import Alignment, AtLeastOnce, ExactlyOnce
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel, column_window
+from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.credit_windows import WindowRange, columns_window, fixed_window, rows_window
 from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import TaskEnvironment
@@ -110,7 +111,7 @@ class Builder:
         self._diverting = frozenset(
             node.id for node in code.graph.nodes if code.on_error.get(node.id, policy) is OnError.DEAD_LETTER
         )
-        self._endpoints = Endpoints()
+        self._endpoints = Endpoints(env.clock.monotonic)
         self._inputs: dict[_Subtask, list[InputChannel]] = {}
         self._edges: dict[_Subtask, dict[EdgeName, ReceivingEdge]] = {}
         #: Input ends whose sender is in this worker, by channel number.
@@ -154,20 +155,22 @@ class Builder:
                 if sender == self._worker:
                     self._local[number] = channel
                 else:
-                    self._endpoints.add_input(number, channel, sender)
+                    self._endpoints.add_input(number, channel, sender, self._window(edge))
         return channels
 
     def _input_channel(self, index: int, edge: PhysicalEdge, name: ChannelName) -> InputChannel:
         overtaken = self._options.checkpoints.unaligned and edge.kind is EdgeKind.DATA
         if overtaken and is_overtaken(edge.partitioning):
-            return OvertakableChannel(index, edge.input_index, name, self._window(edge))
-        return InputChannel(index, edge.input_index, window=self._window(edge))
+            return OvertakableChannel(index, edge.input_index, name, self._window(edge).smallest)
+        return InputChannel(index, edge.input_index, window=self._window(edge).smallest)
 
-    def _window(self, edge: PhysicalEdge) -> int | None:
-        """Bytes of a channel, the same at both ends; ``None``: as for rows."""
-        if not self._code.edges.get(edge.id, EdgeCode()).key_columns:
-            return None
-        return column_window(max(self._plan.vertex(end).parallelism for end in (edge.source, edge.target)))
+    def _window(self, edge: PhysicalEdge) -> WindowRange:
+        """Of a channel, the same at both ends."""
+        if edge.kind is not EdgeKind.DATA:
+            return fixed_window()
+        channels = max(self._plan.vertex(end).parallelism for end in (edge.source, edge.target))
+        columns = self._code.edges.get(edge.id, EdgeCode()).key_columns
+        return columns_window(channels) if columns else rows_window(channels)
 
     def _targets(self, edge: PhysicalEdge, source: int) -> list[int]:
         targets = self._plan.vertex(edge.target).parallelism
@@ -236,7 +239,7 @@ class Builder:
                 senders.append(LocalChannel(self._local[number], credit))
                 continue
             link = self._network.connect(self._deploy.execution, peer.worker, peer.data_address)
-            channel = RemoteChannel(number, link.send, credit, self._window(edge))
+            channel = RemoteChannel(number, link.send, credit, self._window(edge).smallest)
             self._endpoints.outputs[number] = channel
             senders.append(channel)
         return senders

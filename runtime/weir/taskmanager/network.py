@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from weir.graph.physical import PhysicalPlan
@@ -9,6 +11,7 @@ from weir.ids import WorkerId
 from weir.rpc import messages
 from weir.taskmanager import wire
 from weir.taskmanager.channels import InputChannel, RemoteChannel
+from weir.taskmanager.credit_windows import WindowRange, adapted
 
 
 class ChannelNumbers:
@@ -54,14 +57,28 @@ class Network(Protocol):
 
 
 class RemoteUpstream:
-    """The way back of one channel from another worker; credit is gathered until ``flush``."""
+    """The way back of one channel from another worker; credit is gathered until ``flush``, where the window adapts."""
 
-    __slots__ = ("_charged", "_dirty", "_number", "_pending", "_requested", "_window", "link")
+    __slots__ = (
+        "_channel",
+        "_charged",
+        "_dirty",
+        "_flushed_at",
+        "_number",
+        "_pending",
+        "_requested",
+        "_within",
+        "link",
+    )
 
-    def __init__(self, number: int, dirty: list[RemoteUpstream], window: int) -> None:
+    def __init__(
+        self, number: int, dirty: list[RemoteUpstream], channel: InputChannel, within: WindowRange
+    ) -> None:
         self._number = number
-        self._window = window
+        self._channel = channel
+        self._within = within
         self._pending = 0
+        self._flushed_at = 0.0
         #: Of the window that will be granted.
         self._charged = 0
         self._dirty = dirty
@@ -72,7 +89,8 @@ class RemoteUpstream:
     def connected(self, link: PeerLink) -> None:
         """The sender is there: grant it the window, and what was gathered."""
         self.link = link
-        link.send([wire.credit_frame(self._number, self._window - self._charged + self._pending)])
+        window = self._channel.window
+        link.send([wire.credit_frame(self._number, window - self._charged + self._pending, window)])
         self._pending = 0
         if self._requested:
             self._requested = False
@@ -93,25 +111,37 @@ class RemoteUpstream:
         else:
             self.link.send([wire.request_frame(self._number)])
 
-    def flush(self) -> None:
-        """Send the gathered credit."""
-        if self.link is not None and self._pending:
-            self.link.send([wire.credit_frame(self._number, self._pending)])
-            self._pending = 0
+    def flush(self, now: float) -> None:
+        """Send the gathered credit, more where the window grows and less where it shrinks. ``now``: monotonic seconds."""
+        if self.link is None or not self._pending:
+            return
+        channel, pending = self._channel, self._pending
+        window = adapted(channel.window, pending, now - self._flushed_at, self._within)
+        # What is queued or under way is not taken back: a window shrinks by what would be given back.
+        window = max(window, channel.window - pending)
+        self.link.send([wire.credit_frame(self._number, pending + window - channel.window, window)])
+        channel.window = window
+        self._pending = 0
+        self._flushed_at = now
 
 
 class Endpoints:
     """All remote channel ends of one deployment in this worker. Used on the data thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """``now``: monotonic seconds."""
+        self._now = now
         self.inputs: dict[int, InputChannel] = {}
         self.upstreams: dict[WorkerId, list[RemoteUpstream]] = {}
         self.outputs: dict[int, RemoteChannel] = {}
         self._dirty: list[RemoteUpstream] = []
 
-    def add_input(self, number: int, channel: InputChannel, sender: WorkerId) -> None:
-        """A channel whose sender is in another worker."""
-        upstream = RemoteUpstream(number, self._dirty, channel.window)
+    def add_input(
+        self, number: int, channel: InputChannel, sender: WorkerId, within: WindowRange | None = None
+    ) -> None:
+        """A channel whose sender is in another worker. ``within``: what its window may become, by default what it is."""
+        within = within or WindowRange(channel.window, channel.window)
+        upstream = RemoteUpstream(number, self._dirty, channel, within)
         channel.upstream = upstream
         self.inputs[number] = channel
         self.upstreams.setdefault(sender, []).append(upstream)
@@ -130,13 +160,14 @@ class Endpoints:
         """A frame that goes upstream."""
         channel = self.outputs[number]
         if kind == wire.Kind.CREDIT:
-            channel.on_credit(wire.credit_amount(payload))
+            channel.on_credit(*wire.decode_credit(payload))
         elif channel.on_split_request is not None:
             channel.on_split_request()
 
     def flush(self) -> None:
         """Send back the credit of this round."""
         if self._dirty:
+            now = self._now()
             for upstream in self._dirty:
-                upstream.flush()
+                upstream.flush(now)
             self._dirty.clear()

@@ -46,6 +46,7 @@ class Kind(IntEnum):
 CARRY_ROWS = frozenset({int(Kind.ROWS), int(Kind.COLUMNS)})
 
 _INT64 = struct.Struct("<q")
+_CREDIT = struct.Struct("<qq")
 #: Number, time of the trigger, whether the job stops (1) and the snapshot is whole (2); then the URI of a savepoint's folder.
 _BARRIER = struct.Struct("<qqB")
 _SPLITS_ENCODER = msgspec.msgpack.Encoder()
@@ -100,15 +101,15 @@ def frame(channel: int, kind: Kind, payload: bytes) -> list[bytes]:
     return frames
 
 
-def credit_frame(channel: int, amount: int) -> bytes:
-    """Upstream: ``amount`` bytes of credit are back."""
-    return HEADER.pack(channel, Kind.CREDIT, 0, 8) + _INT64.pack(amount)
+def credit_frame(channel: int, amount: int, window: int) -> bytes:
+    """Upstream: ``amount`` bytes of credit are back, and the whole window is ``window`` bytes from now on."""
+    return HEADER.pack(channel, Kind.CREDIT, 0, _CREDIT.size) + _CREDIT.pack(amount, window)
 
 
-def credit_amount(payload: bytes | memoryview) -> int:
-    """The amount of a CREDIT payload."""
-    amount: int = _INT64.unpack(payload)[0]
-    return amount
+def decode_credit(payload: bytes | memoryview) -> tuple[int, int]:
+    """Amount and window of a CREDIT payload."""
+    amount, window = _CREDIT.unpack(payload)
+    return amount, window
 
 
 def request_frame(channel: int) -> bytes:

@@ -29,7 +29,7 @@ from weir.rpc.client import Unreachable
 from weir.rpc.links import JobManagerLink
 from weir.rpc.requests import Submit
 from weir.storage.memory import mount, unmount
-from weir.taskmanager import channels
+from weir.taskmanager import channels, credit_windows
 from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
 from weir.taskmanager.worker_process import WorkerCallbacks, WorkerProcess
 from weir.testing.simulation.blocking_calls import PAUSING_THREADING, BlockingCalls
@@ -56,7 +56,7 @@ class ClusterOptions:
     heartbeat_interval: float = 0.5
     heartbeat_timeout: float = 2.0
     #: Bytes in flight in a channel: small, so that tasks pause in the middle of a batch.
-    window_bytes: int = channels.WINDOW_BYTES
+    window_bytes: int = credit_windows.WINDOW_BYTES
     gather_rows: int = channels.GATHER_ROWS
     #: Operators of the job may wait for locks and storage (the file sink's do, when they are closed).
     data_thread_waits: bool = False
@@ -291,7 +291,8 @@ class Cluster:
 def _engine_prepared(options: ClusterOptions) -> Iterator[None]:
     """Small windows; locks that can pause; no real files, which a killed process would leave open in this one."""
     patches: list[tuple[Any, Mapping[str, Any]]] = [
-        (channels, {"WINDOW_BYTES": options.window_bytes, "GATHER_ROWS": options.gather_rows}),
+        (credit_windows, {"WINDOW_BYTES": options.window_bytes}),
+        (channels, {"GATHER_ROWS": options.gather_rows}),
         (sink_operator, {"threading": PAUSING_THREADING}),
         (file_sink, {"threading": PAUSING_THREADING}),
         (object_parts, {"tempfile": SimpleNamespace(SpooledTemporaryFile=lambda _size: io.BytesIO())}),

@@ -11,16 +11,14 @@ import pytest
 from weir.records import Barrier, EndOfInput, RowBatch, Watermark
 from weir.taskmanager import wire
 from weir.taskmanager.channels import (
-    COLUMN_WINDOWS_BYTES,
     GATHER_ROWS,
-    WINDOW_BYTES,
     CreditGate,
     InputChannel,
     LocalChannel,
     RemoteChannel,
-    column_window,
     estimated_bytes,
 )
+from weir.taskmanager.credit_windows import WINDOW_BYTES, WindowRange
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.network import Endpoints
 from weir.taskmanager.row_codec import RowDecoder, RowEncoder
@@ -43,7 +41,7 @@ class Remote:
             3, lambda frames: self.frames.extend(reader.read(b"".join(frames))), self.gate
         )
         if granted:
-            self.channel.on_credit(WINDOW_BYTES)
+            self.channel.on_credit(WINDOW_BYTES, WINDOW_BYTES)
 
     def sent(self) -> list[Any]:
         decoder = RowDecoder()
@@ -108,7 +106,7 @@ def test_local_rows_go_by_reference() -> None:
 def test_nothing_may_be_sent_to_another_worker_before_it_granted_its_window() -> None:
     remote = Remote(granted=False)
     assert remote.gate.exhausted == 1
-    remote.channel.on_credit(WINDOW_BYTES)
+    remote.channel.on_credit(WINDOW_BYTES, WINDOW_BYTES)
     assert remote.gate.exhausted == 0
 
 
@@ -144,7 +142,7 @@ def test_gathered_rows_leave_when_the_last_credit_is_back_although_the_task_neve
     remote = Remote()
     remote.channel.send_rows(RowBatch(["rare"]))
     remote.channel.send_rows(RowBatch(["row"]))
-    remote.channel.on_credit(remote.in_flight())
+    remote.channel.on_credit(remote.in_flight(), WINDOW_BYTES)
     assert remote.batches() == [["rare"], ["row"]]
 
 
@@ -155,7 +153,7 @@ def test_while_credit_is_missing_a_flush_sends_nothing() -> None:
     assert remote.gate.exhausted == 1
     remote.channel.flush()
     assert len(remote.frames) == 1
-    remote.channel.on_credit(remote.in_flight())
+    remote.channel.on_credit(remote.in_flight(), WINDOW_BYTES)
     assert remote.gate.exhausted == 0
     assert remote.batches()[1:] == [[1]]
 
@@ -187,15 +185,6 @@ def test_gathering_does_not_change_the_batches_it_was_given() -> None:
     assert (first.values, first.timestamps, first.keys) == ([1], [1], ["a"])
 
 
-def test_columns_between_few_subtasks_have_room_for_several_batches() -> None:
-    assert [column_window(channels) for channels in (1, 2, 8, 500)] == [
-        COLUMN_WINDOWS_BYTES,
-        COLUMN_WINDOWS_BYTES // 2,
-        WINDOW_BYTES,
-        WINDOW_BYTES,
-    ]
-
-
 def test_a_channel_with_a_window_of_its_own_grants_and_counts_that() -> None:
     window = 4 * WINDOW_BYTES
     endpoints, channel, gate = Endpoints(), InputChannel(0, 0, window=window), CreditGate()
@@ -206,7 +195,7 @@ def test_a_channel_with_a_window_of_its_own_grants_and_counts_that() -> None:
     class Link:
         def send(self, frames: list[bytes]) -> None:
             for _, _, payload in wire.FrameReader().read(b"".join(frames)):
-                sender.on_credit(wire.credit_amount(payload))
+                sender.on_credit(*wire.decode_credit(payload))
 
     endpoints.sender_connected("peer", Link())
     assert (sender.used(), gate.exhausted) == (0, 0)
@@ -231,7 +220,7 @@ def test_credit_goes_back_to_the_sender_once_a_round_and_in_encoded_bytes() -> N
             back.extend(wire.FrameReader().read(b"".join(frames)))
 
     endpoints.sender_connected("peer", Link())
-    assert [wire.credit_amount(payload) for *_, payload in back] == [WINDOW_BYTES]
+    assert [wire.decode_credit(payload)[0] for *_, payload in back] == [WINDOW_BYTES]
     payloads = [RowEncoder().encode(RowBatch([i])) for i in range(3)]
     for payload in payloads:
         endpoints.from_sender(3, wire.Kind.ROWS, payload)
@@ -240,7 +229,84 @@ def test_credit_goes_back_to_the_sender_once_a_round_and_in_encoded_bytes() -> N
     assert channel.take() == EndOfInput()
     endpoints.flush()
     endpoints.flush()
-    assert [wire.credit_amount(payload) for *_, payload in back[1:]] == [sum(map(len, payloads))]
+    assert [wire.decode_credit(payload)[0] for *_, payload in back[1:]] == [sum(map(len, payloads))]
+
+
+class Adapting:
+    """A channel between two workers whose window moves, and a clock."""
+
+    def __init__(self, within: WindowRange) -> None:
+        self.now, self.gate = 0.0, CreditGate()
+        self.endpoints, self.receiver = (
+            Endpoints(lambda: self.now),
+            InputChannel(0, 0, window=within.smallest),
+        )
+        InputGate([self.receiver])
+        self.endpoints.add_input(3, self.receiver, "peer", within)
+        self.sender = RemoteChannel(3, self.arrive, self.gate, within.smallest)
+        self.arrived = wire.FrameReader()
+        self.endpoints.sender_connected("peer", self)
+
+    def arrive(self, frames: list[bytes]) -> None:
+        for number, kind, payload in self.arrived.read(b"".join(frames)):
+            self.endpoints.from_sender(number, kind, payload)
+
+    def send(self, frames: list[bytes]) -> None:
+        for _, _, payload in wire.FrameReader().read(b"".join(frames)):
+            self.sender.on_credit(*wire.decode_credit(payload))
+
+    def fill(self) -> int:
+        """Send until there is no credit; how many batches."""
+        count = 0
+        while not self.gate.exhausted:
+            self.sender.send_rows(RowBatch([ROW] * 1000))
+            count += 1
+        return count
+
+    def take(self, batches: int, seconds: float) -> None:
+        for _ in range(batches):
+            self.receiver.take()
+        self.now += seconds
+        self.endpoints.flush()
+
+
+ROW = "r" * 100
+RANGE = WindowRange(WINDOW_BYTES, 4 * WINDOW_BYTES)
+
+
+def test_the_window_of_a_receiver_that_takes_much_grows_and_that_of_a_slow_one_shrinks_again() -> None:
+    pair = Adapting(RANGE)
+    few = pair.fill()
+    pair.take(few, 0.004)
+    assert pair.receiver.window == pair.sender.window == RANGE.largest
+    many = pair.fill()
+    assert many > 3 * few
+    assert pair.sender.used() >= RANGE.largest
+    for _ in range(many):
+        pair.take(1, 1.0)
+    assert pair.receiver.window == pair.sender.window == RANGE.smallest
+    assert (pair.receiver.queued_bytes, pair.sender.used(), pair.gate.exhausted) == (0, 0, 0)
+    assert pair.fill() == few
+
+
+def test_a_window_that_shrinks_takes_nothing_back_that_was_sent() -> None:
+    pair = Adapting(RANGE)
+    pair.take(pair.fill(), 0.004)
+    many = pair.fill()
+    for _ in range(many - 1):
+        pair.take(1, 1.0)
+        assert pair.sender.used() == pair.receiver.queued_bytes
+        assert pair.sender.window == pair.receiver.window
+    assert pair.gate.exhausted == 0, "one batch of a hundred kilobytes is queued"
+
+
+def test_a_window_that_may_not_move_stays() -> None:
+    pair = Adapting(WindowRange(WINDOW_BYTES, WINDOW_BYTES))
+    pair.take(pair.fill(), 0.001)
+    assert pair.sender.window == WINDOW_BYTES
+    pair.fill()
+    pair.take(1, 9.0)
+    assert pair.sender.window == WINDOW_BYTES
 
 
 def test_a_request_for_splits_waits_until_the_enumerators_worker_is_there() -> None:

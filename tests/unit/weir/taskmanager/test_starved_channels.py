@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.support.checkpoints import ManualClock
 from weir.ids import VertexId
 from weir.records import RowBatch
-from weir.taskmanager.channels import WINDOW_BYTES, CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.credit_windows import WINDOW_BYTES
 from weir.taskmanager.most_starved import MostStarved
 from weir.taskmanager.outputs import BroadcastOutput, SingleOutput
 
@@ -29,7 +30,7 @@ def test_a_channel_to_another_worker_starves_until_it_is_granted_its_window() ->
     clock = ManualClock()
     channel = RemoteChannel(1, lambda frames: None, CreditGate(clock.monotonic))
     clock.now = 2
-    channel.on_credit(WINDOW_BYTES)
+    channel.on_credit(WINDOW_BYTES, WINDOW_BYTES)
     clock.now = 5
     assert channel.starved.seconds() == 2
 

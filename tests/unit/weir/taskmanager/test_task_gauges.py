@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.support.checkpoints import ManualClock
 from weir.records import RowBatch, Watermark
-from weir.taskmanager.channels import WINDOW_BYTES, CreditGate, InputChannel, LocalChannel
+from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
+from weir.taskmanager.credit_windows import WINDOW_BYTES
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.gauges import gauges
 from weir.taskmanager.loop import DataLoop

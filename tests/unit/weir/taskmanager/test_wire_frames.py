@@ -99,7 +99,7 @@ def test_forty_mebibytes_pass_in_chunks() -> None:
 
 
 def test_credit_and_requests_go_upstream() -> None:
-    (credit, request) = through(wire.credit_frame(5, 123_456_789_012), wire.request_frame(6))
+    (credit, request) = through(wire.credit_frame(5, 123_456_789_012, 1 << 40), wire.request_frame(6))
     assert credit[:2] == (5, wire.Kind.CREDIT)
-    assert wire.credit_amount(credit[2]) == 123_456_789_012
+    assert wire.decode_credit(credit[2]) == (123_456_789_012, 1 << 40)
     assert request == (6, wire.Kind.REQUEST, b"")
