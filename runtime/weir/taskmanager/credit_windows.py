@@ -14,7 +14,7 @@ from dataclasses import dataclass
 WINDOW_BYTES = 512 * 1024
 #: So many windows are shared by the channels between a subtask and another vertex, but none has less than one.
 SHARED_WINDOWS = 8
-#: Seconds from a sender's step to the credit for it, and as much again for what makes them vary.
+#: Seconds from a sender's step to the credit for it: two pauses of data threads, and as much again for I/O threads that wait.
 ROUND_TRIP = 0.025
 
 

@@ -23,8 +23,10 @@ from weir.taskmanager.task import Task
 AnyTask = Task | EnumeratorTask
 #: Seconds between two looks at tasks that wait for something outside: a backstop, everything wakes the loop.
 LONG_WAIT = 1.0
-#: Seconds of work after which the GIL is given up, and what gathered leaves: before the 5 ms after which it is taken.
+#: Seconds of work after which the GIL is given up: before the 5 ms after which it is taken.
 YIELD_SECONDS = 0.004
+#: Seconds of work after which what gathered leaves: as every message costs, a busy thread does not send with each yield.
+FLUSH_SECONDS = 0.008
 
 
 class Progress(Protocol):
@@ -52,8 +54,8 @@ class DataLoop:
         self.tasks: list[AnyTask] = []
         #: Called with what a task or a posted call raised; must not raise.
         self.on_failure: Callable[[AnyTask | None, BaseException], None] = lambda _, __: None
-        #: Called on the data thread whenever it is about to let the I/O thread run: with every yield, and after each
-        #: round that found no work. What was gathered for others leaves here.
+        #: Called on the data thread when it is about to let the I/O thread run: with a yield each ``FLUSH_SECONDS``, and
+        #: after each round that found no work. What was gathered for others leaves here.
         self.before_pause: Callable[[], None] = lambda: None
         self._clock = clock
         self._progress: Progress = progress or NoProgress()
@@ -62,6 +64,7 @@ class DataLoop:
         self._sleeping = False
         self._stopped = False
         self._yield_at = 0.0
+        self._flush_at = 0.0
         #: When the first of the calls that wait was posted, and the longest wait since the last report; seconds.
         self._posted_at = 0.0
         self._waited = 0.0
@@ -120,7 +123,9 @@ class DataLoop:
             now = after
             if after >= self._yield_at:
                 self._yield_at = after + YIELD_SECONDS
-                self.before_pause()
+                if after >= self._flush_at:
+                    self._flush_at = after + FLUSH_SECONDS
+                    self.before_pause()
                 time.sleep(0)
             if self._mailbox:
                 self._drain()

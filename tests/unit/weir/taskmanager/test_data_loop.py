@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkpoints import ManualClock
-from weir.taskmanager.loop import LONG_WAIT, DataLoop
+from weir.taskmanager.loop import FLUSH_SECONDS, LONG_WAIT, YIELD_SECONDS, DataLoop
 
 
 class ScriptedTask:
@@ -156,16 +156,22 @@ def test_the_wait_is_as_long_as_the_earliest_deadline() -> None:
     assert looped.loop.idle_timeout() < 0
 
 
-def test_what_was_gathered_may_leave_before_each_yield_and_after_each_round_without_work() -> None:
-    looped = Looped(ScriptedTask(steps=2))
+def test_what_was_gathered_leaves_now_and_then_and_after_each_round_without_work() -> None:
+    looped = Looped(ScriptedTask(steps=4))
     calls: list[int] = []
     looped.loop.before_pause = lambda: calls.append(looped.loop.tasks[0].stepped)
     looped.loop.round()
-    assert calls == [1], "the first step is far behind the last yield"
+    assert calls == [1], "the first step is far behind the last time"
     looped.loop.round()
     assert calls == [1], "no time passed: what gathers shares the next wake-up"
+    looped.clock.now += YIELD_SECONDS
     looped.loop.round()
-    assert calls == [1, 3], "nothing to do"
+    assert calls == [1], "a yield alone: each message costs"
+    looped.clock.now += FLUSH_SECONDS
+    looped.loop.round()
+    assert calls == [1, 4]
+    looped.loop.round()
+    assert calls == [1, 4, 5], "nothing to do"
 
 
 def test_run_ends_after_stop_and_with_nothing_to_wait_for() -> None:

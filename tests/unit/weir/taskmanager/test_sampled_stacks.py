@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-import time
+from types import SimpleNamespace
 
 import msgspec
 
+from weir.clock import SystemClock
 from weir.rpc.messages import SampleStacks, StackSamples
-from weir.taskmanager.loop import YIELD_SECONDS
+from weir.taskmanager.loop import DataLoop
 from weir.taskmanager.sampling import sample_stacks
 
 
@@ -19,20 +20,22 @@ def users_work() -> int:
     return sum(number * number for number in range(100))
 
 
-def work_until(done: threading.Event) -> None:
-    """As the data loop does: user code, and each four milliseconds a pause."""
-    pause_at = 0.0
-    while not done.is_set():
+class Counting:
+    """A subtask that never runs out of rows."""
+
+    identity = SimpleNamespace(vertex=SimpleNamespace(name="count"))
+    started, busy_seconds = True, 0.0
+
+    def step(self, now: float) -> bool:
         users_work()
-        if time.monotonic() >= pause_at:
-            time.sleep(0)
-            pause_at = time.monotonic() + YIELD_SECONDS
+        return True
 
 
 def sampled(*questions: SampleStacks) -> list[StackSamples]:
     """The answers to questions that are asked at once, of this thread while it works."""
     answers: list[msgspec.Struct] = []
-    done = threading.Event()
+    loop = DataLoop(SystemClock())
+    loop.tasks = [Counting()]
 
     async def ask() -> None:
         await asyncio.gather(
@@ -43,11 +46,11 @@ def sampled(*questions: SampleStacks) -> list[StackSamples]:
         try:
             asyncio.run(ask())
         finally:
-            done.set()
+            loop.stop()
 
     thread = threading.Thread(target=beside)
     thread.start()
-    work_until(done)
+    loop.run()
     thread.join()
     return [answer for answer in answers if isinstance(answer, StackSamples)]
 
