@@ -70,6 +70,8 @@ def test_a_job_is_scaled_up_and_down_and_only_the_difference_in_pods_starts_or_e
         stage.kubectl("exec", stage.pod_of("counts", "jobmanager"), "--", "python", "-c", REPORT)
     )
     assert report["failures"] == [], "the job lost none of those that it was in"
+    refused = [event["message"] for event in stage.events("counts") if event["reason"] == "JobManagerRefused"]
+    assert refused == [], "asking again for what is under way is no mistake"
 
     with pytest.raises(ClusterError, match="128"):
         stage.kubectl("scale", "streamjobs.weir.dev/counts", "--replicas=129")
