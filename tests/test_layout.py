@@ -48,6 +48,7 @@ PURE_MODULES = {
     "weir.serde.compatibility",
     "weir.state.rescale",
     "weir.taskmanager.alignment",
+    "weir.taskmanager.exchange.credit_windows",
     "weir.taskmanager.watermarks",
     "weir.windows",
     "weir_operator.models",

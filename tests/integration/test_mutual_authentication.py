@@ -25,7 +25,7 @@ from weir.ids import WorkerId
 from weir.rpc import links, wire
 from weir.rpc.server import ControlServer
 from weir.rpc.tls import JOBMANAGER, TASKMANAGER, TlsFolder
-from weir.taskmanager import dataplane
+from weir.taskmanager.exchange import dataplane
 from weir_operator.observed import Component
 from weir_operator.resources import tls as authority
 

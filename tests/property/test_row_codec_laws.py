@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weir.records import RowBatch
-from weir.taskmanager.row_codec import RowDecoder, RowEncoder
+from weir.taskmanager.exchange.row_codec import RowDecoder, RowEncoder
 
 
 class Point(NamedTuple):

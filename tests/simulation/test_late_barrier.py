@@ -105,7 +105,7 @@ def test_nothing_of_a_after_its_barrier_is_processed_before_bs_and_its_backlog_g
 
 
 def test_what_was_held_back_keeps_its_credit_so_the_source_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weir.taskmanager.credit_windows.WINDOW_BYTES", 20_000)
+    monkeypatch.setattr("weir.taskmanager.exchange.credit_windows.WINDOW_BYTES", 20_000)
     late = LateBarrier("EXACTLY_ONCE")
     number = late.hold(2.0)
     queued = late.channel.queued_bytes

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.random_jobs import RandomJob, random_job
 from tests.support.task_harness import TaskHarness, unavailable
-from weir.taskmanager import channels, credit_windows
+from weir.taskmanager.exchange import channels, credit_windows
 
 #: More than any of these jobs needs; where it is reached, something waits for ever.
 MOST_STEPS = 50_000

@@ -11,7 +11,7 @@ import pytest
 from tests.support.random_jobs import RandomJob, random_job
 from tests.support.task_harness import Snapshot, TaskHarness
 from weir.rpc import messages
-from weir.taskmanager import channels, credit_windows
+from weir.taskmanager.exchange import channels, credit_windows
 from weir.taskmanager.task import Task
 
 AT_LEAST_ONCE = {"execution.checkpointing.mode": "AtLeastOnce"}

@@ -19,7 +19,7 @@ from weir.functions import KeyedProcessFunction, MapFunction, OutputTag, Process
 from weir.records import MAX_TIMESTAMP, SplitsAssigned
 from weir.rpc import codec, messages
 from weir.state.descriptors import ValueStateDescriptor
-from weir.taskmanager import credit_windows
+from weir.taskmanager.exchange import credit_windows
 from weir.windows.watermark_strategy import WatermarkStrategy
 
 SIDE = OutputTag("side")

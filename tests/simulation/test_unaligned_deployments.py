@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.random_jobs import random_job
 from tests.support.task_harness import Snapshot, TaskHarness, unavailable
-from weir.taskmanager import channels, credit_windows, wire
+from weir.taskmanager.exchange import channels, credit_windows, wire
 
 MOST_STEPS = 60_000
 UNALIGNED = "execution.checkpointing.unaligned.enabled"

@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.support import reference_job
 from weir import StreamExecutionEnvironment
-from weir.taskmanager import wire
-from weir.taskmanager.network import Endpoints
+from weir.taskmanager.exchange import wire
+from weir.taskmanager.exchange.network import Endpoints
 
 _deliver = Endpoints.from_sender
 

@@ -24,10 +24,10 @@ from weir.graph.plan import plan_with
 from weir.ids import AttemptId, Epoch, OperatorId, SubtaskId, VertexId, WorkerId
 from weir.jobmanager.scheduler import _task
 from weir.rpc import codec, messages
+from weir.taskmanager.exchange.network import Endpoints
+from weir.taskmanager.exchange.wire import FrameReader
 from weir.taskmanager.loop import DataLoop
-from weir.taskmanager.network import Endpoints
 from weir.taskmanager.runtime import Done, WorkerRuntime
-from weir.taskmanager.wire import FrameReader
 
 Build = Callable[[StreamExecutionEnvironment], None]
 Action = Callable[[], None]

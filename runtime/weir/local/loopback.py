@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from weir.ids import WorkerId
 from weir.rpc import messages
-from weir.taskmanager.network import Endpoints, PeerLink
-from weir.taskmanager.wire import FrameReader
+from weir.taskmanager.exchange.network import Endpoints, PeerLink
+from weir.taskmanager.exchange.wire import FrameReader
 
 Post = Callable[[Callable[[], None]], None]
 _Call = Callable[[Endpoints], None]

@@ -16,9 +16,9 @@ from weir.operators.base import Operator
 from weir.operators.dead_letters import Diverted
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
-from weir.taskmanager.edge_output import EdgeOutput
-from weir.taskmanager.fanout import shares
-from weir.taskmanager.most_starved import MostStarved
+from weir.taskmanager.exchange.edge_output import EdgeOutput
+from weir.taskmanager.exchange.fanout import shares
+from weir.taskmanager.exchange.most_starved import MostStarved
 
 #: Outputs and chained positions that read one output (main or side) of an operator.
 _Consumers = tuple[list[EdgeOutput], list[int]]

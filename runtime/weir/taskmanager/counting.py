@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from weir.taskmanager.channels import InputChannel, OutputChannel
+from weir.taskmanager.exchange.channels import InputChannel, OutputChannel
 
 
 def sent(channels: Iterable[OutputChannel]) -> dict[int, int]:

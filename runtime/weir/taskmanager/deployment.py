@@ -25,15 +25,15 @@ from weir.state.backend import HEAP, StateBackend
 from weir.taskmanager import in_flight
 from weir.taskmanager.alignment import Alignment, AtLeastOnce, ExactlyOnce
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
-from weir.taskmanager.credit_windows import WindowRange, columns_window, fixed_window, rows_window
-from weir.taskmanager.edge_output import EdgeOutput
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import TaskEnvironment
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.exchange.credit_windows import WindowRange, columns_window, fixed_window, rows_window
+from weir.taskmanager.exchange.edge_output import EdgeOutput
+from weir.taskmanager.exchange.network import ChannelNumbers, Endpoints, Network
+from weir.taskmanager.exchange.outputs import make_output
 from weir.taskmanager.in_flight import ChannelName, EdgeName
 from weir.taskmanager.loop import AnyTask
-from weir.taskmanager.network import ChannelNumbers, Endpoints, Network
-from weir.taskmanager.outputs import make_output
 from weir.taskmanager.overtaking import OvertakableChannel, OvertakingReader, OvertakingTask
 from weir.taskmanager.reader import ReaderTask
 from weir.taskmanager.receiving import edges_into

@@ -21,8 +21,8 @@ from weir.rpc import messages
 from weir.state import reserved
 from weir.state.descriptors import ListStateDescriptor
 from weir.state.operator_state import OperatorStateStore
-from weir.taskmanager.channels import LocalChannel, RemoteChannel
 from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
+from weir.taskmanager.exchange.channels import LocalChannel, RemoteChannel
 from weir.taskmanager.snapshot_stats import snapshot_bytes
 from weir.taskmanager.task import TaskIdentity
 

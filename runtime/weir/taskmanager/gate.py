@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from weir.records import StreamElement
-from weir.taskmanager.channels import InputChannel
+from weir.taskmanager.exchange.channels import InputChannel
 
 
 class InputGate:

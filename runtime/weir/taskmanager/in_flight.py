@@ -22,9 +22,10 @@ from weir.records import (
     SplitsAssigned,
     StreamElement,
 )
-from weir.taskmanager import stored_rows, wire
-from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
-from weir.taskmanager.row_codec import RowDecoder
+from weir.taskmanager import stored_rows
+from weir.taskmanager.exchange import wire
+from weir.taskmanager.exchange.column_codec import ColumnDecoder, ColumnEncoder
+from weir.taskmanager.exchange.row_codec import RowDecoder
 
 _VERSION: Final = 2
 _MAGIC: Final = b"WEIRINFLIGHT" + bytes([_VERSION]) + b"\n"

@@ -22,12 +22,12 @@ _ROOMS: Final = (
     ("state/", STATE),
     ("columnar/snapshots", STATE),
     ("serde/", SERIALISATION),
-    ("taskmanager/row_codec", SERIALISATION),
-    ("taskmanager/column_codec", SERIALISATION),
-    ("taskmanager/wire", SERIALISATION),
-    ("taskmanager/network", NETWORK),
-    ("taskmanager/dataplane", NETWORK),
-    ("taskmanager/channels", NETWORK),
+    ("taskmanager/exchange/row_codec", SERIALISATION),
+    ("taskmanager/exchange/column_codec", SERIALISATION),
+    ("taskmanager/exchange/wire", SERIALISATION),
+    ("taskmanager/exchange/network", NETWORK),
+    ("taskmanager/exchange/dataplane", NETWORK),
+    ("taskmanager/exchange/channels", NETWORK),
 )
 #: Rooms of Weir that call what users wrote.
 _CALLERS: Final = ("operators/", "functions", "connectors/", "windows/")

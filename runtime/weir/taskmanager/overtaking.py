@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 from weir.records import BATCHES, Barrier, Batch, ColumnBatch, RowBatch
-from weir.taskmanager import counting, in_flight, wire
-from weir.taskmanager.channels import InputChannel
+from weir.taskmanager import counting, in_flight
 from weir.taskmanager.environment import SnapshotRequest
+from weir.taskmanager.exchange import wire
+from weir.taskmanager.exchange.channels import InputChannel
 from weir.taskmanager.in_flight import ChannelName, Recording
 from weir.taskmanager.reader import ReaderTask
 from weir.taskmanager.snapshot_stats import Stats

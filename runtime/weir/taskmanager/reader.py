@@ -11,7 +11,7 @@ from weir.errors import UserError
 from weir.operators.base import OperatorContext, RestoredState
 from weir.operators.source import SourceOperator
 from weir.records import BATCHES, EndOfInput, SplitsAssigned, StreamElement, Watermark
-from weir.taskmanager.channels import InputChannel
+from weir.taskmanager.exchange.channels import InputChannel
 from weir.taskmanager.task import Task
 
 

@@ -29,9 +29,9 @@ from weir.taskmanager import causes
 from weir.taskmanager.deployment import Builder, check_plan, open_tasks
 from weir.taskmanager.enumerators import EnumeratorTask
 from weir.taskmanager.environment import RunAsync, SnapshotRequest
+from weir.taskmanager.exchange.network import Endpoints, Network
 from weir.taskmanager.local_copies import NO_COPIES, copies_of
 from weir.taskmanager.loop import AnyTask, DataLoop, metrics_report
-from weir.taskmanager.network import Endpoints, Network
 from weir.taskmanager.snapshots import SnapshotReader, SnapshotWriter
 
 METRICS_SECONDS = 1.0

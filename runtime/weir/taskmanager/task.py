@@ -28,8 +28,8 @@ from weir.rpc import messages
 from weir.taskmanager import counting
 from weir.taskmanager.alignment import Alignment, Outcome
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.channels import CreditGate, InputChannel
 from weir.taskmanager.environment import SnapshotRequest, TaskEnvironment
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.gauges import gauges
 from weir.taskmanager.snapshot_stats import AlignmentTime, Stats, snapshot_bytes

@@ -26,7 +26,7 @@ from weir.clock import SystemClock
 from weir.ids import WorkerId
 from weir.rpc import codec, lifeline, messages
 from weir.rpc.tls import TlsFolder
-from weir.taskmanager.dataplane import DataPlane
+from weir.taskmanager.exchange.dataplane import DataPlane
 from weir.taskmanager.loop import DataLoop
 from weir.taskmanager.progress import LAYOUT, SIZE
 from weir.taskmanager.runtime import ThreadBackground, WorkerRuntime

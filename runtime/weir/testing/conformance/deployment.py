@@ -22,8 +22,8 @@ from weir.jobmanager.restoring import Restore
 from weir.jobmanager.scheduler import deployments
 from weir.rpc import messages
 from weir.taskmanager.environment import RunAsync
+from weir.taskmanager.exchange.network import Endpoints, PeerLink
 from weir.taskmanager.loop import DataLoop
-from weir.taskmanager.network import Endpoints, PeerLink
 from weir.taskmanager.runtime import Done, WorkerRuntime
 from weir.testing.conformance.calls import Probe
 from weir.testing.conformance.report import ConformanceError

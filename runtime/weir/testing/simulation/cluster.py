@@ -29,7 +29,7 @@ from weir.rpc.client import Unreachable
 from weir.rpc.links import JobManagerLink
 from weir.rpc.requests import Submit
 from weir.storage.memory import mount, unmount
-from weir.taskmanager import channels, credit_windows
+from weir.taskmanager.exchange import channels, credit_windows
 from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
 from weir.taskmanager.worker_process import WorkerCallbacks, WorkerProcess
 from weir.testing.simulation.blocking_calls import PAUSING_THREADING, BlockingCalls

@@ -12,8 +12,8 @@ from typing import Final
 
 from weir.ids import WorkerId
 from weir.rpc import messages
-from weir.taskmanager.network import Endpoints, PeerLink
-from weir.taskmanager.wire import FrameReader
+from weir.taskmanager.exchange.network import Endpoints, PeerLink
+from weir.taskmanager.exchange.wire import FrameReader
 from weir.taskmanager.worker import LOST_PEER_GRACE
 from weir.testing.simulation.connections import Pipe
 from weir.testing.simulation.virtual_time import Process

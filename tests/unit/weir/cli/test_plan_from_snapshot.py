@@ -23,9 +23,9 @@ from weir.rpc.messages import JobSpec
 from weir.state.snapshot import inline_handle
 from weir.storage import MemoryStorage
 from weir.taskmanager import in_flight
-from weir.taskmanager.column_codec import ColumnDecoder
+from weir.taskmanager.exchange.column_codec import ColumnDecoder
+from weir.taskmanager.exchange.row_codec import RowDecoder
 from weir.taskmanager.in_flight import ChannelName, EdgeName, Recording
-from weir.taskmanager.row_codec import RowDecoder
 
 
 @pytest.fixture

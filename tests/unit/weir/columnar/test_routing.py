@@ -13,7 +13,7 @@ from weir.columnar.routing import KeyRoutes  # noqa: E402
 from weir.errors import UserCodeError  # noqa: E402
 from weir.keygroups import KeyRouter  # noqa: E402
 from weir.records import ColumnBatch  # noqa: E402
-from weir.taskmanager.column_outputs import split  # noqa: E402
+from weir.taskmanager.exchange.column_outputs import split  # noqa: E402
 
 BATCHES = {
     "near": [range(100, 900), range(50, 60), range(5000, 5001), range(-300, 20)],

@@ -28,8 +28,8 @@ from weir.operators.columns import (  # noqa: E402
 )
 from weir.operators.sink import SinkOperator  # noqa: E402
 from weir.records import MIN_TIMESTAMP, ColumnBatch, RowBatch, Watermark  # noqa: E402
-from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder  # noqa: E402
-from weir.taskmanager.column_outputs import ColumnHashOutput  # noqa: E402
+from weir.taskmanager.exchange.column_codec import ColumnDecoder, ColumnEncoder  # noqa: E402
+from weir.taskmanager.exchange.column_outputs import ColumnHashOutput  # noqa: E402
 
 AGGREGATES = (Count(), Sum("x"), Max("x"), Mean("x"))
 

@@ -20,8 +20,8 @@ from weir.operators.failures import OperatorFailure
 from weir.records import Barrier, EndOfInput, SplitsAssigned
 from weir.rpc import messages
 from weir.state.snapshot import OperatorSubtaskState
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
 from weir.taskmanager.enumerators import EnumeratorTask
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel, LocalChannel
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.task import TaskIdentity
 

@@ -14,11 +14,12 @@ from weir.graph.logical import Partitioning
 from weir.keygroups import KeyRouter
 from weir.operators.job_code import EdgeCode
 from weir.records import Barrier, ColumnBatch, EndOfInput, RowBatch, StreamElement, StreamStatus, Watermark
-from weir.taskmanager import in_flight, wire
-from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
+from weir.taskmanager import in_flight
+from weir.taskmanager.exchange import wire
+from weir.taskmanager.exchange.column_codec import ColumnDecoder, ColumnEncoder
+from weir.taskmanager.exchange.row_codec import RowDecoder, RowEncoder
 from weir.taskmanager.in_flight import ChannelName, EdgeName, InFlight, Recording
 from weir.taskmanager.redistribution import Receiver, ReceivingEdge, redistribute, redistribute_chained
-from weir.taskmanager.row_codec import RowDecoder, RowEncoder
 
 EDGE = EdgeName("a" * 32, None, 0, 0)
 GROUPS = 32

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
-from weir.taskmanager.credit_windows import WINDOW_BYTES
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel, LocalChannel
+from weir.taskmanager.exchange.credit_windows import WINDOW_BYTES
 from weir.taskmanager.gate import InputGate
 
 

@@ -18,7 +18,7 @@ from weir.operators.stateless import FilterOperator, FlatMapOperator, MapOperato
 from weir.records import EndOfInput, RowBatch, StreamElement, StreamStatus, Watermark
 from weir.state.isolation import all_immutable
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.fanout import independent, shares
+from weir.taskmanager.exchange.fanout import independent, shares
 
 
 class Sent:

@@ -14,7 +14,7 @@ from weir.records import MAX_TIMESTAMP, Barrier, EndOfInput, RowBatch, StreamEle
 from weir.rpc import messages
 from weir.taskmanager.alignment import ExactlyOnce
 from weir.taskmanager.chain import Chain
-from weir.taskmanager.channels import CreditGate, InputChannel
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel
 from weir.taskmanager.task import Task, TaskIdentity
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.support.checkpoints import ManualClock
 from weir.records import RowBatch, Watermark
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
-from weir.taskmanager.credit_windows import WINDOW_BYTES
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel, LocalChannel
+from weir.taskmanager.exchange.credit_windows import WINDOW_BYTES
+from weir.taskmanager.exchange.most_starved import MostStarved
+from weir.taskmanager.exchange.outputs import SingleOutput
 from weir.taskmanager.gate import InputGate
 from weir.taskmanager.gauges import gauges
 from weir.taskmanager.loop import DataLoop
-from weir.taskmanager.most_starved import MostStarved
-from weir.taskmanager.outputs import SingleOutput
 
 
 class FakeOperator:

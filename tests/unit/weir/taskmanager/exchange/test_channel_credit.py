@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from weir.records import Barrier, EndOfInput, RowBatch, Watermark
-from weir.taskmanager import wire
-from weir.taskmanager.channels import (
+from weir.taskmanager.exchange import wire
+from weir.taskmanager.exchange.channels import (
     GATHER_ROWS,
     CreditGate,
     InputChannel,
@@ -18,10 +18,10 @@ from weir.taskmanager.channels import (
     RemoteChannel,
     estimated_bytes,
 )
-from weir.taskmanager.credit_windows import WINDOW_BYTES, WindowRange
+from weir.taskmanager.exchange.credit_windows import WINDOW_BYTES, WindowRange
+from weir.taskmanager.exchange.network import Endpoints
+from weir.taskmanager.exchange.row_codec import RowDecoder, RowEncoder
 from weir.taskmanager.gate import InputGate
-from weir.taskmanager.network import Endpoints
-from weir.taskmanager.row_codec import RowDecoder, RowEncoder
 
 
 def local() -> tuple[LocalChannel, InputChannel, CreditGate]:

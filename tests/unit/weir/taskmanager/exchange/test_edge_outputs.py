@@ -13,10 +13,10 @@ from weir.keygroups import key_group, subtask_of
 from weir.operators.failures import OperatorFailure
 from weir.operators.job_code import EdgeCode
 from weir.records import Barrier, RowBatch, StreamElement
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel
-from weir.taskmanager.edge_output import EdgeOutput
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel, LocalChannel
+from weir.taskmanager.exchange.edge_output import EdgeOutput
+from weir.taskmanager.exchange.outputs import make_output
 from weir.taskmanager.gate import InputGate
-from weir.taskmanager.outputs import make_output
 
 
 class Recorded:

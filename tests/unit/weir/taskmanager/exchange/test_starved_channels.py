@@ -5,10 +5,10 @@ from __future__ import annotations
 from tests.support.checkpoints import ManualClock
 from weir.ids import VertexId
 from weir.records import RowBatch
-from weir.taskmanager.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
-from weir.taskmanager.credit_windows import WINDOW_BYTES
-from weir.taskmanager.most_starved import MostStarved
-from weir.taskmanager.outputs import BroadcastOutput, SingleOutput
+from weir.taskmanager.exchange.channels import CreditGate, InputChannel, LocalChannel, RemoteChannel
+from weir.taskmanager.exchange.credit_windows import WINDOW_BYTES
+from weir.taskmanager.exchange.most_starved import MostStarved
+from weir.taskmanager.exchange.outputs import BroadcastOutput, SingleOutput
 
 BATCH = RowBatch(["x" * WINDOW_BYTES])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from weir.taskmanager.credit_windows import (
+from weir.taskmanager.exchange.credit_windows import (
     ROUND_TRIP,
     SHARED_WINDOWS,
     WINDOW_BYTES,

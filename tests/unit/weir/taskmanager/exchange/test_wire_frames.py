@@ -15,7 +15,7 @@ from weir.records import (
     StreamStatus,
     Watermark,
 )
-from weir.taskmanager import wire
+from weir.taskmanager.exchange import wire
 
 
 def through(*frames: bytes, reader: wire.FrameReader | None = None) -> list[tuple[int, int, bytes]]:

@@ -14,8 +14,8 @@ from weir.columnar.routing import KeyRoutes, Targets
 from weir.columnar.taking import taken
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import ColumnBatch
-from weir.taskmanager.channels import OutputChannel
-from weir.taskmanager.edge_output import EdgeOutput
+from weir.taskmanager.exchange.channels import OutputChannel
+from weir.taskmanager.exchange.edge_output import EdgeOutput
 
 
 class ColumnHashOutput(EdgeOutput):

@@ -10,7 +10,7 @@ np = pytest.importorskip("numpy")
 pa = pytest.importorskip("pyarrow")
 
 from weir.records import ColumnBatch  # noqa: E402
-from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder  # noqa: E402
+from weir.taskmanager.exchange.column_codec import ColumnDecoder, ColumnEncoder  # noqa: E402
 
 COLOURS = pa.array(["red", "green", "a very long name of a colour " * 20])
 

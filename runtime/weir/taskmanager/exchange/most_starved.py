@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from weir.rpc.task_gauges import ChannelGauge
-from weir.taskmanager.edge_output import EdgeOutput
+from weir.taskmanager.exchange.edge_output import EdgeOutput
 
 #: Seconds over which a rate is taken, at least.
 _LEAST: Final = 5.0

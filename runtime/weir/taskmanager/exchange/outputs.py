@@ -18,9 +18,9 @@ from weir.operators.failures import OperatorFailure, operator_failure
 from weir.operators.job_code import EdgeCode
 from weir.operators.user_function import WrongUse, stopped_early
 from weir.records import Batch, ColumnBatch, RowBatch
-from weir.taskmanager.channels import LocalChannel, OutputChannel
-from weir.taskmanager.edge_output import EdgeOutput
-from weir.taskmanager.fanout import shares
+from weir.taskmanager.exchange.channels import LocalChannel, OutputChannel
+from weir.taskmanager.exchange.edge_output import EdgeOutput
+from weir.taskmanager.exchange.fanout import shares
 
 
 class SingleOutput(EdgeOutput):
@@ -199,7 +199,7 @@ def make_output(
     """The output for an edge; ``label`` names its target in messages, ``location`` is where the user made that."""
     if partitioning is Partitioning.HASH:
         if code.key_columns:
-            from weir.taskmanager.column_outputs import ColumnHashOutput
+            from weir.taskmanager.exchange.column_outputs import ColumnHashOutput
 
             return ColumnHashOutput(channels, code.key_columns, label, location, max_parallelism)
         if code.key_selector is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from weir.ids import VertexId
 from weir.records import MIN_TIMESTAMP, StreamElement, Watermark
-from weir.taskmanager.channels import OutputChannel
+from weir.taskmanager.exchange.channels import OutputChannel
 
 
 class EdgeOutput(ABC):

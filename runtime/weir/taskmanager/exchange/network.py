@@ -9,9 +9,9 @@ from typing import Protocol
 from weir.graph.physical import PhysicalPlan
 from weir.ids import WorkerId
 from weir.rpc import messages
-from weir.taskmanager import wire
-from weir.taskmanager.channels import InputChannel, RemoteChannel
-from weir.taskmanager.credit_windows import WindowRange, adapted
+from weir.taskmanager.exchange import wire
+from weir.taskmanager.exchange.channels import InputChannel, RemoteChannel
+from weir.taskmanager.exchange.credit_windows import WindowRange, adapted
 
 
 class ChannelNumbers:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from weir.records import RowBatch
-from weir.taskmanager import row_codec
-from weir.taskmanager.row_codec import RowDecoder, RowEncoder
+from weir.taskmanager.exchange import row_codec
+from weir.taskmanager.exchange.row_codec import RowDecoder, RowEncoder
 
 
 @pytest.fixture

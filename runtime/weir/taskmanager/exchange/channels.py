@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from weir.records import Batch, ColumnBatch, RowBatch, StreamElement
 from weir.state.sizes import deep_size
-from weir.taskmanager import credit_windows, wire
-from weir.taskmanager.column_codec import ColumnDecoder, ColumnEncoder
-from weir.taskmanager.row_codec import RowDecoder, RowEncoder
-from weir.taskmanager.starvation import Starvation
+from weir.taskmanager.exchange import credit_windows, wire
+from weir.taskmanager.exchange.column_codec import ColumnDecoder, ColumnEncoder
+from weir.taskmanager.exchange.row_codec import RowDecoder, RowEncoder
+from weir.taskmanager.exchange.starvation import Starvation
 
 #: Rows, and estimated bytes, that a remote channel gathers while an earlier message is under way.
 GATHER_ROWS = 1000

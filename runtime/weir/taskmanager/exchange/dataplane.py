@@ -18,8 +18,8 @@ from weir.errors import ConfigError
 from weir.ids import AttemptId, Epoch, WorkerId
 from weir.rpc import messages, wire
 from weir.rpc.tls import TASKMANAGER, TlsFolder
-from weir.taskmanager.network import Endpoints, PeerLink
-from weir.taskmanager.wire import FrameReader
+from weir.taskmanager.exchange.network import Endpoints, PeerLink
+from weir.taskmanager.exchange.wire import FrameReader
 
 SERVICE = "weir.Data"
 METHOD = "Stream"
