@@ -18,7 +18,7 @@ from weir.jobmanager.sessions import Sessions
 from weir.rpc import messages
 from weir.rpc.requests import Answer, Done, Request
 from weir.rpc.server import ControlServer
-from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
+from weir.taskmanager.supervision.supervisor import Supervisor, TaskManagerOptions
 
 EXECUTION = messages.Execution(JobId("a" * 32), Epoch(1), AttemptId(1))
 

@@ -15,9 +15,9 @@ from weir.clock import SystemClock
 from weir.errors import FailureKind
 from weir.ids import TaskManagerId, WorkerId
 from weir.rpc.messages import Failure
-from weir.taskmanager import worker_process
-from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
-from weir.taskmanager.worker_process import WorkerCallbacks, WorkerProcess
+from weir.taskmanager.supervision import worker_process
+from weir.taskmanager.supervision.supervisor import Supervisor, TaskManagerOptions
+from weir.taskmanager.supervision.worker_process import WorkerCallbacks, WorkerProcess
 
 LIMIT = 120.0
 

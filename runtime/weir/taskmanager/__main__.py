@@ -19,8 +19,8 @@ from weir.rpc import lifeline
 from weir.rpc.client import connect_session
 from weir.rpc.logs import log_to_stderr
 from weir.rpc.tls import TlsFolder
-from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
-from weir.taskmanager.worker_process import WorkerProcess
+from weir.taskmanager.supervision.supervisor import Supervisor, TaskManagerOptions
+from weir.taskmanager.supervision.worker_process import WorkerProcess
 
 
 def main(arguments: list[str] | None = None) -> int:

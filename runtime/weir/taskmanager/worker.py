@@ -28,9 +28,9 @@ from weir.rpc import codec, lifeline, messages
 from weir.rpc.tls import TlsFolder
 from weir.taskmanager.exchange.dataplane import DataPlane
 from weir.taskmanager.loop import DataLoop
-from weir.taskmanager.progress import LAYOUT, SIZE
 from weir.taskmanager.runtime import ThreadBackground, WorkerRuntime
 from weir.taskmanager.sampling import sample_stacks
+from weir.taskmanager.supervision.progress import LAYOUT, SIZE
 
 #: Seconds before a broken data connection counts: the peer's own end is the better explanation.
 LOST_PEER_GRACE = 2.0

@@ -30,8 +30,8 @@ from weir.rpc.links import JobManagerLink
 from weir.rpc.requests import Submit
 from weir.storage.memory import mount, unmount
 from weir.taskmanager.exchange import channels, credit_windows
-from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
-from weir.taskmanager.worker_process import WorkerCallbacks, WorkerProcess
+from weir.taskmanager.supervision.supervisor import Supervisor, TaskManagerOptions
+from weir.taskmanager.supervision.worker_process import WorkerCallbacks, WorkerProcess
 from weir.testing.simulation.blocking_calls import PAUSING_THREADING, BlockingCalls
 from weir.testing.simulation.connections import Session, SessionEnd
 from weir.testing.simulation.data_plane import DataPlanes

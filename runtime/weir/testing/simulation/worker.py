@@ -17,11 +17,11 @@ from weir.ids import WorkerId
 from weir.operators.job_code import JobCode
 from weir.rpc import codec, messages
 from weir.rpc.messages import Failure, WorkerReady
-from weir.taskmanager import exits
 from weir.taskmanager.environment import RunAsync
 from weir.taskmanager.loop import DataLoop
 from weir.taskmanager.runtime import Done, WorkerRuntime
-from weir.taskmanager.worker_process import WorkerCallbacks, WorkerProcess
+from weir.taskmanager.supervision import exits
+from weir.taskmanager.supervision.worker_process import WorkerCallbacks, WorkerProcess
 from weir.testing.simulation.blocking_calls import BlockingCalls
 from weir.testing.simulation.connections import Pipe
 from weir.testing.simulation.data_plane import DataPlanes, Host

@@ -42,7 +42,7 @@ from weir.rpc.messages import (
     WorkerStarted,
 )
 from weir.taskmanager import local_copies
-from weir.taskmanager.worker_process import WORKER_MODULE, WorkerCallbacks, WorkerProcess
+from weir.taskmanager.supervision.worker_process import WORKER_MODULE, WorkerCallbacks, WorkerProcess
 
 log = structlog.get_logger()
 

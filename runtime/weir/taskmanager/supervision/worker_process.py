@@ -25,10 +25,10 @@ from weir.errors import FailureKind
 from weir.ids import WorkerId
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, WorkerReady
-from weir.taskmanager import exits, traces
-from weir.taskmanager.progress import Progress, SharedProgress
-from weir.taskmanager.stall import StallWatch
-from weir.taskmanager.stderr import StderrTail
+from weir.taskmanager.supervision import exits, traces
+from weir.taskmanager.supervision.progress import Progress, SharedProgress
+from weir.taskmanager.supervision.stall import StallWatch
+from weir.taskmanager.supervision.stderr import StderrTail
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from tests.support.manual_loop import ManualClock, run
 from weir.ids import TaskManagerId
 from weir.rpc import codec, messages
 from weir.rpc.links import JobManagerLink, MemoryLink, memory_links
-from weir.taskmanager.supervisor import Supervisor, TaskManagerOptions
+from weir.taskmanager.supervision.supervisor import Supervisor, TaskManagerOptions
 
 
 async def in_session(supervisors: list[asyncio.Task[None]]) -> MemoryLink:

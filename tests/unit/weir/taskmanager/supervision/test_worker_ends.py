@@ -9,10 +9,10 @@ import pytest
 
 from weir.errors import FailureKind
 from weir.ids import WorkerId
-from weir.taskmanager import exits, traces
-from weir.taskmanager.progress import LAYOUT, SIZE, Progress
-from weir.taskmanager.stall import StallWatch
-from weir.taskmanager.traces import Frame
+from weir.taskmanager.supervision import exits, traces
+from weir.taskmanager.supervision.progress import LAYOUT, SIZE, Progress
+from weir.taskmanager.supervision.stall import StallWatch
+from weir.taskmanager.supervision.traces import Frame
 
 ENGINE, STDLIB = "/lib/weir", "/usr/lib/python3.11"
 DUMP = """\

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from weir.errors import FailureKind
 from weir.ids import WorkerId
 from weir.rpc.messages import Failure
-from weir.taskmanager.traces import Frame
+from weir.taskmanager.supervision.traces import Frame
 
 #: Signals that a fault inside the process raises: native code of a library that user code called.
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}

@@ -6,7 +6,7 @@ of its own. A thread that waits for input is not busy and never stalls.
 
 from __future__ import annotations
 
-from weir.taskmanager.progress import Progress
+from weir.taskmanager.supervision.progress import Progress
 
 
 class StallWatch:
