@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from weir.errors import FailureKind
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, VertexId, WorkerId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager import region_events
-from weir.jobmanager.job_phases import Moment, Phase
-from weir.jobmanager.job_state import JobMachine
-from weir.jobmanager.regions import Region
-from weir.jobmanager.restart import FixedDelay
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
+from weir.jobmanager.lifecycle.job_phases import Moment, Phase
+from weir.jobmanager.lifecycle.job_state import JobMachine
+from weir.jobmanager.lifecycle.regions import Region
+from weir.jobmanager.lifecycle.restart import FixedDelay
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 

@@ -10,7 +10,7 @@ from tests.simulation.auditor import Auditor
 from tests.simulation.functions import Poison
 from tests.simulation.pipelines import Shape
 from tests.simulation.scenario import Scenario
-from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.rpc.requests import JobState
 from weir.testing.simulation import Cluster, Effect
 from weir.testing.simulation.cluster import SimulatedJobManager

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from weir.errors import FailureKind
 from weir.ids import SubtaskId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager import region_events
 from weir.jobmanager.checkpointing_owner import CheckpointingOwner
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
 from weir.rpc import messages
 from weir.rpc.messages import Execution, Failure
 

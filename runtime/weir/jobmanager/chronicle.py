@@ -11,11 +11,11 @@ import structlog
 from weir.clock import Clock
 from weir.errors import FailureKind
 from weir.ids import AttemptId, JobId
-from weir.jobmanager import job_events as ev
 from weir.jobmanager.checkpoint_facts import checkpoints_status
 from weir.jobmanager.checkpointing import Checkpointing
-from weir.jobmanager.job_state import JobMachine
 from weir.jobmanager.journal import Claim
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_state import JobMachine
 from weir.jobmanager.placement import Placement
 from weir.jobmanager.restoring import Skipped
 from weir.rpc.fingerprint import named

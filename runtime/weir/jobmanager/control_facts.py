@@ -7,9 +7,9 @@ from typing import Final
 from weir.jobmanager.activation import Activation
 from weir.jobmanager.chronicle import Chronicle
 from weir.jobmanager.facts import ControlFacts
-from weir.jobmanager.job_phases import EndGoal, Phase
-from weir.jobmanager.job_state import JobMachine
 from weir.jobmanager.journal import Journal
+from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
+from weir.jobmanager.lifecycle.job_state import JobMachine
 from weir.jobmanager.operations import Operations
 from weir.rpc.requests import JobState
 

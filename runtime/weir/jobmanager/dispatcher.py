@@ -25,9 +25,9 @@ from weir.jobmanager.checkpointing import Blocking
 from weir.jobmanager.disposal import Disposals
 from weir.jobmanager.facts import ClusterFacts
 from weir.jobmanager.job import Job
-from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.job_services import JobServices
 from weir.jobmanager.journal import Journal, StoredJournal
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
 from weir.jobmanager.restoring import choose_job

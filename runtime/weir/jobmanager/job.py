@@ -19,18 +19,19 @@ from weir import crashpoints
 from weir.checkpoint.start_directive import StartDirective, StartRefused
 from weir.errors import FailureKind, Fenced, WeirError
 from weir.ids import JobId, WorkerId
-from weir.jobmanager import claiming, hearing, region_events
-from weir.jobmanager import job_events as ev
+from weir.jobmanager import claiming, hearing
 from weir.jobmanager.activation import Activation
 from weir.jobmanager.checkpoint_reports import CheckpointReports
 from weir.jobmanager.checkpointing import Checkpointing
 from weir.jobmanager.chronicle import Chronicle
 from weir.jobmanager.control_facts import control_facts
 from weir.jobmanager.facts import JobFacts
-from weir.jobmanager.job_phases import Moment, Phase
 from weir.jobmanager.job_services import JobServices, failure_of
-from weir.jobmanager.job_state import IllegalEvent, JobMachine
 from weir.jobmanager.journal import AlreadyEnded, Journal, Overtaken
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
+from weir.jobmanager.lifecycle.job_phases import Moment, Phase
+from weir.jobmanager.lifecycle.job_state import IllegalEvent, JobMachine
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.placement import Placement
 from weir.jobmanager.planning import PlannedJob

@@ -11,10 +11,10 @@ from msgspec import structs
 
 from weir import crashpoints
 from weir.ids import JobId, SubtaskId, TaskManagerId, WorkerId
-from weir.jobmanager import job_events as ev
 from weir.jobmanager.job_services import JobServices
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.region_events import DeployRegion
 from weir.jobmanager.planning import PlannedJob
-from weir.jobmanager.region_events import DeployRegion
 from weir.jobmanager.rescaling import stays_on
 from weir.jobmanager.restoring import Restore
 from weir.jobmanager.scheduler import deployments

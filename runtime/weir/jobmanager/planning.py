@@ -29,7 +29,7 @@ from weir.graph.physical import PhysicalPlan
 from weir.graph.plan import plan_with, slots_required
 from weir.graph.validation import check_guarantees
 from weir.ids import SubtaskId
-from weir.jobmanager.regions import Region, regions_of
+from weir.jobmanager.lifecycle.regions import Region, regions_of
 from weir.rpc import codec, lifeline
 from weir.rpc.messages import Failure, JobSpec
 from weir.state.backend import check_available

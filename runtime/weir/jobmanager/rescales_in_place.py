@@ -13,9 +13,9 @@ from weir import crashpoints
 from weir.checkpoint import events
 from weir.config.options import PARALLELISM
 from weir.errors import ConfigError, WrongState
-from weir.jobmanager import job_events as ev
 from weir.jobmanager import rescaling
-from weir.jobmanager.job_phases import EndGoal, Phase
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob, Planner
 from weir.jobmanager.rescale_history import RescaleHistory

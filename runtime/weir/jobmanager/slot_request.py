@@ -8,7 +8,7 @@ from typing import Final
 
 from weir.errors import FailureKind
 from weir.ids import JobId, TaskManagerId, WorkerId
-from weir.jobmanager import job_events as ev
+from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.slot_pool import SlotPool
 from weir.rpc.messages import Failure
 

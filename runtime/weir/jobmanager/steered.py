@@ -11,10 +11,10 @@ import structlog
 from weir.checkpoint import events
 from weir.clock import Clock
 from weir.errors import WeirError, WrongState
-from weir.jobmanager import job_events as ev
 from weir.jobmanager.checkpointing import Checkpointing
-from weir.jobmanager.job_phases import EndGoal, Phase
-from weir.jobmanager.job_state import JobMachine
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
+from weir.jobmanager.lifecycle.job_state import JobMachine
 from weir.jobmanager.operations import Operation, Operations
 from weir.jobmanager.planning import PlannedJob
 

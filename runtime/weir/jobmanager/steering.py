@@ -18,9 +18,9 @@ from weir.checkpoint.metadata import Owner, SnapshotKind
 from weir.clock import Clock
 from weir.config.options import SAVEPOINT_DIRECTORY
 from weir.errors import ConfigError, WrongState
-from weir.jobmanager import job_events as ev
 from weir.jobmanager.checkpointing import Blocking
-from weir.jobmanager.job_phases import EndGoal, Phase
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import Planner
 from weir.jobmanager.rescales_in_place import RescalesInPlace

@@ -17,7 +17,7 @@ from weir.checkpoint.start_directive import StartDirective
 from weir.config import Layer, nearest
 from weir.ids import TaskManagerId
 from weir.jobmanager.facts import ClusterFacts, JobFacts
-from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.operations import Operation, Operations
 from weir.jobmanager.stacks import Stacks
 from weir.jobmanager.steering import Steering

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.weir.jobmanager.test_job_state import FIRST, JOB, LOST, SECOND, A, B, execution, planned, tell
+from tests.unit.weir.jobmanager.lifecycle.test_job_state import (
+    FIRST,
+    JOB,
+    LOST,
+    SECOND,
+    A,
+    B,
+    execution,
+    planned,
+    tell,
+)
 from weir.errors import FailureKind
 from weir.ids import Epoch, WorkerId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager.failing import goal_after, with_cause
-from weir.jobmanager.job_phases import ChooseGoal, EndGoal, Moment, Phase, RestartGoal
-from weir.jobmanager.job_state import JobMachine
-from weir.jobmanager.restart import FixedDelay, NoRestart
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.failing import goal_after, with_cause
+from weir.jobmanager.lifecycle.job_phases import ChooseGoal, EndGoal, Moment, Phase, RestartGoal
+from weir.jobmanager.lifecycle.job_state import JobMachine
+from weir.jobmanager.lifecycle.restart import FixedDelay, NoRestart
 from weir.rpc.messages import Failure
 from weir.rpc.requests import JobState
 

@@ -13,9 +13,9 @@ from weir.errors import FailureKind
 from weir.graph.logical import Chaining, LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.ids import JobId, OperatorId, SubtaskId, TaskManagerId, WorkerId
 from weir.jobmanager.job import Job
-from weir.jobmanager.job_events import StopKind
 from weir.jobmanager.job_services import JobServices
 from weir.jobmanager.journal import Journal, StoredJournal
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.planning import PlannedJob, PlanningError, planned
 from weir.jobmanager.slot_pool import SlotPool
 from weir.jobmanager.slot_request import SLOT_TIMEOUT

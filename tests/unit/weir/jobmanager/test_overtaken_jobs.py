@@ -12,12 +12,12 @@ from weir.checkpoint import events
 from weir.checkpoint.metadata import FORMAT_VERSION, SnapshotKind, SnapshotMetadata
 from weir.errors import FailureKind, Fenced
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager.job_events import StopKind
-from weir.jobmanager.job_phases import Moment, Phase
-from weir.jobmanager.job_state import JobMachine
 from weir.jobmanager.journal import AlreadyEnded, Claim, Overtaken, StoredJournal
-from weir.jobmanager.restart import FixedDelay
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_events import StopKind
+from weir.jobmanager.lifecycle.job_phases import Moment, Phase
+from weir.jobmanager.lifecycle.job_state import JobMachine
+from weir.jobmanager.lifecycle.restart import FixedDelay
 from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import JobState
 from weir.storage import MemoryStorage

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from weir.ids import JobId, SubtaskId, VertexId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager.job_events import StopKind
-from weir.jobmanager.job_phases import Moment, Phase
-from weir.jobmanager.job_state import IllegalEvent, JobMachine
-from weir.jobmanager.restart import FixedDelay
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_events import StopKind
+from weir.jobmanager.lifecycle.job_phases import Moment, Phase
+from weir.jobmanager.lifecycle.job_state import IllegalEvent, JobMachine
+from weir.jobmanager.lifecycle.restart import FixedDelay
 from weir.rpc.requests import JobState
 
 NOW = Moment(0.0)

@@ -13,7 +13,7 @@ from weir.errors import ConfigError, FailureKind, StorageUnavailable, WrongState
 from weir.ids import TaskManagerId, WorkerId
 from weir.jobmanager import rescales_in_place, steering
 from weir.jobmanager.job import Job
-from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.planning import PlannedJob, PlanningError, planned
 from weir.rpc import messages

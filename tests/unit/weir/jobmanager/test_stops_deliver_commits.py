@@ -8,11 +8,11 @@ import pytest
 
 from weir.errors import FailureKind
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, SubtaskId, VertexId, WorkerId
-from weir.jobmanager import job_events as ev
 from weir.jobmanager.commits import Commits
-from weir.jobmanager.job_phases import FAILURE_GRACE, TRANSITIONS, Moment, Phase
-from weir.jobmanager.job_state import JobMachine
-from weir.jobmanager.restart import FixedDelay
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_phases import FAILURE_GRACE, TRANSITIONS, Moment, Phase
+from weir.jobmanager.lifecycle.job_state import JobMachine
+from weir.jobmanager.lifecycle.restart import FixedDelay
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 

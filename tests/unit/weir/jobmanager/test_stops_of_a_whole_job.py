@@ -9,7 +9,7 @@ import pytest
 from tests.support.manual_loop import run
 from tests.unit.weir.jobmanager.test_job_shell import FAILURE, World
 from weir.jobmanager.job import Job
-from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.rpc import messages
 from weir.rpc.requests import JobState
 

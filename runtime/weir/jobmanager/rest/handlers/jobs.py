@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from weir.jobmanager.facts import JobFacts
-from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.rest.exchange import (
     Answer,
     Cluster,

@@ -15,7 +15,7 @@ from weir.checkpoint.metadata import Owner
 from weir.checkpoint.start_directive import StartDirective
 from weir.errors import ConfigError, UnknownJob, WrongState
 from weir.jobmanager.facts import ClusterFacts, JobFacts
-from weir.jobmanager.job_events import StopKind
+from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.operations import Operation, OperationKind, Operations
 from weir.jobmanager.rest import gate
 from weir.jobmanager.rest.access import Caller

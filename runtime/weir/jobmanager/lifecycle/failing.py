@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from weir.jobmanager.job_phases import RANK, ChooseGoal, EndGoal, Goal, Moment, RestartGoal
-from weir.jobmanager.restart import GiveUp, RestartStrategy
+from weir.jobmanager.lifecycle.job_phases import RANK, ChooseGoal, EndGoal, Goal, Moment, RestartGoal
+from weir.jobmanager.lifecycle.restart import GiveUp, RestartStrategy
 from weir.rpc.messages import Failure
 from weir.rpc.requests import JobState
 

@@ -25,11 +25,11 @@ from collections.abc import Callable
 
 from weir.errors import FailureKind, WeirError
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, WorkerId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager import region_events
-from weir.jobmanager.failing import goal_after, with_cause
-from weir.jobmanager.job_events import Event, Instruction
-from weir.jobmanager.job_phases import (
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
+from weir.jobmanager.lifecycle.failing import goal_after, with_cause
+from weir.jobmanager.lifecycle.job_events import Event, Instruction
+from weir.jobmanager.lifecycle.job_phases import (
     BETWEEN,
     FAILURE_GRACE,
     NOT_YET,
@@ -43,8 +43,8 @@ from weir.jobmanager.job_phases import (
     Phase,
     RestartGoal,
 )
-from weir.jobmanager.region_failover import RegionFailover
-from weir.jobmanager.restart import NoRestart, RestartStrategy
+from weir.jobmanager.lifecycle.region_failover import RegionFailover
+from weir.jobmanager.lifecycle.restart import NoRestart, RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 

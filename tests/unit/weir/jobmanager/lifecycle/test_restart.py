@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from weir import config
-from weir.jobmanager.restart import (
+from weir.jobmanager.lifecycle.restart import (
     ExponentialDelay,
     FailureRate,
     FixedDelay,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from weir.errors import FailureKind
-from weir.jobmanager import job_events as ev
-from weir.jobmanager import region_events
-from weir.jobmanager.job_events import Event, StopKind
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
+from weir.jobmanager.lifecycle.job_events import Event, StopKind
 from weir.rpc.messages import Failure
 from weir.rpc.requests import JobState
 

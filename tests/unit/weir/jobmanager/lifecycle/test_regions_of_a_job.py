@@ -11,13 +11,13 @@ from weir.graph.logical import LogicalEdge, LogicalGraph, LogicalNode, NodeKind,
 from weir.graph.physical import PhysicalPlan, VertexKind
 from weir.graph.plan import make_plan
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, SubtaskId, VertexId, WorkerId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager import region_events
 from weir.jobmanager.commits import Commits
-from weir.jobmanager.job_phases import FAILURE_GRACE, Moment, Phase
-from weir.jobmanager.job_state import JobMachine
-from weir.jobmanager.regions import Region, regions_of
-from weir.jobmanager.restart import FixedDelay, RestartStrategy
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
+from weir.jobmanager.lifecycle.job_phases import FAILURE_GRACE, Moment, Phase
+from weir.jobmanager.lifecycle.job_state import JobMachine
+from weir.jobmanager.lifecycle.regions import Region, regions_of
+from weir.jobmanager.lifecycle.restart import FixedDelay, RestartStrategy
 from weir.jobmanager.slot_matching import match
 from weir.jobmanager.task_table import TaskTable
 from weir.rpc.messages import Execution, Failure, TaskMetrics

@@ -10,14 +10,14 @@ import enum
 from dataclasses import dataclass
 
 from weir.ids import AttemptId, Epoch, SubtaskId, WorkerId
-from weir.jobmanager.region_events import (
+from weir.jobmanager.lifecycle.region_events import (
     CheckpointsPaused,
     RegionGraceOver,
     RegionInstruction,
     RegionRestartDue,
 )
-from weir.jobmanager.regions import Region
-from weir.jobmanager.restart import RestartStrategy
+from weir.jobmanager.lifecycle.regions import Region
+from weir.jobmanager.lifecycle.restart import RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 

@@ -6,10 +6,10 @@ import pytest
 
 from weir.errors import FailureKind
 from weir.ids import AttemptId, Epoch, JobId, SubtaskId, VertexId, WorkerId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager.job_phases import FAILURE_GRACE, TRANSITIONS, Moment, Phase
-from weir.jobmanager.job_state import IllegalEvent, JobMachine
-from weir.jobmanager.restart import FixedDelay, NoRestart, RestartStrategy
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle.job_phases import FAILURE_GRACE, TRANSITIONS, Moment, Phase
+from weir.jobmanager.lifecycle.job_state import IllegalEvent, JobMachine
+from weir.jobmanager.lifecycle.restart import FixedDelay, NoRestart, RestartStrategy
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 

@@ -15,11 +15,19 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from weir.ids import AttemptId, SubtaskId, WorkerId
-from weir.jobmanager import job_events as ev
-from weir.jobmanager import region_events
-from weir.jobmanager.job_events import Instruction
-from weir.jobmanager.job_phases import FAILURE_GRACE, RANK, EndGoal, Goal, Moment, Phase, RestartGoal
-from weir.jobmanager.regions import Region
+from weir.jobmanager.lifecycle import job_events as ev
+from weir.jobmanager.lifecycle import region_events
+from weir.jobmanager.lifecycle.job_events import Instruction
+from weir.jobmanager.lifecycle.job_phases import (
+    FAILURE_GRACE,
+    RANK,
+    EndGoal,
+    Goal,
+    Moment,
+    Phase,
+    RestartGoal,
+)
+from weir.jobmanager.lifecycle.regions import Region
 from weir.rpc.messages import Execution, Failure
 from weir.rpc.requests import JobState
 
