@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from weir import errors
 from weir.clock import Clock
 from weir.errors import FailureKind
 from weir.ids import WorkerId
@@ -44,7 +45,7 @@ WORKER_MODULE = "weir.taskmanager.worker"
 #: What glibc keeps of freed memory instead of returning it at once, and up to which size a piece comes from there. Batches of columns are of
 #: hundreds of kilobytes: each would be mapped, cleared and unmapped by the kernel, which takes a third of their time. Other libcs ignore it.
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(8 << 20), "MALLOC_MMAP_THRESHOLD_": str(4 << 20)}
-_ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_ENGINE = os.path.dirname(os.path.abspath(errors.__file__))
 _STDLIB = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib")})
 
 
