@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource as limits
 import socket
 import subprocess
 import sys
@@ -18,15 +17,14 @@ SECONDS = 60
 HEAD = "apiVersion: weir.dev/v1alpha1\nkind: StreamJob\nmetadata: {name: flights}\n"
 
 
-def weir(
-    folder: Path, *arguments: str, memory: int = limits.RLIM_INFINITY
-) -> subprocess.CompletedProcess[str]:
-    """One command as a real process in ``folder``, where ``bad_jobs`` can be imported."""
+def weir(folder: Path, *arguments: str, memory: int | None = None) -> subprocess.CompletedProcess[str]:
+    """One command as a real process in ``folder``, where ``bad_jobs`` can be imported; ``memory``: bytes that it may map."""
+    # By a shell: what Python does between fork and exec, gRPC does too, whose threads this process has, and it may abort there.
+    limited = [] if memory is None else ["sh", "-c", f'ulimit -v {memory >> 10}; exec "$@"', "sh"]
     return subprocess.run(
-        [sys.executable, "-m", "weir", *arguments],
+        [*limited, sys.executable, "-m", "weir", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(JOBS)},
-        preexec_fn=lambda: limits.setrlimit(limits.RLIMIT_AS, (memory, memory)),
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
