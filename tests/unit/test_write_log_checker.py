@@ -44,14 +44,13 @@ def gone(second: int, run: int, **options: Any) -> Body:
     return entry(second, "delete", "pods", f"counts-{run}-jm", requestObject=sent)
 
 
-def job(second: int, *, run: int = 1, epoch: int = 1, **spec: Any) -> Body:
-    body = {
-        "kind": "StreamJob",
-        "metadata": {"name": "counts", "uid": "u"},
-        "spec": spec,
-        "status": {"run": run, "epoch": epoch},
-    }
-    return entry(second, "patch", "streamjobs", "counts", responseObject=body)
+def job(second: int, *, run: int = 1, epoch: int = 1, user: str = OPERATOR, **spec: Any) -> Body:
+    return patched(second, {"run": run, "epoch": epoch}, user, **spec)
+
+
+def patched(second: int, status: Body, user: str, **spec: Any) -> Body:
+    body = {"kind": "StreamJob", "metadata": {"name": "counts", "uid": "u"}, "spec": spec, "status": status}
+    return entry(second, "patch", "streamjobs", "counts", user=user, responseObject=body)
 
 
 def snapshot(second: int, name: str, path: str) -> Body:
@@ -104,6 +103,11 @@ GOOD: dict[str, list[Body]] = {
         deleted(3, "one"),
     ],
     "terms that grow": [applied(0, 1), applied(1, 1), applied(2, 2)],
+    "a run after somebody wiped the status": [
+        job(0, run=2, epoch=3),
+        patched(1, {}, "admin"),
+        job(2, run=0, epoch=0),
+    ],
     "what was refused": [made(0, 1), {**made(1, 2), "responseStatus": {"code": 409}}],
 }
 BAD: dict[str, tuple[list[Body], str]] = {
@@ -128,6 +132,14 @@ BAD: dict[str, tuple[list[Body], str]] = {
     "a deletion by name alone": ([deleted(0, "one", preconditions={})], "names no uid"),
     "an old term": ([applied(0, 2), applied(1, 1)], "is of term 1, after one of term 2"),
     "a run that falls": ([job(0, run=2), job(1, run=1)], "run falls from 2 to 1"),
+    "a run that falls after the operator left it out": (
+        [job(0, run=2), patched(1, {}, OPERATOR), job(2, run=1)],
+        "run falls from 2 to 1",
+    ),
+    "a run that falls after somebody else's write": (
+        [job(0, run=2), job(1, run=2, user="admin"), job(2, run=1)],
+        "run falls from 2 to 1",
+    ),
     "an epoch that falls": ([job(0, epoch=2), job(1, epoch=1)], "epoch falls from 2 to 1"),
 }
 
