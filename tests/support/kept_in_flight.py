@@ -7,16 +7,15 @@ this Weir. Arguments are ``name=value``: ``out``, ``gate`` and ``slow``, files t
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import sys
 import tempfile
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from tests.support.kept_job import AT_THE_END, KEY
+from tests.support.pressed_job import press
 from tests.support.processes import ROOT
 from tests.support.small_jobs import Gated, options
 from tests.support.waiting import wait_for
@@ -53,11 +52,7 @@ def row(number: int) -> Any:
 def number_of(value: Any) -> int:
     """The number of a row that is still all of what it was."""
     match value:
-        case (number, *_):
-            pass
-        case {"number": number}:
-            pass
-        case Reading(number):
+        case (number, *_) | {"number": number} | Reading(number):
             pass
         case _:
             number = int(value)
@@ -69,14 +64,13 @@ class Summing(KeyedProcessFunction):
     """Tells at the end how many rows a key had, and their sum."""
 
     def __init__(self, slow: str) -> None:
-        self.slow = slow
+        self.slow = Path(slow)
 
     def open(self, ctx):
         self.seen = ctx.get_state(ValueStateDescriptor("seen", tuple[int, int]))
 
     def process_element(self, value, ctx):
-        if os.path.exists(self.slow):
-            time.sleep(0.01)
+        press(self.slow, 0.01)
         count, total = self.seen.value() or (0, 0)
         self.seen.update((count + 1, total + number_of(value)))
         ctx.timer_service().register_event_time_timer(AT_THE_END)

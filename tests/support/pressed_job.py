@@ -22,6 +22,12 @@ from weir import (
 KEYS = 11
 
 
+def press(gate: Path, seconds: float) -> None:
+    """A row takes so long while the file exists."""
+    if gate.exists():
+        time.sleep(seconds)
+
+
 class Pressed(KeyedProcessFunction):
     def __init__(self, gate: Path, seconds: float) -> None:
         self.gate = gate
@@ -31,8 +37,7 @@ class Pressed(KeyedProcessFunction):
         self.count = ctx.get_state(ValueStateDescriptor("count", int))
 
     def process_element(self, value: Any, ctx: Any) -> Any:
-        if self.gate.exists():
-            time.sleep(self.seconds)
+        press(self.gate, self.seconds)
         number = (self.count.value() or 0) + 1
         self.count.update(number)
         yield {"key": ctx.get_current_key(), "row": value, "nth": number}
