@@ -38,6 +38,20 @@ def test_each_change_of_the_nonce_takes_one_savepoint_also_back_to_an_old_number
     assert cluster.status.run == 1
 
 
+def test_changes_of_the_nonce_within_one_second_take_one_each(operator: Operator, cluster: Cluster) -> None:
+    for nonce in (1, 2, 3):
+        cluster.edit(upgrade={"savepointNonce": nonce})
+        for _ in range(3):
+            operator.reconcile()
+            operator.reconcile_snapshots()
+            cluster.remember()
+    operator.settle()
+    assert taken_for(cluster) == [("Nonce", "Completed")] * 3
+    assert named(cluster) == savepoints(cluster)
+    requested = [event.message for event in operator.events if event.reason == "SnapshotRequested"]
+    assert len(set(requested)) == len(requested) == 3
+
+
 def test_a_job_that_begins_with_a_nonce_takes_none(cluster: Cluster) -> None:
     cluster.edit(upgrade={"savepointNonce": 7})
     Operator(cluster).settle()

@@ -8,6 +8,8 @@ are valid names of Services (63).
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Collection
 from datetime import datetime
 
 
@@ -66,6 +68,8 @@ def revision(job: str, number: int) -> str:
     return f"{job}-{number}"
 
 
-def snapshot(job: str, trigger: str, at: datetime) -> str:
-    """A StreamJobSnapshot of the operator: what it was taken for, and when (UTC)."""
-    return f"{job}-{trigger.lower()}-{at:%Y%m%d-%H%M%S}"
+def snapshot(job: str, trigger: str, at: datetime, *, besides: Collection[str] = ()) -> str:
+    """A StreamJobSnapshot of the operator: what it was taken for, and when (UTC); numbered where that is one of ``besides``."""
+    name = f"{job}-{trigger.lower()}-{at:%Y%m%d-%H%M%S}"
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in besides)

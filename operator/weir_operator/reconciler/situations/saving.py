@@ -63,7 +63,9 @@ def _ask(moment: Moment, draft: Draft) -> None:
         draft.record(pending_snapshot=None)
     wanted = None if pending is not None else _wanted(moment, draft)
     if wanted is not None:
-        name = names.snapshot(moment.job.metadata.name, wanted, moment.now)
+        # One that exists already would pass for the one that is asked for now: two changes of the nonce may share a second.
+        there = frozenset(found.name for found in moment.observed.snapshots)
+        name = names.snapshot(moment.job.metadata.name, wanted, moment.now, besides=there)
         pending = PendingSnapshot(trigger=wanted, name=name, started_at=moment.now)
         draft.record(pending_snapshot=pending)
         draft.say("SnapshotRequested", f"StreamJobSnapshot {name} is made: {_WHY[wanted]}")
