@@ -47,7 +47,8 @@ class Inspection:
         #: Whether reading may refuse what passes the shape (``Meta`` constraints).
         self.constrained = False
         self._type = type_
-        self._records: dict[int, RecordShape] = {}
+        #: By identity, with what each was made of: an identity that nobody holds is soon another's.
+        self._records: dict[int, tuple[Any, RecordShape]] = {}
         try:
             # Builds a decoder first, so that what msgspec cannot read is refused here, with its reason.
             info = inspect.type_info(type_)
@@ -124,14 +125,14 @@ class Inspection:
     def _record(self, info: Any, form: str) -> Shape:
         known = self._records.get(id(info))
         if known is not None:
-            return known
+            return known[1]
         cls = typing.get_origin(info.cls) or info.cls
         record: RecordShape
         if form == "typed-dict":
             record = records.TypedDictShape(cls)
         else:
             record = RecordShape(cls, form, getattr(info, "tag", None))
-        self._records[id(info)] = record
+        self._records[id(info)] = info, record
         for field in info.fields:
             record.fields[field.name] = self._shape(field.type)
             if field.required:
@@ -140,11 +141,13 @@ class Inspection:
 
     def _model(self, cls: Any) -> Shape:
         known = self._records.get(id(cls))
-        if known is None:
-            known = self._records[id(cls)] = models.ModelShape(cls)
-            for field in inspect.type_info(models.fields_of(cls)).fields:  # type: ignore[attr-defined]  # a TypedDict has them
-                known.fields[field.name] = self._shape(field.type)
-        return known
+        if known is not None:
+            return known[1]
+        record = models.ModelShape(cls)
+        self._records[id(cls)] = cls, record
+        for field in inspect.type_info(models.fields_of(cls)).fields:  # type: ignore[attr-defined]  # a TypedDict has them
+            record.fields[field.name] = self._shape(field.type)
+        return record
 
 
 _REMEDY: Final = "leave the type out for builtin values, declare a dataclass, NamedTuple, TypedDict, msgspec.Struct, pydantic model, Enum or builtin type, or pass PickleSerializer() (needs state.pickle.key-file)"

@@ -26,11 +26,11 @@ LOST = Failure(kind=FailureKind.WORKER_LOST, message="killed")
 
 
 def place(world: World) -> MemoryStorage:
-    return MemoryStorage.named(f"savepoints-{id(world)}")
+    return MemoryStorage.named(world.root.removeprefix("memory://") + "-savepoints")
 
 
 def target(world: World) -> str:
-    return f"memory://savepoints-{id(world)}/flights"
+    return f"{world.root}-savepoints/flights"
 
 
 def now(job: Job, operation: Operation) -> Operation:

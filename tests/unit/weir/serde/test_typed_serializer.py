@@ -230,6 +230,16 @@ def test_a_model_may_gain_fields_with_defaults_and_lose_fields():
     assert (order, order.model_fields_set) == (new(id=1), {"id"})
 
 
+def test_records_inside_many_models_keep_their_own_fields():
+    numbers = range(100)
+    records = [dataclasses.make_dataclass(f"Record{n}", [(f"field_{n}", int)]) for n in numbers]
+    models = [pydantic.create_model(f"Model{n}", record=record) for n, record in enumerate(records)]
+    everything = dataclasses.make_dataclass("Everything", [(f"model_{n}", models[n]) for n in numbers])
+    value = everything(*(model(record=record(1)) for model, record in zip(models, records, strict=True)))
+    serializer = TypedSerializer(everything)
+    assert serializer.decode(serializer.encode([value])) == [value]
+
+
 @pytest.mark.parametrize(
     ("declared", "complaint"),
     [
