@@ -20,6 +20,7 @@ Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _INT64: Final = np.dtype(np.int64)
+_FLOAT64: Final = np.dtype(np.float64)
 
 
 class Input(NamedTuple):
@@ -89,8 +90,10 @@ class Accumulator:
         self._counts = Fold(np.add, _INT64, 0)
         self._value: Fold | None = None
         match aggregate.kind:
-            case "sum" | "mean":
+            case "sum":
                 self._value = Fold(np.add, dtype, 0)
+            case "mean":  # what is divided in the end need not be whole, and whole numbers would wrap
+                self._value = Fold(np.add, _FLOAT64, 0)
             case "min":
                 self._value = Fold(np.minimum, dtype, _greatest(dtype))
             case "max":
@@ -135,7 +138,8 @@ class Accumulator:
             self._counts.add(slots, _ONE)
         if self._value is not None:
             assert column is not None
-            self._value.add(slots, column.values if valid is None else column.values[valid])
+            values = column.values if valid is None else column.values[valid]
+            self._value.add(slots, values.astype(self._value.array.dtype, copy=False))
 
     def running(self, groups: Groups, column: Input | None) -> tuple[Array, Bools | None]:
         """Fold a batch in, row by row; the result after each row, in the order of the groups, and which are not null."""
@@ -149,7 +153,7 @@ class Accumulator:
         if self._value is None:
             return counts, None
         assert column is not None
-        values = column.values[groups.order]
+        values = column.values[groups.order].astype(self._value.array.dtype, copy=False)
         if valid is not None:
             values = np.where(valid, values, np.array(self._value.initial, dtype=values.dtype))
         return self._finished(self._value.running(groups, values), counts)

@@ -7,7 +7,9 @@ path of Flink: such a row is refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +41,8 @@ def key_columns(data: pa.RecordBatch, names: Sequence[str]) -> list[pa.Array]:
                 f"key_by: there is no column {name!r}; there are {', '.join(data.schema.names)}"
             )
         column = data.column(index)
+        if pa.types.is_dictionary(column.type) and column.dictionary.null_count:
+            column = column.dictionary_decode()
         if column.null_count:
             row = pc.index(column.is_null(), value=True).as_py()
             raise UserCodeError(
@@ -62,28 +66,38 @@ def integers(column: pa.Array) -> Int64s:
     return values
 
 
-def distinct(columns: Sequence[pa.Array]) -> Distinct:
-    """The distinct keys; those of several columns are tuples."""
-    parts = [_codes(column) for column in columns]
-    if len(parts) == 1:
-        return parts[0]
-    combined = parts[0].codes
-    for part in parts[1:]:
-        combined = combined * len(part.values) + part.codes
-    found, codes = np.unique(combined, return_inverse=True)
-    values: list[list[Any]] = []
-    for part in reversed(parts[1:]):
-        found, which = np.divmod(found, len(part.values))
-        values.append([part.values[code] for code in which.tolist()])
-    values.append([parts[0].values[code] for code in found.tolist()])
-    return Distinct(list(zip(*reversed(values), strict=True)), codes)
+def distinct(columns: Sequence[pa.Array], names: Sequence[str]) -> Distinct:
+    """The distinct keys; those of several columns are tuples. Raises ``UserCodeError`` for a NaN, which is no key."""
+    first, *others = parts = [_codes(column) for column in columns]
+    for column, part in zip(columns, parts, strict=True):
+        if pa.types.is_floating(_plain_type(column.type)):
+            with _of_key(names):
+                hash_values([value for value in part.values if math.isnan(value)])
+    if not others:
+        return first
+    keys, codes = [(value,) for value in first.values], first.codes
+    for part in others:
+        # Of what occurs only, after each column: so the numbers stay below the square of the rows.
+        found, codes = np.unique(codes * len(part.values) + part.codes, return_inverse=True)
+        before, added = np.divmod(found, len(part.values))
+        keys = [
+            (*keys[left], part.values[right])
+            for left, right in zip(before.tolist(), added.tolist(), strict=True)
+        ]
+    return Distinct(keys, codes)
 
 
 def _codes(column: pa.Array) -> Distinct:
-    if not pa.types.is_dictionary(column.type):
+    """Values that occur, and by row which it is."""
+    theirs = pa.types.is_dictionary(column.type)
+    if not theirs:
         column = column.dictionary_encode()
     codes = column.indices.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    values = column.dictionary.to_pylist()
+    values = column.dictionary
+    if theirs:  # a dictionary that others made may be of more rows than these
+        occurring, codes = np.unique(codes, return_inverse=True)
+        values = values.take(pa.array(occurring))
+    values = values.to_pylist()
     if len(set(values)) < len(values):  # Arrow tells apart what Python's equality does not: 0.0 and -0.0
         first: dict[Any, int] = {}
         codes = np.array([first.setdefault(value, len(first)) for value in values])[codes]
@@ -91,16 +105,22 @@ def _codes(column: pa.Array) -> Distinct:
     return Distinct(values, codes)
 
 
+@contextmanager
+def _of_key(names: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserCodeError(f"key_by({', '.join(map(repr, names))}): {error}") from error
+
+
 def row_hashes(data: pa.RecordBatch, names: Sequence[str]) -> Uint32s:
     """``stable_hash`` of each row's key. Raises ``UserCodeError``."""
     columns = key_columns(data, names)
     if is_whole(columns):
         return hash_integers(integers(columns[0]))
-    keys = distinct(columns)
-    try:
+    keys = distinct(columns, names)
+    with _of_key(names):
         return hash_values(keys.values)[keys.codes]
-    except UserError as error:
-        raise UserCodeError(f"key_by({', '.join(map(repr, names))}): {error}") from error
 
 
 class KeySlots:
@@ -128,7 +148,7 @@ class KeySlots:
         if isinstance(self._index, IntegerKeyIndex):
             return self._index.slots(integers(columns[0]))
         assert self._index is not None
-        keys = distinct(columns)
+        keys = distinct(columns, self.names)
         return self._index.slots(keys.values)[keys.codes]
 
     def columns(self, slots: Slots | None = None) -> list[pa.Array]:

@@ -141,6 +141,16 @@ def test_whole_numbers_wrap_at_64_bits_as_in_arrow():
     assert found == [2**63 - 1, -(2**63)]
 
 
+def test_the_mean_of_large_whole_numbers_is_among_them_also_on_from_whole_sums_of_an_older_snapshot():
+    accumulator = Accumulator(Mean("x"), np.dtype(np.int64))
+    accumulator.reserve(1)
+    accumulator.restore(np.array([0]), {"count": np.array([1]), "value": np.array([2**62])})
+    accumulator.add(np.array([0, 0, 0]), Input(np.array([2**62] * 3)))
+    groups = Grouper().group(np.array([0, 0, 0, 0]), 1)
+    assert shown(accumulator.running(groups, Input(np.array([2**62] * 4)))) == [2.0**62] * 4
+    assert shown(accumulator.results(np.array([0]))) == [2.0**62]
+
+
 @pytest.mark.parametrize("aggregate", AGGREGATES, ids=repr)
 @pytest.mark.parametrize("kind", [int, float])
 @pytest.mark.parametrize("nulls", [False, True])
