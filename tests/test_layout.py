@@ -42,7 +42,7 @@ PURE_MODULES = {
     "weir.jobmanager.lifecycle",
     "weir.jobmanager.rest.access",
     "weir.jobmanager.rest.views",
-    "weir.jobmanager.slot_matching",
+    "weir.jobmanager.slots.slot_matching",
     "weir.keygroups",
     "weir.serde.compatibility",
     "weir.state.rescale",

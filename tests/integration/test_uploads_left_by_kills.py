@@ -15,8 +15,8 @@ from tests.support.swept_lives import OURS, SPEC, Life
 from tests.support.waiting import wait_for
 from weir.checkpoint import paths, store
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId
-from weir.jobmanager import caretaking
-from weir.jobmanager.caretaking import Place
+from weir.jobmanager.care import caretaking
+from weir.jobmanager.care.caretaking import Place
 from weir.storage import Storage, Upload, open_storage
 
 __all__ = ["each_s3"]  # the fixture: `s3` is SeaweedFS, then MinIO

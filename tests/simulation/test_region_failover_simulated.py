@@ -17,8 +17,8 @@ from tests.simulation.rows import make_input
 from tests.simulation.run import run
 from tests.simulation.scenario import Scenario, make_scenario
 from weir import StreamExecutionEnvironment
+from weir.jobmanager.deployment.placement import Placement
 from weir.jobmanager.lifecycle.region_events import DeployRegion
-from weir.jobmanager.placement import Placement
 
 FIRST, SEEDS = map(int, os.environ.get("WEIR_REGION_SEEDS", "1:30").split(":"))
 PARTS = ("left", "right")

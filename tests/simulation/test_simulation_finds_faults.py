@@ -10,7 +10,8 @@ from tests.simulation.run import run
 from tests.simulation.scenario import make_scenario
 from weir.checkpoint import fence
 from weir.connectors.fixed_splits import FixedSplits
-from weir.jobmanager import checkpointing, journal
+from weir.jobmanager.checkpoints import checkpointing
+from weir.jobmanager.history import journal
 from weir.operators import process, sink
 from weir.operators.base import OperatorSnapshot
 from weir.state import timers

@@ -11,14 +11,14 @@ from weir.checkpoint.start_directive import StartRefused
 from weir.errors import CheckpointFailureReason, FailureKind, RestoreBlocked
 from weir.graph.logical import LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, SubtaskId, TaskManagerId, WorkerId
-from weir.jobmanager.checkpoint_facts import CheckpointFacts, RestoreFacts, checkpoints_status
+from weir.jobmanager.checkpoints.facts import CheckpointFacts, RestoreFacts, checkpoints_status
+from weir.jobmanager.deployment.rates import rates
 from weir.jobmanager.facts import ClusterFacts, ControlFacts, JobFacts
-from weir.jobmanager.journal import Position
+from weir.jobmanager.history.journal import Position
+from weir.jobmanager.history.restoring import Skipped
 from weir.jobmanager.operations import OperationKind, Operations
 from weir.jobmanager.planning import PlannedJob, planned
-from weir.jobmanager.rates import rates
-from weir.jobmanager.rescale_history import RescaleFacts, RescaleHistory
-from weir.jobmanager.restoring import Skipped
+from weir.jobmanager.rescales.rescale_history import RescaleFacts, RescaleHistory
 from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec, TaskMetrics, WorkerInfo
 from weir.rpc.requests import (

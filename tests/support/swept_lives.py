@@ -9,9 +9,9 @@ from weir.checkpoint import events, paths, store
 from weir.checkpoint.metadata import OperatorState, Owner, SnapshotKind
 from weir.checkpoint.start_directive import StartDirective
 from weir.ids import AttemptId, CheckpointId, JobId
-from weir.jobmanager import caretaking
-from weir.jobmanager.caretaking import Place
-from weir.jobmanager.journal import Claim, StoredJournal
+from weir.jobmanager.care import caretaking
+from weir.jobmanager.care.caretaking import Place
+from weir.jobmanager.history.journal import Claim, StoredJournal
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 from weir.state.snapshot import OperatorSubtaskState

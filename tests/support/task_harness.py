@@ -22,7 +22,7 @@ from weir.config import JobOptions
 from weir.errors import StorageUnavailable
 from weir.graph.plan import plan_with
 from weir.ids import AttemptId, Epoch, OperatorId, SubtaskId, VertexId, WorkerId
-from weir.jobmanager.scheduler import _task
+from weir.jobmanager.deployment.scheduler import _task
 from weir.rpc import codec, messages
 from weir.taskmanager.exchange.network import Endpoints
 from weir.taskmanager.exchange.wire import FrameReader

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from weir.jobmanager.care_answers import Answer
-    from weir.jobmanager.caretaking import Place
+    from weir.jobmanager.care.answers import Answer
+    from weir.jobmanager.care.caretaking import Place
 
 TERMINATION_MESSAGE: Final = "/dev/termination-log"
 
@@ -36,7 +36,7 @@ def snapshots() -> None:
 @_resource
 def inspect_snapshots(resource: str) -> int:
     """Tell where the log ends, and what a start from there restores."""
-    from weir.jobmanager import caretaking
+    from weir.jobmanager.care import caretaking
 
     return _answered(lambda: caretaking.inspect(_place(resource)))
 
@@ -46,7 +46,7 @@ def inspect_snapshots(resource: str) -> int:
 @click.argument("paths", nargs=-1, required=True)
 def delete(resource: str, paths: tuple[str, ...]) -> int:
     """Delete savepoints at PATHS that the operator made for this job."""
-    from weir.jobmanager import caretaking
+    from weir.jobmanager.care import caretaking
 
     return _answered(lambda: caretaking.delete(_place(resource), paths))
 
@@ -58,7 +58,7 @@ def delete(resource: str, paths: tuple[str, ...]) -> int:
 def sweep(resource: str, grace: str, dry_run: bool) -> int:
     """Delete what nothing refers to in the folder of a job that has ended."""
     from weir.config.values import duration
-    from weir.jobmanager import caretaking
+    from weir.jobmanager.care import caretaking
 
     try:
         grace_ms = round(duration().parse(grace) * 1000)
@@ -71,7 +71,7 @@ def sweep(resource: str, grace: str, dry_run: bool) -> int:
 @_resource
 def purge(resource: str) -> int:
     """Delete all that the operator's job left: checkpoints, its savepoints, its log."""
-    from weir.jobmanager import caretaking
+    from weir.jobmanager.care import caretaking
 
     return _answered(lambda: caretaking.purge(_place(resource)))
 
@@ -103,7 +103,7 @@ def fetch_code_command(uri: str, sha256: str, folder: str) -> int:
 def _answered(work: Callable[[], Answer]) -> int:
     """Answer with what ``work`` gives, or with why there is nothing."""
     from weir.errors import WeirError
-    from weir.jobmanager.care_answers import Fault, encoded
+    from weir.jobmanager.care.answers import Fault, encoded
 
     code = 0
     try:
@@ -123,7 +123,7 @@ def _place(resource: str) -> Place:
     from weir.clock import SystemClock
     from weir.config import options
     from weir.errors import ConfigError
-    from weir.jobmanager.caretaking import Place
+    from weir.jobmanager.care.caretaking import Place
     from weir.storage import open_storage
 
     spec, job = cluster_job(resource)

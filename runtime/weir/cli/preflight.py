@@ -8,7 +8,7 @@ from weir.checkpoint import paths, store
 from weir.cli.restore_preview import RestorePreview, preview
 from weir.cli.served_job import cluster_job
 from weir.errors import SnapshotError
-from weir.jobmanager.care_answers import Verdict
+from weir.jobmanager.care.answers import Verdict
 from weir.jobmanager.planning import PlannedJob, PlanningError, plan_job
 from weir.storage import open_storage
 

@@ -1,6 +1,6 @@
 """The control plane: one asyncio process that plans, schedules, checkpoints and restarts jobs, and touches no record.
 
-What decides is pure (``job_state``, ``slot_matching``, ``restart``); ``job`` carries out what ``job_state`` orders,
+What decides is pure (``lifecycle``, ``slots.slot_matching``); ``job`` carries out what ``job_state`` orders,
 ``dispatcher`` holds the jobs and the pool of slots, ``sessions`` the TaskManagers. Begin reading at ``job``.
 """
 

@@ -11,13 +11,13 @@ import structlog
 from weir.clock import Clock
 from weir.errors import FailureKind
 from weir.ids import AttemptId, JobId
-from weir.jobmanager.checkpoint_facts import checkpoints_status
-from weir.jobmanager.checkpointing import Checkpointing
-from weir.jobmanager.journal import Claim
+from weir.jobmanager.checkpoints.checkpointing import Checkpointing
+from weir.jobmanager.checkpoints.facts import checkpoints_status
+from weir.jobmanager.deployment.placement import Placement
+from weir.jobmanager.history.journal import Claim
+from weir.jobmanager.history.restoring import Skipped
 from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.lifecycle.job_state import JobMachine
-from weir.jobmanager.placement import Placement
-from weir.jobmanager.restoring import Skipped
 from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import CheckpointsStatus, FailureRecord, JobState, JobStatus

@@ -19,14 +19,14 @@ from weir.clock import Clock
 from weir.config import CheckpointOptions
 from weir.errors import FailureKind, Fenced, WeirError
 from weir.ids import JobId
-from weir.jobmanager.activation import Activation
-from weir.jobmanager.checkpointing import Blocking, Checkpointing
+from weir.jobmanager.checkpoints.checkpointing import Blocking, Checkpointing
+from weir.jobmanager.history.activation import Activation
+from weir.jobmanager.history.journal import AlreadyEnded, Claim, Journal, LostWithoutCheckpoints, Overtaken
+from weir.jobmanager.history.restoring import Restore
 from weir.jobmanager.job_services import failure_of
-from weir.jobmanager.journal import AlreadyEnded, Claim, Journal, LostWithoutCheckpoints, Overtaken
 from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.lifecycle.restart import strategy
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError
-from weir.jobmanager.restoring import Restore
 from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import JobState
 

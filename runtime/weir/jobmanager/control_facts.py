@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from weir.jobmanager.activation import Activation
 from weir.jobmanager.chronicle import Chronicle
 from weir.jobmanager.facts import ControlFacts
-from weir.jobmanager.journal import Journal
+from weir.jobmanager.history.activation import Activation
+from weir.jobmanager.history.journal import Journal
 from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
 from weir.jobmanager.lifecycle.job_state import JobMachine
 from weir.jobmanager.operations import Operations

@@ -20,21 +20,21 @@ from weir.clock import Clock
 from weir.config import nearest
 from weir.errors import ConfigError, UnknownJob, WeirError, WrongState
 from weir.ids import JobId, TaskManagerId, WorkerId, new_job_id
-from weir.jobmanager.activation import Activation
-from weir.jobmanager.checkpointing import Blocking
-from weir.jobmanager.disposal import Disposals
+from weir.jobmanager.care.disposal import Disposals
+from weir.jobmanager.checkpoints.checkpointing import Blocking
 from weir.jobmanager.facts import ClusterFacts
+from weir.jobmanager.history.activation import Activation
+from weir.jobmanager.history.journal import Journal, StoredJournal
+from weir.jobmanager.history.restoring import choose_job
+from weir.jobmanager.history.unstored_journal import UnstoredJournal
 from weir.jobmanager.job import Job
 from weir.jobmanager.job_services import JobServices
-from weir.jobmanager.journal import Journal, StoredJournal
 from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import PlannedJob, Planner, PlanningError, plan_job
-from weir.jobmanager.restoring import choose_job
 from weir.jobmanager.sessions import Sessions
-from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.slots.slot_pool import SlotPool
 from weir.jobmanager.stacks import Stacks
-from weir.jobmanager.unstored_journal import UnstoredJournal
 from weir.rpc import codec, requests
 from weir.rpc.links import TaskManagerLink
 from weir.rpc.messages import Failure, FromWorkerMessage, JobSpec, LogText, WorkerInfo

@@ -12,12 +12,12 @@ from weir.checkpoint.history import Kept
 from weir.checkpoint.start_directive import StartRefused
 from weir.errors import RestoreBlocked
 from weir.ids import CheckpointId
-from weir.jobmanager.checkpoint_facts import CheckpointFacts
-from weir.jobmanager.journal import Position
+from weir.jobmanager.checkpoints.facts import CheckpointFacts
+from weir.jobmanager.history.journal import Position
+from weir.jobmanager.history.restoring import Skipped
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.planning import PlannedJob
-from weir.jobmanager.rescale_history import NO_RESCALES, RescaleFacts
-from weir.jobmanager.restoring import Skipped
+from weir.jobmanager.rescales.rescale_history import NO_RESCALES, RescaleFacts
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import CertificateSlot, JobState, JobStatus, TaskManagerStatus
 

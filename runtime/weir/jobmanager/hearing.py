@@ -7,9 +7,9 @@ from typing import Final
 
 from weir import crashpoints
 from weir.ids import SubtaskId, WorkerId
-from weir.jobmanager.checkpointing import Checkpointing
+from weir.jobmanager.checkpoints.checkpointing import Checkpointing
+from weir.jobmanager.deployment.placement import Placement
 from weir.jobmanager.lifecycle import job_events as ev
-from weir.jobmanager.placement import Placement
 from weir.rpc import messages
 from weir.rpc.requests import TaskState
 

@@ -20,22 +20,22 @@ from weir.checkpoint.start_directive import StartDirective, StartRefused
 from weir.errors import FailureKind, Fenced, WeirError
 from weir.ids import JobId, WorkerId
 from weir.jobmanager import claiming, hearing
-from weir.jobmanager.activation import Activation
-from weir.jobmanager.checkpoint_reports import CheckpointReports
-from weir.jobmanager.checkpointing import Checkpointing
+from weir.jobmanager.checkpoints.checkpointing import Checkpointing
+from weir.jobmanager.checkpoints.reports import CheckpointReports
 from weir.jobmanager.chronicle import Chronicle
 from weir.jobmanager.control_facts import control_facts
+from weir.jobmanager.deployment.placement import Placement
+from weir.jobmanager.deployment.slot_request import SlotRequest
 from weir.jobmanager.facts import JobFacts
+from weir.jobmanager.history.activation import Activation
+from weir.jobmanager.history.journal import AlreadyEnded, Journal, Overtaken
 from weir.jobmanager.job_services import JobServices, failure_of
-from weir.jobmanager.journal import AlreadyEnded, Journal, Overtaken
 from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.lifecycle import region_events
 from weir.jobmanager.lifecycle.job_phases import Moment, Phase
 from weir.jobmanager.lifecycle.job_state import IllegalEvent, JobMachine
 from weir.jobmanager.operations import Operation
-from weir.jobmanager.placement import Placement
 from weir.jobmanager.planning import PlannedJob
-from weir.jobmanager.slot_request import SlotRequest
 from weir.jobmanager.steering import Steering
 from weir.rpc import messages
 from weir.rpc.messages import Execution, Failure, JobSpec

@@ -13,10 +13,10 @@ from typing import Protocol
 from weir.clock import Clock
 from weir.errors import FailureKind, StorageError, UserError, WeirError
 from weir.ids import JobId, WorkerId
-from weir.jobmanager.checkpointing import Blocking
-from weir.jobmanager.journal import Journal
+from weir.jobmanager.checkpoints.checkpointing import Blocking
+from weir.jobmanager.history.journal import Journal
 from weir.jobmanager.planning import PlannedJob, Planner, plan_job
-from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.slots.slot_pool import SlotPool
 from weir.rpc import messages
 from weir.rpc.messages import Failure
 

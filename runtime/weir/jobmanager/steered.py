@@ -11,7 +11,7 @@ import structlog
 from weir.checkpoint import events
 from weir.clock import Clock
 from weir.errors import WeirError, WrongState
-from weir.jobmanager.checkpointing import Checkpointing
+from weir.jobmanager.checkpoints.checkpointing import Checkpointing
 from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
 from weir.jobmanager.lifecycle.job_state import JobMachine

@@ -18,12 +18,12 @@ from weir.checkpoint.metadata import Owner, SnapshotKind
 from weir.clock import Clock
 from weir.config.options import SAVEPOINT_DIRECTORY
 from weir.errors import ConfigError, WrongState
-from weir.jobmanager.checkpointing import Blocking
+from weir.jobmanager.checkpoints.checkpointing import Blocking
 from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.lifecycle.job_phases import EndGoal, Phase
 from weir.jobmanager.operations import Operation, OperationKind
 from weir.jobmanager.planning import Planner
-from weir.jobmanager.rescales_in_place import RescalesInPlace
+from weir.jobmanager.rescales.in_place import RescalesInPlace
 from weir.jobmanager.steered import Requests, Steered, why
 from weir.rpc.messages import Execution
 from weir.storage import absolute_uri, open_storage

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from weir.graph.physical import PhysicalPlan
 from weir.ids import SubtaskId
-from weir.jobmanager.slot_matching import slot_ranges
+from weir.jobmanager.slots.slot_matching import slot_ranges
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class JobControl(Protocol):
 
 
 class SavepointDisposal(Protocol):
-    """Deletes savepoints; ``jobmanager.disposal.Disposals`` is one."""
+    """Deletes savepoints; ``jobmanager.care.disposal.Disposals`` is one."""
 
     operations: Operations
 

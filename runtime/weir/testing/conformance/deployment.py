@@ -17,9 +17,9 @@ from msgspec import structs
 from weir.api.environment import StreamExecutionEnvironment
 from weir.checkpoint.metadata import FORMAT_VERSION, OperatorState, SnapshotKind, SnapshotMetadata
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, SubtaskId, WorkerId
+from weir.jobmanager.deployment.scheduler import deployments
+from weir.jobmanager.history.restoring import Restore
 from weir.jobmanager.planning import PlannedJob, planned
-from weir.jobmanager.restoring import Restore
-from weir.jobmanager.scheduler import deployments
 from weir.rpc import messages
 from weir.taskmanager.environment import RunAsync
 from weir.taskmanager.exchange.network import Endpoints, PeerLink

@@ -12,8 +12,8 @@ from weir.config import JobOptions
 from weir.errors import SnapshotMismatch
 from weir.graph.plan import make_plan, slots_required
 from weir.ids import OperatorId, operator_id_of_uid
+from weir.jobmanager.deployment.scheduler import check_restorable
 from weir.jobmanager.planning import PlannedJob
-from weir.jobmanager.scheduler import check_restorable
 from weir.rpc.messages import JobSpec
 from weir.state.snapshot import OperatorSubtaskState, inline_handle
 

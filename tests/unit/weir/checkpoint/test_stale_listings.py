@@ -13,7 +13,7 @@ from weir.checkpoint import events, paths, store
 from weir.checkpoint.metadata import OperatorState
 from weir.checkpoint.start_directive import StartDirective
 from weir.ids import AttemptId, CheckpointId, JobId
-from weir.jobmanager.journal import Claim, StoredJournal
+from weir.jobmanager.history.journal import Claim, StoredJournal
 from weir.rpc.messages import JobSpec
 from weir.state.snapshot import OperatorSubtaskState, StateHandle, object_handle
 from weir.storage import MemoryStorage

@@ -16,8 +16,8 @@ from weir.checkpoint.restorability import Fit
 from weir.cli.restore_preview import PlanWithRestore, preview, preview_text
 from weir.errors import SnapshotCorrupt, SnapshotError
 from weir.graph.physical import PhysicalPlan
+from weir.jobmanager.deployment.scheduler import check_restorable
 from weir.jobmanager.planning import PlannedJob, planned
-from weir.jobmanager.scheduler import check_restorable
 from weir.records import RowBatch
 from weir.rpc.messages import JobSpec
 from weir.state.snapshot import inline_handle

@@ -12,14 +12,14 @@ from tests.support.manual_loop import ManualClock, at_once, run
 from weir.errors import FailureKind
 from weir.graph.logical import Chaining, LogicalEdge, LogicalGraph, LogicalNode, NodeKind, Partitioning
 from weir.ids import JobId, OperatorId, SubtaskId, TaskManagerId, WorkerId
+from weir.jobmanager.deployment.slot_request import SLOT_TIMEOUT
+from weir.jobmanager.history.journal import Journal, StoredJournal
+from weir.jobmanager.history.unstored_journal import UnstoredJournal
 from weir.jobmanager.job import Job
 from weir.jobmanager.job_services import JobServices
-from weir.jobmanager.journal import Journal, StoredJournal
 from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.planning import PlannedJob, PlanningError, planned
-from weir.jobmanager.slot_pool import SlotPool
-from weir.jobmanager.slot_request import SLOT_TIMEOUT
-from weir.jobmanager.unstored_journal import UnstoredJournal
+from weir.jobmanager.slots.slot_pool import SlotPool
 from weir.rpc import messages
 from weir.rpc.fingerprint import named
 from weir.rpc.messages import Failure, JobSpec

@@ -9,7 +9,7 @@ from tests.support.manual_loop import ManualClock, run
 from tests.support.waiting import until
 from weir.ids import JobId, TaskManagerId, WorkerId
 from weir.jobmanager.dispatcher import Dispatcher, DispatcherOptions
-from weir.jobmanager.slot_pool import SlotPool
+from weir.jobmanager.slots.slot_pool import SlotPool
 from weir.rpc import codec, messages
 from weir.rpc.links import MemoryLink, memory_links
 

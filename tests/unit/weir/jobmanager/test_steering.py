@@ -11,11 +11,12 @@ from tests.support.manual_loop import run
 from tests.unit.weir.jobmanager.test_job_shell import FAILURE, JOB, World, graph
 from weir.errors import ConfigError, FailureKind, StorageUnavailable, WrongState
 from weir.ids import TaskManagerId, WorkerId
-from weir.jobmanager import rescales_in_place, steering
+from weir.jobmanager import steering
 from weir.jobmanager.job import Job
 from weir.jobmanager.lifecycle.job_events import StopKind
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.planning import PlannedJob, PlanningError, planned
+from weir.jobmanager.rescales import in_place
 from weir.rpc import messages
 from weir.rpc.messages import Failure, JobSpec
 from weir.rpc.requests import JobState
@@ -414,7 +415,7 @@ def test_a_rescale_waits_for_slots_while_the_job_runs_on_and_gives_up() -> None:
         assert job.status().slots_required == 3, "whoever starts TaskManagers sees it"
         await world.acknowledge(job, 1)
         await world.until(lambda: job.status().checkpoints.completed == 1)
-        await asyncio.sleep(rescales_in_place.SLOT_PATIENCE)
+        await asyncio.sleep(in_place.SLOT_PATIENCE)
         assert "would need 3 slots, there are 2 after 120 s" in str(now(job, operation).failure)
         assert (job.state, job.status().attempt, job.status().slots_required) == (JobState.RUNNING, 1, 2)
         assert job.status().notes[-1].startswith("was not rescaled: ")

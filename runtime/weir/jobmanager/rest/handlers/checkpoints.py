@@ -5,7 +5,7 @@ from __future__ import annotations
 from weir.checkpoint.history import CheckpointStats
 from weir.config.options import INCREMENTAL, STATE_BACKEND
 from weir.ids import VertexId
-from weir.jobmanager.checkpoint_facts import CheckpointFacts, stats_by_id
+from weir.jobmanager.checkpoints.facts import CheckpointFacts, stats_by_id
 from weir.jobmanager.facts import JobFacts
 from weir.jobmanager.operations import OperationKind
 from weir.jobmanager.rest.exchange import (

@@ -7,7 +7,7 @@ from typing import Any
 from weir.checkpoint.history import CheckpointStats, Status
 from weir.checkpoint.metadata import SnapshotKind
 from weir.config import CheckpointOptions, ExternalizedCheckpointRetention, JobOptions
-from weir.jobmanager.checkpoint_facts import CheckpointFacts, RestoreFacts, stats_by_id
+from weir.jobmanager.checkpoints.facts import CheckpointFacts, RestoreFacts, stats_by_id
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.rest.models import checkpoints as models
 from weir.jobmanager.rest.models.jobs import FailureCause, QueueStatus

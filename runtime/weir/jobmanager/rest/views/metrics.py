@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from weir.jobmanager.facts import ClusterFacts, JobFacts
-from weir.jobmanager.rescale_history import RescaleState
+from weir.jobmanager.rescales.rescale_history import RescaleState
 from weir.jobmanager.rest.models.cluster import AggregatedMetric, Metric
 from weir.jobmanager.rest.views.vertices import LOW, NO_WATERMARK, watermark_of
 from weir.rpc.requests import JobState, TaskManagerStatus, TaskState, TaskStatus, VertexStatus

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from weir.jobmanager.facts import ClusterFacts, JobFacts
-from weir.jobmanager.rescale_history import RescaleState
+from weir.jobmanager.rescales.rescale_history import RescaleState
 from weir.rpc.requests import JobState, TaskState, TaskStatus, VertexStatus
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

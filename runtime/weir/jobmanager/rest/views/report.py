@@ -12,7 +12,7 @@ from weir.checkpoint.history import CheckpointStats, Kept
 from weir.config.options import MAX_PARALLELISM, TASK_SLOTS
 from weir.errors import FailureKind
 from weir.ids import CheckpointId, TaskManagerId, WorkerId
-from weir.jobmanager.checkpoint_facts import CheckpointFacts
+from weir.jobmanager.checkpoints.facts import CheckpointFacts
 from weir.jobmanager.facts import ClusterFacts, JobFacts
 from weir.jobmanager.operations import Operation
 from weir.jobmanager.planning import PlannedJob

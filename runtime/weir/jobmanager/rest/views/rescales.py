@@ -7,7 +7,7 @@ from typing import Final
 
 from weir.graph.physical import PhysicalVertex, VertexKind
 from weir.jobmanager.facts import JobFacts
-from weir.jobmanager.rescale_history import RescaleEntry, RescaleFacts, RescaleState
+from weir.jobmanager.rescales.rescale_history import RescaleEntry, RescaleFacts, RescaleState
 from weir.jobmanager.rest.models import rescales as models
 from weir.jobmanager.rest.models.checkpoints import StatsSummary
 from weir.jobmanager.rest.views.figures import summary as summary_of

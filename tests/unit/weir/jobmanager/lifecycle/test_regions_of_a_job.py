@@ -11,15 +11,15 @@ from weir.graph.logical import LogicalEdge, LogicalGraph, LogicalNode, NodeKind,
 from weir.graph.physical import PhysicalPlan, VertexKind
 from weir.graph.plan import make_plan
 from weir.ids import AttemptId, CheckpointId, Epoch, JobId, SubtaskId, VertexId, WorkerId
-from weir.jobmanager.commits import Commits
+from weir.jobmanager.checkpoints.commits import Commits
+from weir.jobmanager.deployment.task_table import TaskTable
 from weir.jobmanager.lifecycle import job_events as ev
 from weir.jobmanager.lifecycle import region_events
 from weir.jobmanager.lifecycle.job_phases import FAILURE_GRACE, Moment, Phase
 from weir.jobmanager.lifecycle.job_state import JobMachine
 from weir.jobmanager.lifecycle.regions import Region, regions_of
 from weir.jobmanager.lifecycle.restart import FixedDelay, RestartStrategy
-from weir.jobmanager.slot_matching import match
-from weir.jobmanager.task_table import TaskTable
+from weir.jobmanager.slots.slot_matching import match
 from weir.rpc.messages import Execution, Failure, TaskMetrics
 from weir.rpc.requests import JobState, TaskState
 

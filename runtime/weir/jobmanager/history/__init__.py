@@ -1,0 +1,1 @@
+"""What storage keeps of a job: its log and snapshots, who owns them, and what a start restores."""
