@@ -324,6 +324,9 @@ class Process:
         for request in self.requests.values():
             if request.state is not RequestState.IN_PROGRESS or self.ending is not None:
                 continue
+            if request.kind == "checkpoint" and not self.interval:
+                request.state, request.failure = RequestState.FAILED, "404 checkpointing is off"
+                continue
             if not self._can_snapshot:
                 request.state, request.failure = RequestState.FAILED, "503 Slow Down"
                 continue

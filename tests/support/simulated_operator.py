@@ -263,7 +263,7 @@ def _ensure_run(cluster: Cluster, action: act.EnsureRun) -> None:
     spec: StreamJobSpec = action.spec
     config = Config(
         action.start,
-        spec.checkpoints.interval is not None,
+        spec.checkpoints.interval is not None and spec.checkpoints.interval.seconds > 0,
         action.parallelism,
         action.standby,
         spec.task_manager.slots,

@@ -168,7 +168,7 @@ def _ready(
     if not runs(status, observed):
         return _Says(False, "NotRunning", message)
     report = report_of(status, observed)
-    checkpointing = spec.checkpoints.interval is not None
+    checkpointing = spec.checkpoints.enabled
     if upgrade is not None and checkpointing and (report is None or not report.has_own_checkpoint):
         return _Says(False, "FirstCheckpoint", message)
     return _Says(True, "Running", f"run {status.run} of revision {status.revision} runs")

@@ -48,7 +48,7 @@ Verdict = Stable | Waiting | Hopeless
 def judge(spec: StreamJobSpec, report: JobManagerReport | None, began: datetime, now: datetime) -> Verdict:
     """Judge the run that was begun at ``began``."""
     window, timeout = spec.upgrade.stability_window.delta, spec.checkpoints.timeout.delta
-    checkpointing = spec.checkpoints.interval is not None
+    checkpointing = spec.checkpoints.enabled
     checkpointed = not checkpointing or (report is not None and report.has_own_checkpoint)
     if report is not None and report.ending is Ending.FINISHED:
         return Stable(reason="its job came to the end of its input")

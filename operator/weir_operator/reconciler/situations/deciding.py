@@ -82,7 +82,7 @@ def choose(moment: Moment, draft: Draft) -> Choice:
             restore_from=_named(moment, draft),
             unborn=not status.claimed,
             suspending=upgrade.revision is None,
-            checkpointing=_ran(moment, draft).checkpoints.interval is not None,
+            checkpointing=_ran(moment, draft).checkpoints.enabled,
             last_checkpoint=report.last_checkpoint if report is not None else None,
             max_checkpoint_age=age.delta
             if (age := moment.spec.upgrade.max_checkpoint_age) is not None

@@ -125,12 +125,12 @@ def trouble(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[Fai
 
 
 def _stalled(moment: Moment, report: JobManagerReport) -> tuple[FailureClass, str] | None:
-    interval, since = moment.spec.checkpoints.interval, report.running_since
-    if interval is None or since is None:
+    checkpoints, since = moment.spec.checkpoints, report.running_since
+    if checkpoints.interval is None or not checkpoints.enabled or since is None:
         return None
     done = report.last_checkpoint.completed_at if report.last_checkpoint is not None else None
     quiet = moment.now - max(since, done or since)
-    longest = max(STALLED, 3 * (interval.delta + moment.spec.checkpoints.timeout.delta))
+    longest = max(STALLED, 3 * (checkpoints.interval.delta + checkpoints.timeout.delta))
     if quiet < longest:
         return None
     kind = FailureClass.STORAGE if report.failed_checkpoints else FailureClass.INFRASTRUCTURE
