@@ -48,3 +48,18 @@ def test_a_job_without_checkpoints_is_not_begun_anew_since_none_is_completed(
     operator.run(int(2 * STALLED / STEP))
     assert cluster.status.run == 1
     assert cluster.running
+
+
+def test_back_to_a_version_that_made_none_waits_for_none(cluster: Cluster) -> None:
+    cluster.edit(checkpoints=None)
+    operator = Operator(cluster)
+    operator.settle()
+    cluster.behaviour("example/flights:2").runs = False
+    cluster.edit(image="example/flights:2", checkpoints={"interval": "10s"})
+    operator.settle(400)
+    assert cluster.status.upgrade is None
+    assert (cluster.status.run, cluster.status.revision) == (3, 1)
+    assert cluster.condition("Degraded") == ("True", "RolledBack")
+    operator.run(int(2 * STALLED / STEP))
+    assert cluster.status.run == 3, "nor is it begun anew for want of one"
+    assert cluster.running

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from weir_operator.models import JobState, StreamJob, StreamJobSpec, StreamJobStatus, UpgradeIntent
+from weir_operator.models.execution import Checkpoints
 from weir_operator.models.memory import Deployed
 from weir_operator.observed import JobManagerReport, Observed, RunFacts
 from weir_operator.reconciler.actions import Action, Event
@@ -59,6 +60,11 @@ class Moment:
     def revision_spec(self, revision: int) -> StreamJobSpec | None:
         """The spec that was saved under a revision."""
         return saved_spec(self.observed.revisions.get(revision))
+
+    def checkpoints_of(self, deployed: Deployed | None) -> Checkpoints:
+        """What a run was told about checkpoints: by its own revision, whatever the spec asks for by now."""
+        ran = self.revision_spec(deployed.revision) if deployed is not None else None
+        return (ran or self.spec).checkpoints
 
 
 @dataclass(slots=True, kw_only=True)

@@ -103,6 +103,7 @@ def _finish(moment: Moment, draft: Draft, progress: timedelta) -> Plan:
         name=moment.job.metadata.name,
         generation=moment.job.metadata.generation,
         spec=moment.spec,
+        checkpoints=moment.checkpoints_of(draft.deployed),
         deleting=moment.deleting,
         faults=moment.faults,
         blocked=draft.blocked,

@@ -22,6 +22,7 @@ from weir_operator.models import (
     StreamJobStatus,
     UpgradePhase,
 )
+from weir_operator.models.execution import Checkpoints
 from weir_operator.models.stream_job_status import Summary
 from weir_operator.observed import Observed, Unreachable
 from weir_operator.status.causes import root_cause
@@ -47,15 +48,16 @@ def describe(
     name: str,
     generation: int,
     spec: StreamJobSpec,
+    checkpoints: Checkpoints,
     deleting: bool,
     faults: Sequence[str] = (),
     blocked: Blocked | None,
     waiting: str | None,
     now: datetime,
 ) -> StreamJobStatus:
-    """The status with its phase and conditions."""
+    """The status with its phase and conditions; ``checkpoints``: as the live run was told to make them."""
     phase = phase_of(status, observed, spec, deleting=deleting)
-    ready = _ready(status, observed, spec, phase, waiting)
+    ready = _ready(status, observed, checkpoints, phase, waiting)
     invalid = _invalid(faults) if faults and not deleting else None
     if invalid is not None and ready.holds:
         ready = invalid._replace(holds=False)
@@ -145,7 +147,7 @@ def _condition(kind: str, says: _Says, before: Condition | None, generation: int
 
 
 def _ready(
-    status: StreamJobStatus, observed: Observed, spec: StreamJobSpec, phase: Phase, waiting: str | None
+    status: StreamJobStatus, observed: Observed, checkpoints: Checkpoints, phase: Phase, waiting: str | None
 ) -> _Says:
     message = f"waits for {waiting}" if waiting else ""
     match phase:
@@ -168,8 +170,7 @@ def _ready(
     if not runs(status, observed):
         return _Says(False, "NotRunning", message)
     report = report_of(status, observed)
-    checkpointing = spec.checkpoints.enabled
-    if upgrade is not None and checkpointing and (report is None or not report.has_own_checkpoint):
+    if upgrade is not None and checkpoints.enabled and (report is None or not report.has_own_checkpoint):
         return _Says(False, "FirstCheckpoint", message)
     return _Says(True, "Running", f"run {status.run} of revision {status.revision} runs")
 

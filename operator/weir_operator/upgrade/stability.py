@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from weir_operator.models import StreamJobSpec
+from weir_operator.models.execution import Checkpoints
+from weir_operator.models.operations import Upgrade
 from weir_operator.observed import Ending, FailureClass, JobManagerReport, JobState
 from weir_operator.upgrade.storms import storm
 
@@ -45,10 +46,16 @@ class Hopeless:
 Verdict = Stable | Waiting | Hopeless
 
 
-def judge(spec: StreamJobSpec, report: JobManagerReport | None, began: datetime, now: datetime) -> Verdict:
-    """Judge the run that was begun at ``began``."""
-    window, timeout = spec.upgrade.stability_window.delta, spec.checkpoints.timeout.delta
-    checkpointing = spec.checkpoints.enabled
+def judge(
+    upgrade: Upgrade,
+    checkpoints: Checkpoints,
+    report: JobManagerReport | None,
+    began: datetime,
+    now: datetime,
+) -> Verdict:
+    """Judge the run that was begun at ``began``; ``checkpoints``: as this run was told to make them."""
+    window, timeout = upgrade.stability_window.delta, checkpoints.timeout.delta
+    checkpointing = checkpoints.enabled
     checkpointed = not checkpointing or (report is not None and report.has_own_checkpoint)
     if report is not None and report.ending is Ending.FINISHED:
         return Stable(reason="its job came to the end of its input")
@@ -60,11 +67,11 @@ def judge(spec: StreamJobSpec, report: JobManagerReport | None, began: datetime,
     running_since = report.running_since if report is not None and report.state is JobState.RUNNING else None
     if running_since is not None and now - running_since >= window and checkpointed:
         done = ", and completed a checkpoint" if checkpointing else ""
-        return Stable(reason=f"it ran for upgrade.stabilityWindow {spec.upgrade.stability_window}{done}")
+        return Stable(reason=f"it ran for upgrade.stabilityWindow {upgrade.stability_window}{done}")
     if now - began > window + timeout:
         return Hopeless(
-            reason=f"it is not stable within upgrade.stabilityWindow {spec.upgrade.stability_window} and checkpoints.timeout "
-            f"{spec.checkpoints.timeout}: {_lack(report, checkpointed=checkpointed)}"
+            reason=f"it is not stable within upgrade.stabilityWindow {upgrade.stability_window} and checkpoints.timeout "
+            f"{checkpoints.timeout}: {_lack(report, checkpointed=checkpointed)}"
         )
     return Waiting(reason=_lack(report, checkpointed=checkpointed), wants_checkpoint=not checkpointed)
 

@@ -102,7 +102,8 @@ def stabilize(moment: Moment, draft: Draft) -> None:
     if _go_back_if_hopeless(moment, draft, report):
         return
     began_at = began(upgrade, UpgradePhase.STABILIZING)
-    verdict = judge(moment.spec, report, began_at or moment.now, moment.now)
+    checkpoints = moment.checkpoints_of(draft.deployed)
+    verdict = judge(moment.spec.upgrade, checkpoints, report, began_at or moment.now, moment.now)
     if isinstance(verdict, Stable):
         snapshot = report.restored.path if report is not None and report.restored else upgrade.snapshot
         if upgrade.revision is not None:
@@ -177,7 +178,8 @@ def _go_back_if_hopeless(moment: Moment, draft: Draft, report: JobManagerReport 
     upgrade = draft.upgrade
     assert upgrade is not None
     began_at = began(upgrade, UpgradePhase.STARTING) or moment.now
-    verdict = judge(moment.spec, report, began_at, moment.now)
+    checkpoints = moment.checkpoints_of(draft.deployed)
+    verdict = judge(moment.spec.upgrade, checkpoints, report, began_at, moment.now)
     if not isinstance(verdict, Hopeless):
         return False
     if moment.spec.paused:

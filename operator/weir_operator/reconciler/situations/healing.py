@@ -121,11 +121,11 @@ def trouble(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[Fai
         )
         if stuck and moment.now - condition.last_transition_time >= STUCK:
             return kind, f"the job is {report.state} for {STUCK}"
-    return _stalled(moment, report)
+    return _stalled(moment, draft, report)
 
 
-def _stalled(moment: Moment, report: JobManagerReport) -> tuple[FailureClass, str] | None:
-    checkpoints, since = moment.spec.checkpoints, report.running_since
+def _stalled(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[FailureClass, str] | None:
+    checkpoints, since = moment.checkpoints_of(draft.deployed), report.running_since
     if checkpoints.interval is None or not checkpoints.enabled or since is None:
         return None
     done = report.last_checkpoint.completed_at if report.last_checkpoint is not None else None
