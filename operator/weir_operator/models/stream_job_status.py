@@ -268,6 +268,9 @@ class StreamJobStatus(StatusModel):
     schedule: Schedule | None = Field(default=None, description="The schedule of snapshots.")
     sweep: Sweep | None = Field(default=None, description="The last sweep while no run was there.")
     deployed: Deployed | None = Field(default=None, description="The run that should be there.")
+    not_running_since: datetime | None = Field(
+        default=None, description="Since when its job does not run; none: it runs, or none should be there."
+    )
     rescale: Rescale | None = Field(
         default=None, description="A change of the parallelism under way, or given up."
     )

@@ -23,7 +23,7 @@ from weir_operator.reconciler.situations.steady import keep
 from weir_operator.reconciler.situations.sweeping import sweep
 from weir_operator.reconciler.situations.targets import settle_target
 from weir_operator.status.conditions import describe
-from weir_operator.status.records import CLOSELY, reported, worth_writing
+from weir_operator.status.records import CLOSELY, reported, with_outage, worth_writing
 
 FINALIZER = "weir.dev/job"
 #: Without any event, a resource is looked at again after this long.
@@ -52,7 +52,8 @@ def plan(
     Of a young run, what only tells of progress is told at most every ``progress``.
     """
     moment = Moment(job=job, observed=observed, now=now, faults=faults)
-    draft = Draft(status=job.status)
+    live = observed.runs.get(job.status.run)
+    draft = Draft(status=with_outage(job.status, live.report if live is not None else None, now))
     if observed.namespace_terminating and FINALIZER in job.metadata.finalizers:
         draft.do(*(ReleaseSnapshot(name=found.name, uid=found.uid) for found in observed.snapshots))
     if moment.deleting:

@@ -165,10 +165,10 @@ def _ready(
     upgrade = status.upgrade
     if upgrade is not None and upgrade.phase is not UpgradePhase.STABILIZING:
         return _Says(False, "Upgrading", message)
-    if status.pin is not None and status.pin.reason is PinReason.ROLLBACK:
-        return _Says(False, "RolledBack", _rolled_back(status.pin))
     if not runs(status, observed):
         return _Says(False, "NotRunning", message)
+    if status.pin is not None and status.pin.reason is PinReason.ROLLBACK:
+        return _Says(False, "RolledBack", _rolled_back(status.pin))
     report = report_of(status, observed)
     if upgrade is not None and checkpoints.enabled and (report is None or not report.has_own_checkpoint):
         return _Says(False, "FirstCheckpoint", message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from weir_operator.models import CheckpointRecord, SavepointRecord, StreamJobStatus, Trigger
-from weir_operator.observed import JobManagerReport, SnapshotFacts
+from weir_operator.observed import JobManagerReport, JobState, SnapshotFacts, Unreachable
 from weir_operator.status.summary import with_checkpoint_of
 
 #: A status that differs in nothing but its checkpoints is written again only after this long: for a run that is young (the
@@ -53,6 +53,18 @@ def reported(status: StreamJobStatus, report: JobManagerReport) -> StreamJobStat
             else status.retained_checkpoints,
         }
     )
+
+
+def with_outage(
+    status: StreamJobStatus, report: JobManagerReport | Unreachable | None, now: datetime
+) -> StreamJobStatus:
+    """The status with since when the job does not run. A JobManager that does not answer tells neither."""
+    since = status.not_running_since
+    if isinstance(report, Unreachable) and status.deployed is not None:
+        return status
+    runs = isinstance(report, JobManagerReport) and report.state is JobState.RUNNING and not report.standby
+    outage = None if runs or status.deployed is None else since or now
+    return status if outage == since else status.model_copy(update={"not_running_since": outage})
 
 
 def worth_writing(

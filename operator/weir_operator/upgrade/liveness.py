@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from weir_operator.observed import JobManagerReport, JobState, RunFacts, Unreachable
+from weir_operator.observed import Component, JobManagerReport, JobState, RunFacts, Unreachable
 
 #: A JobManager that does not answer for this long is treated as dead; its pods are removed before anything follows.
 SILENCE = timedelta(seconds=60)
@@ -39,6 +39,13 @@ def liveness(run: RunFacts | None, asked: datetime, now: datetime) -> Liveness:
             return Liveness.DOWN if now - since >= SILENCE else Liveness.UNSURE
         case None:
             return _after_patience(asked, now)
+
+
+def down_since(run: RunFacts | None, not_running_since: datetime | None) -> datetime | None:
+    """Since when the job of a run does not run: with a JobManager pod that is younger than that, since it is there."""
+    pods = run.pods if run is not None else ()
+    made = [pod.created for pod in pods if pod.component is Component.JOBMANAGER]
+    return None if not_running_since is None else max([not_running_since, *made])
 
 
 def _of_report(report: JobManagerReport, asked: datetime, now: datetime) -> Liveness:

@@ -147,6 +147,7 @@ def _allocate(moment: Moment, draft: Draft) -> None:
         highest_run=max(run, status.highest_run),
         revision=upgrade.revision,
         rescale=None,
+        not_running_since=moment.now,
         deployed=Deployed(
             run=run,
             revision=upgrade.revision,

@@ -15,6 +15,7 @@ from weir_operator.observed import Component, FailureClass, JobManagerReport, Jo
 from weir_operator.reconciler.actions import DeletePod
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.beginning import begin
+from weir_operator.upgrade.liveness import down_since
 from weir_operator.upgrade.storms import storm
 
 #: A TaskManager pod that runs for this long and is not registered is replaced.
@@ -113,14 +114,9 @@ def trouble(moment: Moment, draft: Draft, report: JobManagerReport) -> tuple[Fai
     kind = last.failure_class if last is not None else FailureClass.INFRASTRUCTURE
     if (why := storm(report, moment.now)) is not None:
         return kind, why
-    for condition in draft.status.conditions:
-        stuck = (
-            condition.type == "Ready"
-            and condition.reason == "NotRunning"
-            and report.state is not JobState.RUNNING
-        )
-        if stuck and moment.now - condition.last_transition_time >= STUCK:
-            return kind, f"the job is {report.state} for {STUCK}"
+    since = down_since(moment.run(report.run), draft.status.not_running_since)
+    if since is not None and report.state is not JobState.RUNNING and moment.now - since >= STUCK:
+        return kind, f"the job is {report.state} for {STUCK}"
     return _stalled(moment, draft, report)
 
 
