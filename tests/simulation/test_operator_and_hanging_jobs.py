@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.support.simulated_cluster import STEP, Cluster
 from tests.support.simulated_operator import Operator
-from weir_operator.reconciler.situations.healing import STUCK
+from weir_operator.upgrade.liveness import STUCK
 
 HOUR = int(timedelta(hours=1) / STEP)
 OLD, NEW = "example/flights:1", "example/flights:2"

@@ -1,7 +1,8 @@
 """What an old run can still do: the first question of every change, answered from facts alone.
 
 One probe without an answer proves nothing: a JobManager that does not answer is down only after a time, and a job that
-restarts gets some patience before it counts as one that will not come back by itself.
+restarts gets some patience before it counts as one that will not come back by itself. Each restart gets its own: a change may be
+asked for, and blocked, for hours before one comes.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from weir_operator.observed import Component, JobManagerReport, JobState, RunFacts, Unreachable
+from weir_operator.upgrade.storms import storm
 
 #: A JobManager that does not answer for this long is treated as dead; its pods are removed before anything follows.
 SILENCE = timedelta(seconds=60)
-#: A job that is between states for this long after a change was asked for is treated as one that does not run.
+#: A job that is between states for this long while a change is asked for is treated as one that does not run.
 PATIENCE = timedelta(seconds=30)
+#: A job that does not run for this long will not without help.
+STUCK = timedelta(minutes=5)
 
 _ENDED = frozenset({JobState.FAILED, JobState.CANCELED, JobState.FINISHED, JobState.SUSPENDED})
 
@@ -28,17 +32,38 @@ class Liveness(StrEnum):
     ABSENT = "Absent"  #: there is no run
 
 
-def liveness(run: RunFacts | None, asked: datetime, now: datetime) -> Liveness:
-    """Judge a run; ``asked``: when a change of it was first wanted."""
+def liveness(
+    run: RunFacts | None, asked: datetime, not_running_since: datetime | None, now: datetime
+) -> Liveness:
+    """Judge a run; ``asked``: when a change of it was first wanted, ``not_running_since``: when it was last seen to run no more."""
     if run is None or run.gone:
         return Liveness.ABSENT
+    patience_from = max(asked, down_since(run, not_running_since) or asked)
     match run.report:
-        case JobManagerReport() as report:
-            return _of_report(report, asked, now)
+        case JobManagerReport() as report if is_over(report):
+            return Liveness.DOWN
+        case JobManagerReport() as report if report.state is JobState.RUNNING and not report.standby:
+            return Liveness.RUNNING
+        case JobManagerReport() as report if storm(report, now) is not None:
+            return _after_patience(asked, now)  # that it runs in between is no help
         case Unreachable(since=since):
             return Liveness.DOWN if now - since >= SILENCE else Liveness.UNSURE
-        case None:
-            return _after_patience(asked, now)
+        case _:
+            return _after_patience(patience_from, now)
+
+
+def may_come_back(run: RunFacts | None, not_running_since: datetime | None, now: datetime) -> bool:
+    """Whether the engine and Kubernetes may still help a job that does not run: it is not over, and away for moments only."""
+    if run is None or run.gone or (isinstance(run.report, JobManagerReport) and is_over(run.report)):
+        return False
+    silent = run.report.since if isinstance(run.report, Unreachable) else now
+    return now - min(silent, down_since(run, not_running_since) or now) < STUCK
+
+
+def is_over(report: JobManagerReport) -> bool:
+    """Whether its job will not go on by itself: it has ended, or waits for somebody to choose."""
+    held = report.restore_held is not None or report.start_refused is not None
+    return report.ending is not None or held or report.state in _ENDED
 
 
 def down_since(run: RunFacts | None, not_running_since: datetime | None) -> datetime | None:
@@ -48,13 +73,5 @@ def down_since(run: RunFacts | None, not_running_since: datetime | None) -> date
     return None if not_running_since is None else max([not_running_since, *made])
 
 
-def _of_report(report: JobManagerReport, asked: datetime, now: datetime) -> Liveness:
-    if report.ending is not None or report.restore_held or report.start_refused or report.state in _ENDED:
-        return Liveness.DOWN
-    if report.state is JobState.RUNNING and not report.standby:
-        return Liveness.RUNNING
-    return _after_patience(asked, now)
-
-
-def _after_patience(asked: datetime, now: datetime) -> Liveness:
-    return Liveness.DOWN if now - asked >= PATIENCE else Liveness.UNSURE
+def _after_patience(since: datetime, now: datetime) -> Liveness:
+    return Liveness.DOWN if now - since >= PATIENCE else Liveness.UNSURE

@@ -23,7 +23,8 @@ from weir_operator.reconciler.actions import DeleteErrand, RunPreflight
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations import bucket
 from weir_operator.reconciler.situations.beginning import restore_source
-from weir_operator.reconciler.situations.phases import asked, enter, in_phase_for, retry_delay
+from weir_operator.reconciler.situations.old_run import may_help_itself, of_old_run
+from weir_operator.reconciler.situations.phases import enter, in_phase_for, retry_delay
 from weir_operator.reconciler.situations.run_objects import tend
 from weir_operator.status.causes import IMAGE_REASONS
 from weir_operator.status.records import snapshot_facts
@@ -38,7 +39,7 @@ from weir_operator.upgrade.choosing import (
     Undecided,
     choose_snapshot,
 )
-from weir_operator.upgrade.liveness import Liveness, liveness
+from weir_operator.upgrade.liveness import Liveness
 
 #: Changes that bring code, settings or state that have not run together before.
 _BRINGS_NEW = frozenset({UpgradeReason.SPEC, UpgradeReason.ROLLBACK, UpgradeReason.RESTORE})
@@ -60,6 +61,8 @@ def preflight(moment: Moment, draft: Draft) -> None:
         draft.look_again(timedelta(seconds=30))
         return
     choice = choose(moment, draft)
+    if _is_known_to_fail(moment, draft):
+        return
     if isinstance(choice, Blocked | Undecided) or _fits(moment, draft):
         follow(moment, draft, choice)
 
@@ -77,7 +80,7 @@ def choose(moment: Moment, draft: Draft) -> Choice:
     return choose_snapshot(
         Request(
             mode=moment.spec.upgrade.mode,
-            liveness=liveness(moment.run(upgrade.from_run), asked(upgrade), moment.now),
+            liveness=of_old_run(moment, draft),
             now=moment.now,
             restore_from=_named(moment, draft),
             unborn=not status.claimed,
@@ -168,7 +171,7 @@ def _with_standby(moment: Moment, draft: Draft) -> bool:
     upgrade = draft.upgrade
     if upgrade is None or upgrade.revision is None or upgrade.phase is not UpgradePhase.PREFLIGHT:
         return False
-    alive = liveness(moment.run(upgrade.from_run), asked(upgrade), moment.now) is Liveness.RUNNING
+    alive = of_old_run(moment, draft) is Liveness.RUNNING
     return alive and moment.spec.upgrade.handover is Handover.STANDBY
 
 
@@ -177,12 +180,10 @@ def _fits(moment: Moment, draft: Draft) -> bool:
     upgrade = draft.upgrade
     assert upgrade is not None
     report = moment.report(upgrade.from_run)
-    runs = liveness(moment.run(upgrade.from_run), asked(upgrade), moment.now) is Liveness.RUNNING
-    if upgrade.revision is None or upgrade.reason not in _BRINGS_NEW or not runs:
-        return True
     named = upgrade.start.path if upgrade.start is not None else None
-    if named is None and draft.deployed is not None and draft.deployed.revision == upgrade.revision:
+    if not _is_to_be_tried(draft) or of_old_run(moment, draft) is not Liveness.RUNNING:
         return True
+    assert upgrade.revision is not None
     purpose = preflight_purpose(upgrade)
     errand = moment.observed.errands.get(purpose)
     if errand is None:
@@ -202,7 +203,41 @@ def _fits(moment: Moment, draft: Draft) -> bool:
     if verdict is not None and verdict.fits:
         draft.amend(slots_required=verdict.slots_required, attempts=0, retry_at=None, failure=None)
         return True
+    _keep_waiting(moment, draft, errand)
+    return False
+
+
+def _is_to_be_tried(draft: Draft) -> bool:
+    """Whether the change brings what has not run together before."""
+    upgrade = draft.upgrade
+    assert upgrade is not None
+    if upgrade.revision is None or upgrade.reason not in _BRINGS_NEW:
+        return False
+    named = upgrade.start is not None and upgrade.start.path is not None
+    return named or draft.deployed is None or draft.deployed.revision != upgrade.revision
+
+
+def _is_known_to_fail(moment: Moment, draft: Draft) -> bool:
+    """Whether it was found that the change cannot be made, and the old job is only away for moments: it is to have its chance."""
+    upgrade = draft.upgrade
+    assert upgrade is not None
+    errand = moment.observed.errands.get(preflight_purpose(upgrade))
+    if errand is None or not _is_to_be_tried(draft) or of_old_run(moment, draft) is Liveness.RUNNING:
+        return False
+    refused = errand.preflight is not None and not errand.preflight.fits
+    found = refused or (not errand.ended and _lacks_its_image(errand))
+    if not found or not may_help_itself(moment, draft):
+        return False
+    _keep_waiting(moment, draft, errand)
+    return True
+
+
+def _keep_waiting(moment: Moment, draft: Draft, errand: ErrandFacts) -> None:
+    """The pod has no good answer: what blocks the change is said."""
+    upgrade, verdict = draft.upgrade, errand.preflight
+    assert upgrade is not None
     if verdict is not None:
+        named = upgrade.start.path if upgrade.start is not None else None
         what = "take over from the running job" if named is None else f"start from {named}"
         why = f"revision {upgrade.revision} cannot {what}: {verdict.message}"
         draft.block("UpgradeBlocked", "DoesNotFit", f"{why}. The job goes on as it is; change the spec")
@@ -217,7 +252,6 @@ def _fits(moment: Moment, draft: Draft) -> bool:
             "UpgradeBlocked", "PreflightPending", f"{why}. The job goes on as it is{_remedy(moment, errand)}"
         )
     draft.wait(f"the pre-flight check of revision {upgrade.revision}", at_most=15)
-    return False
 
 
 def _try_again(moment: Moment, draft: Draft, errand: ErrandFacts) -> None:
@@ -248,10 +282,13 @@ def _say_that_it_failed(draft: Draft) -> None:
 
 def _remedy(moment: Moment, errand: ErrandFacts) -> str:
     """What helps a pre-flight pod that does not start."""
-    reason = (errand.trouble or "").partition(":")[0]
-    if reason not in IMAGE_REASONS:
+    if not _lacks_its_image(errand):
         return ""
     return f"; correct spec.image {moment.spec.image}, or name a Secret in jobManager.pod.imagePullSecrets"
+
+
+def _lacks_its_image(errand: ErrandFacts) -> bool:
+    return (errand.trouble or "").partition(":")[0] in IMAGE_REASONS
 
 
 def _named(moment: Moment, draft: Draft) -> str | None:

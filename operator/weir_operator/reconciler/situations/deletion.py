@@ -75,7 +75,9 @@ def _saved(moment: Moment, draft: Draft) -> bool:
             record = savepoint_record(report.last_savepoint, Trigger.DELETION, deployed.revision)
             draft.record(last_savepoint=record)
         return True
-    if liveness(moment.run(deployed.run), deletion.began_at, moment.now) in {Liveness.DOWN, Liveness.ABSENT}:
+    outage = draft.status.not_running_since
+    alive = liveness(moment.run(deployed.run), deletion.began_at, outage, moment.now)
+    if alive in {Liveness.DOWN, Liveness.ABSENT}:
         draft.say(
             "DeletionWithoutSavepoint",
             f"run {deployed.run} is down: no last savepoint is taken",

@@ -15,13 +15,11 @@ from weir_operator.observed import Component, FailureClass, JobManagerReport, Jo
 from weir_operator.reconciler.actions import DeletePod
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.beginning import begin
-from weir_operator.upgrade.liveness import down_since
+from weir_operator.upgrade.liveness import STUCK, down_since
 from weir_operator.upgrade.storms import storm
 
 #: A TaskManager pod that runs for this long and is not registered is replaced.
 UNREGISTERED = timedelta(seconds=60)
-#: A job that does not run for this long is started anew, as is one in a storm of failures.
-STUCK = timedelta(minutes=5)
 #: A running job whose checkpoints do not complete is started anew after this long at the earliest; that a bucket is away
 #: for half an hour is no reason to.
 STALLED = timedelta(hours=1)

@@ -10,10 +10,11 @@ from datetime import timedelta
 
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.deciding import choose, follow
-from weir_operator.reconciler.situations.phases import asked, in_phase_for
+from weir_operator.reconciler.situations.old_run import of_old_run
+from weir_operator.reconciler.situations.phases import in_phase_for
 from weir_operator.reconciler.situations.run_objects import run_objects, tend
 from weir_operator.reconciler.sizing import pods_for
-from weir_operator.upgrade.liveness import Liveness, liveness
+from weir_operator.upgrade.liveness import Liveness
 
 #: A standby that is not ready by then is named as what keeps the change from going on.
 _SLOW = timedelta(minutes=2)
@@ -26,7 +27,7 @@ def prepare(moment: Moment, draft: Draft) -> None:
     assert upgrade.revision is not None
     tend(moment, draft)
     choice = choose(moment, draft)
-    if liveness(moment.run(upgrade.from_run), asked(upgrade), moment.now) in {Liveness.DOWN, Liveness.ABSENT}:
+    if of_old_run(moment, draft) in {Liveness.DOWN, Liveness.ABSENT}:
         follow(moment, draft, choice)  # nothing is gained by waiting for the standby
         return
     if upgrade.run is None:
