@@ -252,7 +252,11 @@ def _ensure_run(cluster: Cluster, action: act.EnsureRun) -> None:
     run = action.run
     jobmanager = cluster.deployments.get(_name(run, Component.JOBMANAGER))
     if jobmanager is None:
-        others = [d.name for d in cluster.deployments.values() if d.run != run]
+        others = [
+            d.name
+            for d in cluster.deployments.values()
+            if d.run != run and not _stays_for_lost_pods(cluster, d, action.given_up)
+        ]
         others += [p.name for p in cluster.pods.values() if p.run != run and p.uid not in action.given_up]
         if others and action.alone:
             raise Refuted(f"{others} are not gone")
@@ -284,6 +288,12 @@ def _ensure_run(cluster: Cluster, action: act.EnsureRun) -> None:
         elif component is Component.TASKMANAGER:
             _scale(cluster, run, replicas)
         cluster.deployments[name].revision = action.revision
+
+
+def _stays_for_lost_pods(cluster: Cluster, deployment: Deployment, lost: tuple[str, ...]) -> bool:
+    """As of a Deployment that is deleted in the foreground while a node does not answer."""
+    owned = [pod for pod in cluster.pods.values() if pod.owner == deployment.uid]
+    return deployment.deleting and bool(owned) and all(pod.uid in lost and pod.node_lost for pod in owned)
 
 
 def _scale(cluster: Cluster, run: int, replicas: int) -> None:

@@ -7,7 +7,7 @@ needed: a JobManager is only made when no Deployment and no pod of another run i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from weir_operator.clients import kinds
@@ -25,6 +25,7 @@ from weir_operator.reconciler.actions import (
     RetireCertificates,
 )
 from weir_operator.reconciler.objects import Objects, Owner, Unfinished
+from weir_operator.reconciler.situations.given_up import waits_for_lost
 from weir_operator.resources import credentials, names, run
 from weir_operator.resources.settings import RenderSettings
 from weir_operator.resources.subject import Subject
@@ -112,16 +113,18 @@ class Runs:
 
     async def _alone(self, owner: Owner, action: EnsureRun) -> None:
         """Raises Unfinished while a Deployment or a pod of another run is left, read live."""
-        labels = f"{JOB}={owner.name}"
+        labels, others = f"{JOB}={owner.name}", list[Child]()
         for kind in (kinds.DEPLOYMENT, kinds.POD):
             for body in await self._client.list(kind, owner.namespace, labels):
                 child = child_of(kind, body)
                 if child is None or child.run in {None, action.run} or child.owner not in {None, owner.uid}:
                     continue
-                if _works(child) and child.uid not in action.given_up:
-                    raise Unfinished(
-                        f"run {action.run} waits for {kind.name} {child.name} of run {child.run} to be gone"
-                    )
+                others.append(child)
+        for child in others:
+            if _works(child) and not _is_given_up(child, others, action.given_up):
+                raise Unfinished(
+                    f"run {action.run} waits for {child.kind} {child.name} of run {child.run} to be gone"
+                )
 
     async def _secrets(self, owner: Owner, subject: Subject, number: int) -> None:
         name = names.run(owner.name, number)
@@ -158,6 +161,20 @@ def owner_of(job: StreamJob) -> Owner:
 def _waits_for_volumes(pod: PodFacts) -> bool:
     waits = {container.waiting_reason for container in pod.containers}
     return pod.node is not None and pod.phase == "Pending" and waits <= {None, *_BEFORE_ALL_IS_MOUNTED}
+
+
+def _is_given_up(child: Child, others: Sequence[Child], lost: Collection[str]) -> bool:
+    """Whether it is a lost pod, or a Deployment that is being deleted and stays for the sake of such pods alone."""
+    if isinstance(child.facts, PodFacts):
+        return child.uid in lost
+    is_jobmanager = child.name == names.jobmanager(child.job, child.run or 0)
+    component = Component.JOBMANAGER if is_jobmanager else Component.TASKMANAGER
+    pods = [
+        pod.uid
+        for pod in others
+        if pod.run == child.run and isinstance(pod.facts, PodFacts) and pod.facts.component is component
+    ]
+    return child.deleting and waits_for_lost(pods, lost)
 
 
 def _works(child: Child) -> bool:

@@ -22,7 +22,7 @@ from weir_operator.reconciler.actions import (
     trigger_id,
 )
 from weir_operator.reconciler.moment import Draft, Moment
-from weir_operator.reconciler.situations.given_up import given_up
+from weir_operator.reconciler.situations.given_up import deployments_left, given_up, pods_left
 from weir_operator.reconciler.situations.saving import record
 from weir_operator.status.records import savepoint_record
 from weir_operator.upgrade.liveness import Liveness, liveness
@@ -101,11 +101,10 @@ def _saved(moment: Moment, draft: Draft) -> bool:
 def _remove(moment: Moment, draft: Draft) -> list[str]:
     """Delete runs, then purge if asked; what is still there."""
     observed = moment.observed
-    dead = given_up(moment)
+    lost = given_up(moment)
     left = [run for run in observed.runs.values() if not run.gone]
     draft.do(*(DeleteRun(run=run.run) for run in left))
-    names = [d.name for run in left for d in (run.jobmanager, run.taskmanager) if d is not None]
-    names += [pod.name for run in left for pod in run.pods if pod.uid not in dead]
+    names = [name for run in left for name in (*deployments_left(run, lost), *pods_left(run, lost))]
     purges = moment.spec.deletion_policy is DeletionPolicy.PURGE
     if purges and observed.namespace_terminating:
         return [*names, f"{_STATE} (their namespace is going, so no pod can remove them)"]

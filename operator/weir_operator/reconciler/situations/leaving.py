@@ -13,7 +13,7 @@ from weir_operator.reconciler.actions import DeleteRun, Purpose, StopWithSavepoi
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations import bucket
 from weir_operator.reconciler.situations.deciding import choose, follow
-from weir_operator.reconciler.situations.given_up import given_up
+from weir_operator.reconciler.situations.given_up import deployments_left, given_up, pods_left
 from weir_operator.reconciler.situations.healing import trouble
 from weir_operator.reconciler.situations.phases import (
     asked,
@@ -62,8 +62,9 @@ def drain(moment: Moment, draft: Draft) -> None:
         return
     left = [run for run in moment.observed.runs.values() if not run.gone and run.run != upgrade.run]
     draft.do(*(DeleteRun(run=run.run) for run in left))
-    standing = [pod.name for run in left for pod in run.pods if pod.uid not in given_up(moment)]
-    deployments = [d.name for run in left for d in (run.jobmanager, run.taskmanager) if d is not None]
+    lost = given_up(moment)
+    standing = [name for run in left for name in pods_left(run, lost)]
+    deployments = [name for run in left for name in deployments_left(run, lost)]
     if standing or deployments:
         draft.wait(f"{', '.join(sorted(standing or deployments))} to be gone", at_most=5)
         return
