@@ -126,6 +126,21 @@ def test_one_that_another_job_starts_from_stays(operator: Operator, cluster: Clu
     assert path not in savepoints(cluster)
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_one_that_the_job_itself_names_stays_however_its_path_is_written(
+    operator: Operator, cluster: Cluster, end: str
+) -> None:
+    cluster.edit(upgrade={"savepointNonce": 1})
+    operator.settle()
+    (path,) = savepoints(cluster)
+    cluster.edit(restore={"from": path + end}, snapshots={"keep": {"count": 1}})
+    for nonce in (2, 3):
+        cluster.edit(upgrade={"savepointNonce": nonce})
+        operator.settle()
+    assert path in savepoints(cluster)
+    assert len(savepoints(cluster)) == 2
+
+
 def test_a_job_at_rest_is_swept_once_after_an_hour(operator: Operator, cluster: Cluster) -> None:
     def sweeps() -> int:
         return sum(what.startswith("errand sweep") and "deleted" not in what for what in cluster.writes)

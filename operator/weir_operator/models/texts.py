@@ -42,6 +42,12 @@ Folder = Annotated[
     ),
 ]
 
+
+def folder(path: str) -> str:
+    """The path of a folder as it compares: the slash that people may write at its end says nothing."""
+    return path.rstrip("/")
+
+
 #: An archive in an object store.
 Archive = Annotated[
     str,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weir_operator.clients import kinds
+from weir_operator.models.texts import folder
 from weir_operator.observed import SnapshotResource
 from weir_operator.observer.children import UID, JobKey
 from weir_operator.observer.moments import moment
@@ -32,7 +33,7 @@ def _facts(body: Mapping[str, Any], uid: str) -> SnapshotResource:
         uid=metadata["uid"],
         created=moment(metadata.get("creationTimestamp")) or _EPOCH,
         phase=text(status.get("phase")),
-        path=text(status.get("path")),
+        path=_folder(status.get("path")),
         trigger=text(status.get("trigger")),
         owned=labels.get(_MANAGED_BY) == _OPERATOR and labels.get(UID) == uid,
         deleting=metadata.get("deletionTimestamp") is not None,
@@ -47,17 +48,22 @@ def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def _folder(value: Any) -> str | None:
+    path = text(value)
+    return None if path is None else folder(path)
+
+
 def path_of(resources: Resources, namespace: str, name: str | None) -> str | None:
     """Where a StreamJobSnapshot lies; None: there is none of that name, or it is not complete."""
     body = resources.get(kinds.STREAM_JOB_SNAPSHOT, (namespace, name)) if name else None
-    return text(mapping(mapping(body).get("status")).get("path"))
+    return _folder(mapping(mapping(body).get("status")).get("path"))
 
 
 def restore_sources(resources: Resources) -> Iterator[tuple[JobKey, str]]:
     """Which StreamJob starts from which path."""
     for key, body in resources.restoring().items():
         restore = mapping(mapping(body.get("spec")).get("restore"))
-        path = text(restore.get("from")) or path_of(resources, key[0], text(restore.get("snapshot")))
+        path = _folder(restore.get("from")) or path_of(resources, key[0], text(restore.get("snapshot")))
         if path is not None:
             yield key, path
 

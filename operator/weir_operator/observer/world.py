@@ -13,6 +13,7 @@ from typing import Any
 from weir_operator.clients import kinds
 from weir_operator.clients.kinds import Kind
 from weir_operator.clients.kubernetes import Kubernetes
+from weir_operator.models.texts import folder
 from weir_operator.observer.children import JOB, WATCHED, Child, Children, JobKey, child_of
 from weir_operator.observer.resources import Resources
 from weir_operator.observer.shapes import mapping, text
@@ -91,7 +92,8 @@ class World:
 
     def users_of(self, path: str, *, besides: JobKey) -> tuple[str, ...]:
         """Names of the other StreamJobs that start from a path."""
-        users = {key for key, source in restore_sources(self.resources) if source == path and key != besides}
+        sources = restore_sources(self.resources)
+        users = {key for key, source in sources if source == folder(path) and key != besides}
         return tuple(
             sorted(name if namespace == besides[0] else f"{namespace}/{name}" for namespace, name in users)
         )

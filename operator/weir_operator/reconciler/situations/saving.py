@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from weir_operator.models import Nonces, PendingSnapshot, SavepointRecord, SnapshotPhase, Trigger
+from weir_operator.models.texts import folder
 from weir_operator.observed import SnapshotResource
 from weir_operator.reconciler.actions import DeleteObject, EnsureSnapshotResource
 from weir_operator.reconciler.moment import Draft, Moment
@@ -109,7 +110,7 @@ def _in_use(moment: Moment, draft: Draft) -> frozenset[str]:
         paths.add((status.deployed and status.deployed.start.path) or "")
         paths.add((status.last_upgrade and status.last_upgrade.snapshot) or "")
     paths.add((status.last_savepoint and status.last_savepoint.path) or "" if report is None else "")
-    return frozenset(paths - {""})
+    return frozenset(folder(path) for path in paths if path)
 
 
 def _record(found: SnapshotResource) -> SavepointRecord:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from weir_operator.clients.kinds import STREAM_JOB, STREAM_JOB_SNAPSHOT
 from weir_operator.observer.snapshots import path_of, restored_by, snapshot_resources
 from weir_operator.observer.world import World
@@ -68,3 +70,19 @@ def test_a_snapshot_concerns_its_job_and_whoever_starts_from_it() -> None:
     assert path_of(world.resources, "ns", "base") == "s3://weir/base"
     assert world.users_of("s3://weir/base", besides=FLIGHTS) == ("fork",)
     assert world.users_of("s3://weir/base", besides=("ns", "fork")) == ()
+
+
+@pytest.mark.parametrize("by", ["from", "snapshot"])
+def test_a_slash_at_the_end_names_the_same_folder(by: str) -> None:
+    world = World()
+    fork = job("fork", "base")
+    if by == "from":
+        fork["spec"]["restore"] = {"from": "s3://weir/base/"}
+    world.note(STREAM_JOB, fork)
+    elsewhere = snapshot("base", 1, job=None)
+    elsewhere["status"]["path"] += "/"
+    world.note(STREAM_JOB_SNAPSHOT, elsewhere)
+    assert path_of(world.resources, "ns", "base") == "s3://weir/base"
+    assert world.restore_sources(besides=FLIGHTS) == {"s3://weir/base"}
+    for path in ("s3://weir/base", "s3://weir/base/"):
+        assert world.users_of(path, besides=FLIGHTS) == ("fork",)
