@@ -23,7 +23,7 @@ from weir_operator.reconciler.actions import (
 )
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.given_up import deployments_left, given_up, pods_left
-from weir_operator.reconciler.situations.saving import record
+from weir_operator.reconciler.situations.saving import OF_STOPS, record
 from weir_operator.status.records import savepoint_record
 from weir_operator.upgrade.liveness import Liveness, liveness
 
@@ -44,23 +44,33 @@ def delete(moment: Moment, draft: Draft) -> None:
     if waits_for_savepoint and moment.now < savepoint_until and not _saved(moment, draft):
         draft.look_again(min(timedelta(seconds=5), savepoint_until - moment.now))
         return
-    if policy is DeletionPolicy.SAVEPOINT:
-        record(moment, draft)
     if deletion.step == "Savepoint":
         deletion = deletion.model_copy(update={"step": "Pods", "pods_from": moment.now})
         draft.record(deletion=deletion)
     overdue = moment.now - (deletion.pods_from or deletion.began_at) >= DEADLINE
+    if overdue or moment.observed.namespace_terminating:
+        _let_go(moment, draft)
+        return
     leftovers = _remove(moment, draft)
-    if leftovers and not overdue and not moment.observed.namespace_terminating:
+    if policy is DeletionPolicy.SAVEPOINT:
+        record(moment, draft)
+    if leftovers:
         draft.wait(f"{', '.join(leftovers)} to be gone", at_most=5)
         return
+    draft.do(RemoveFinalizer())
+
+
+def _let_go(moment: Moment, draft: Draft) -> None:
+    """The finalizer goes first: a pass ends at the first request that is refused, and none may keep the resource."""
+    draft.do(RemoveFinalizer())
+    _tell_of_the_last_savepoint(moment, draft)
+    leftovers = _remove(moment, draft, in_time=False)
     if leftovers:
         draft.say(
             "DeletionLeftovers",
             f"the resource goes although these are left: {', '.join(leftovers)}; remove them by hand",
             warning=True,
         )
-    draft.do(RemoveFinalizer())
 
 
 def _saved(moment: Moment, draft: Draft) -> bool:
@@ -98,8 +108,19 @@ def _saved(moment: Moment, draft: Draft) -> bool:
     return False
 
 
-def _remove(moment: Moment, draft: Draft) -> list[str]:
-    """Delete runs, then purge if asked; what is still there."""
+def _tell_of_the_last_savepoint(moment: Moment, draft: Draft) -> None:
+    """If no StreamJobSnapshot could be made that does."""
+    asked, last = moment.spec.deletion_policy is DeletionPolicy.SAVEPOINT, draft.status.last_savepoint
+    if asked and last is not None and last.name is None and last.trigger in OF_STOPS:
+        draft.say(
+            "DeletionLeftovers",
+            f"no StreamJobSnapshot could be made for the last savepoint: it is at {last.path}",
+            warning=True,
+        )
+
+
+def _remove(moment: Moment, draft: Draft, *, in_time: bool = True) -> list[str]:
+    """Delete runs, then purge if asked and in time; what is still there."""
     observed = moment.observed
     lost = given_up(moment)
     left = [run for run in observed.runs.values() if not run.gone]
@@ -112,7 +133,8 @@ def _remove(moment: Moment, draft: Draft) -> list[str]:
         return names
     errand = observed.errands.get(PURGE)
     if errand is None:
-        draft.do(RunSnapshotsPod(purpose=PURGE, kind=ErrandKind.PURGE))
+        if in_time:
+            draft.do(RunSnapshotsPod(purpose=PURGE, kind=ErrandKind.PURGE))
         return [_STATE]
     if errand.ended and errand.failure is None:
         return _purged(moment, draft)
