@@ -113,13 +113,14 @@ class Leader:
         """Until cancelled, or until something ends that must not."""
         concerned: set[tuple[Kind, JobKey]] = set()
         for namespace in self._settings.namespaces or (None,):
-            try:
-                concerned |= await self._world.census(self._client, namespace)
-            except Denied as error:
-                if self._world.resources.any_in(namespace):
-                    raise
-                # It was deleted, and our rights in it with it: no reason to leave the others alone.
-                _log.error("a namespace cannot be served", namespace=namespace, error=str(error))
+            census = await self._world.census(self._client, namespace)
+            concerned |= census.concerned
+            if census.failure is None:
+                continue
+            if not isinstance(census.failure, Denied) or self._world.resources.any_in(namespace):
+                raise census.failure
+            # It was deleted, and our rights in it with it: no reason to leave the others alone.
+            _log.error("a namespace cannot be served", namespace=namespace, error=str(census.failure))
         watches = Watches(self._settings.namespaces, self._settings.page, self._heard)
         try:
             watches.start()
@@ -184,10 +185,10 @@ class Leader:
                 await asyncio.sleep(2.0)  # the list that asked for it goes on for a moment
             self._census_wanted.clear()
             for namespace in self._settings.namespaces or (None,):
-                try:
-                    self._wake(await self._world.census(self._client, namespace))
-                except OperatorError as error:
-                    _log.warning("a census failed", namespace=namespace, error=str(error))
+                census = await self._world.census(self._client, namespace)
+                self._wake(census.concerned)
+                if census.failure is not None:
+                    _log.warning("a census failed", namespace=namespace, error=str(census.failure))
             for kind in (STREAM_JOB, STREAM_JOB_SNAPSHOT):
                 self._metrics.resources.labels(kind.name).set(self._world.resources.count(kind))
 

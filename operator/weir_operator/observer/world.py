@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from weir_operator.clients import kinds
 from weir_operator.clients.kinds import Kind
 from weir_operator.clients.kubernetes import Kubernetes
+from weir_operator.errors import OperatorError
 from weir_operator.models.texts import folder
 from weir_operator.observer.children import JOB, WATCHED, Child, Children, JobKey, child_of
 from weir_operator.observer.resources import Resources
@@ -20,6 +22,16 @@ from weir_operator.observer.shapes import mapping, text
 from weir_operator.observer.snapshots import restore_sources, restored_by
 
 RESOURCES = (kinds.STREAM_JOB, kinds.STREAM_JOB_SNAPSHOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """What lists of everything told."""
+
+    #: Which resources that concerns. What was told is known from then on and no news to anybody: they are to be looked at
+    #: whatever became of the other lists.
+    concerned: frozenset[tuple[Kind, JobKey]] = frozenset()
+    failure: OperatorError | None = None  #: of the first list that failed
 
 
 class World:
@@ -49,22 +61,27 @@ class World:
         key = self.children.forget(kind, body)
         return set() if key is None else {(kinds.STREAM_JOB, key)}
 
-    async def census(self, client: Kubernetes, namespace: str | None) -> set[tuple[Kind, JobKey]]:
-        """List everything and correct what is known; which resources that concerns."""
-        # The API server answers one list while another one is read.
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                resources = [tasks.create_task(self._list(client, kind, namespace)) for kind in RESOURCES]
-                lists = [tasks.create_task(self._count(client, kind, namespace)) for kind in WATCHED]
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+    async def census(self, client: Kubernetes, namespace: str | None) -> Census:
+        """List everything and correct what is known."""
+        # The API server answers one list while another one is read. One that fails ends none of the others.
+        answers = await asyncio.gather(
+            *(self._list(client, kind, namespace) for kind in RESOURCES),
+            *(self._count(client, kind, namespace) for kind in WATCHED),
+            return_exceptions=True,
+        )
         concerned: set[tuple[Kind, JobKey]] = set()
-        for kind, changed in zip(RESOURCES, resources, strict=True):
-            for key in changed.result():
-                concerned |= self._concerned(kind, key)
-        for counted in lists:
-            concerned |= {(kinds.STREAM_JOB, key) for key in counted.result()}
-        return concerned
+        failure: OperatorError | None = None
+        for kind, answer in zip((*RESOURCES, *WATCHED), answers, strict=True):
+            if isinstance(answer, OperatorError):
+                failure = failure or answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                for key in answer:
+                    concerned |= (
+                        self._concerned(kind, key) if kind in RESOURCES else {(kinds.STREAM_JOB, key)}
+                    )
+        return Census(concerned=frozenset(concerned), failure=failure)
 
     async def _list(self, client: Kubernetes, kind: Kind, namespace: str | None) -> set[JobKey]:
         """The resources of one kind; which changed."""
