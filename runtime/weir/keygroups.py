@@ -250,7 +250,8 @@ def _encode_other(key: Any) -> bytes:
             return _ENCODERS[base](key)
     cls = type(key)
     if isinstance(key, enum.Enum):
-        return b"E" + _encode_str(key.name)
+        # A flag without a named member has no name: zero, or bits that nobody declared.
+        return b"E" + (_encode_int(key.value) if key.name is None else _encode_str(key.name))
     if dataclasses.is_dataclass(key):
         params = cls.__dataclass_params__
         if params.frozen and params.eq:

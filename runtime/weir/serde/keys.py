@@ -87,8 +87,8 @@ def _told(value: Any, table: list[Any]) -> Any:
     if type(value) is not list:
         return value
     _, qualname, fields = table[value[0]]
-    if not fields:  # an Enum is written by its member's name
-        return f"{qualname}.{value[1]}"
+    if not fields:  # an Enum is written by its member's name, a flag without one by its value
+        return f"{qualname}.{value[1]}" if type(value[1]) is str else f"{qualname}({value[1]})"
     items = [_told(item, table) for item in value[1:]]
     return f"{qualname}({', '.join(f'{name}={item!r}' for name, item in zip(fields, items, strict=True))})"
 
@@ -98,7 +98,7 @@ class _Class(NamedTuple):
 
     number: int
     fields: list[str] | None
-    #: From an instance to its fields; an Enum is written by its member's name.
+    #: From an instance to its fields; an Enum is written by what ``_told_member`` says.
     read: Callable[[Any], tuple[Any, ...]]
 
 
@@ -125,7 +125,7 @@ def _class_of(cls: type, number: int) -> _Class:
             "inside a function; define it at the top of its module"
         )
     if issubclass(cls, enum.Enum):
-        return _Class(number, fields, lambda member: (member.name,))
+        return _Class(number, fields, lambda member: (_told_member(member),))
     if fields and len(fields) > 1:
         return _Class(number, fields, attrgetter(*fields))
     return _Class(number, fields, lambda value: tuple(getattr(value, field) for field in fields or ()))
@@ -168,13 +168,35 @@ def _fields(cls: type) -> list[str] | None:
     return None
 
 
-def _member(cls: type[enum.Enum], name: str) -> enum.Enum:
-    member = cls.__members__.get(name)
+def _told_member(member: enum.Enum) -> str | int:
+    """Its name (``R|W`` for a combination of flags), or its value where it has none: no flag at all."""
+    return member.value if member.name is None else member.name
+
+
+def _member(cls: type[enum.Enum], told: Any) -> enum.Enum:
+    member = cls.__members__.get(told)
+    if member is None and issubclass(cls, enum.Flag):
+        member = _flags(cls, told)
     if member is None:
         raise SerializationError(
-            f"{type_name(cls)} has no member {name!r} any more, which is a key in the snapshot"
+            f"{type_name(cls)} has no member {told!r} any more, which is a key in the snapshot"
         )
     return member
+
+
+def _flags(cls: type[enum.Flag], told: Any) -> enum.Flag | None:
+    """What the flags of ``R|W|8`` or a value make together; ``None`` when the class does not have all of them now."""
+    value = 0
+    for part in told.split("|") if type(told) is str else [told]:
+        member = cls.__members__.get(part)
+        if member is None and not str(part).isdecimal():
+            return None
+        # Bits of no member are told as a number.
+        value |= int(part) if member is None else member.value
+    try:
+        return cls(value)
+    except ValueError:
+        return None
 
 
 def _found(module: str, qualname: str, fields: list[str] | None) -> type:

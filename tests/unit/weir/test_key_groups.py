@@ -28,6 +28,15 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Open(enum.Flag, boundary=enum.KEEP):
+    READ = 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Point:
     x: int
@@ -87,6 +96,9 @@ GOLDEN = [
     (Decimal("0.1"), "640000000431652d31", 0x315F0925),
     (Decimal("-12.50"), "66c029000000000000", 0xE4DA429B),
     (Color.RED, "457300000003524544", 0x2AC1E797),
+    (Access.READ, "45730000000452454144", 0xD2AEFB42),
+    (Access.READ | Access.WRITE, "45730000000a524541447c5752495445", 0x16057BC1),
+    (Access(0), "45690000000000000000", 0x24D069C7),
     (Word.RED, "7300000003726564", 0xD37D8164),
     (Point(1, "a"), "527400000002690000000000000001730000000161", 0xB1A2AA6A),
 ]
@@ -129,7 +141,21 @@ def test_keys_that_differ_have_different_encodings():
     keys = [
         *(None, 0, 1, 0.1, Decimal("0.1"), "", "1", b"1", b"", (), ((),), (1,), ("1",), (1, ""), ("", 1)),
         *(datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC), date(2024, 1, 1)),  # noqa: DTZ001
-        *(timedelta(1), timedelta(2), Color.RED, "RED", Point(1, "a"), ("ab", "c"), ("a", "bc"), ("abc",)),
+        *(
+            timedelta(1),
+            timedelta(2),
+            Color.RED,
+            "RED",
+            Access(0),
+            Access.READ,
+            Access(3),
+            Open(8),
+            Open(16),
+            Point(1, "a"),
+            ("ab", "c"),
+            ("a", "bc"),
+            ("abc",),
+        ),
     ]
     assert len({canonical_bytes(key) for key in keys}) == len(keys) == len(set(keys))
 

@@ -13,6 +13,7 @@ import pytest
 
 from weir.errors import SerializationError
 from weir.serde import KeySerializer
+from weir.serde.keys import told_keys
 
 serializer = KeySerializer()
 
@@ -23,6 +24,18 @@ class Color(enum.Enum):
 
 class Word(enum.StrEnum):
     RED = "red"
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+    SHARE = 4
+    CHANGE = 3
+
+
+class Mode(enum.IntFlag):
+    FAST = 1
+    SAFE = 2
 
 
 class Route(NamedTuple):
@@ -120,6 +133,36 @@ def test_a_member_that_is_gone_is_refused(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "Word", enum.StrEnum("Word", {"BLUE": "blue"}))
     with pytest.raises(SerializationError, match="Word has no member 'RED' any more"):
         serializer.decode(data)
+
+
+FLAGS = [Access(value) for value in range(8)] + [Mode(value) for value in (0, 1, 2, 3, 8, 9, 11)]
+
+
+def test_combinations_of_flags_come_back_also_those_without_a_name():
+    assert back(FLAGS) == FLAGS
+    assert list(map(type, back(FLAGS))) == list(map(type, FLAGS))
+    assert told_keys(serializer.encode([Access.READ | Access.SHARE, Access(0), Access.CHANGE])) == [
+        "Access.READ|SHARE",
+        "Access(0)",
+        "Access.CHANGE",
+    ]
+
+
+@pytest.mark.parametrize("gone", [Access.READ | Access.SHARE, Access.SHARE], ids=str)
+def test_a_combination_whose_flag_is_gone_is_refused(gone, monkeypatch):
+    data = serializer.encode([gone])
+    monkeypatch.setattr(sys.modules[__name__], "Access", enum.Flag("Access", {"READ": 1, "WRITE": 2}))
+    with pytest.raises(SerializationError, match=r"Access has no member '(READ\|)?SHARE' any more"):
+        serializer.decode(data)
+
+
+def test_a_value_that_the_flags_do_not_have_is_refused():
+    data = serializer.encode([Access(0)])
+    assert serializer.decode(data) == [Access(0)]
+    forged = data[:-1] + b"\x08"
+    assert forged != data
+    with pytest.raises(SerializationError, match="Access has no member 8 any more"):
+        serializer.decode(forged)
 
 
 def test_a_name_that_is_no_key_class_cannot_be_smuggled_in():
