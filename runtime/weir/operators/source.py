@@ -57,6 +57,8 @@ class SourceOperator(Operator):
         self._idle = False
         #: Monotonic seconds of the last row or assignment, less the time in which none could come.
         self._active_at = self._monotonic()
+        #: When it was last seen which splits are silent: those that were, then, wait for nothing more.
+        self._looked_at = self._active_at
         self._no_more = False
         #: How old the newest row was when it was emitted, milliseconds; ``None``: rows have no timestamps.
         self.emit_lag_ms: int | None = None
@@ -169,11 +171,17 @@ class SourceOperator(Operator):
         return [stamper for stamper in ended if stamper is not None]
 
     def _active(self) -> list[BatchStamper]:
+        """Splits that hold the watermark back; when all are silent, the last one that fell silent."""
         limit = None if self._strategy is None else self._strategy.idleness_seconds
+        stampers = list(self._stampers.values())
         if limit is None:
-            return list(self._stampers.values())
-        now = self._monotonic()
-        return [stamper for stamper in self._stampers.values() if now - stamper.active_at < limit]
+            return stampers
+        now = self._looked_at = self._monotonic()
+        active = [stamper for stamper in stampers if stamper.active_at + limit > now]
+        if active:
+            return active
+        latest = max(stamper.active_at for stamper in stampers)
+        return [stamper for stamper in stampers if stamper.active_at == latest]
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         raise AssertionError("a source has no row input")
@@ -182,21 +190,25 @@ class SourceOperator(Operator):
         limit = None if self._strategy is None else self._strategy.idleness_seconds
         if limit is None or self._idle:
             return None
-        wait: float = max(0.0, limit - (self._monotonic() - self._active_at))
+        # A split that falls silent lets the others' time go on, though no row comes that would say so.
+        holding = [
+            each.active_at for each in self._stampers.values() if each.active_at + limit > self._looked_at
+        ]
+        wait: float = max(0.0, min(holding, default=self._active_at) + limit - self._monotonic())
         return self.context.clock.wall_ms() + int(wait * 1000) + (wait > 0)
 
     def on_paused(self, seconds: float) -> None:
         self._active_at += seconds
+        self._looked_at += seconds
         for stamper in self._stampers.values():
             stamper.active_at += seconds
 
     def on_processing_time(self, now_ms: int) -> Iterator[StreamElement]:
         limit = None if self._strategy is None else self._strategy.idleness_seconds
-        if limit is not None and not self._idle and self._monotonic() - self._active_at >= limit:
+        yield from self._advance()
+        if limit is not None and not self._idle and self._active_at + limit <= self._monotonic():
             self._idle = True
             yield StreamStatus(idle=True)
-        else:
-            yield from self._advance()
 
     def end_input(self) -> Iterator[StreamElement]:
         self._sent = MAX_TIMESTAMP

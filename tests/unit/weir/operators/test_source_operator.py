@@ -259,6 +259,53 @@ def test_an_idle_split_does_not_hold_back_the_others() -> None:
     assert reading.marks("b", 200) == [199]
 
 
+def test_a_split_that_falls_silent_lets_time_go_on_though_no_row_comes() -> None:
+    reading = Reading(IDLE)
+    reading.assign(Part("a", 9), Part("b", 9))
+    assert later(reading, 5) == []
+    assert reading.marks("b", 100) == []
+    assert later(reading, 4.9) == []
+    assert later(reading, 0.2) == [Watermark(99)]
+    assert later(reading, 4.8) == []
+    assert later(reading, 0.2) == [StreamStatus(idle=True)]
+    assert reading.operator.next_timer() is None
+
+
+def test_the_time_of_the_last_active_split_is_said_before_idleness_also_when_the_timer_is_late() -> None:
+    reading = Reading(IDLE)
+    reading.assign(Part("a", 9), Part("b", 9), Part("c", 9))
+    reading.marks("a", 50)
+    later(reading, 5)
+    reading.marks("b", 100)
+    assert later(reading, 60) == [Watermark(99), StreamStatus(idle=True)]
+
+
+def test_a_timer_that_is_due_is_over_once_it_was_looked_at() -> None:
+    reading = Reading(IDLE)
+    reading.assign(*(Part(str(i), 9) for i in range(7)))
+    for i in range(7):
+        later(reading, 0.1)
+        reading.poll(str(i), i)
+    for _ in range(7):
+        due = reading.operator.next_timer()
+        assert due is not None
+        assert due > reading.driver.clock.wall_ms()
+        later(reading, (due - reading.driver.clock.wall_ms()) / 1000)
+    assert reading.operator.next_timer() is None
+
+
+def test_a_split_that_was_silent_stays_so_while_there_is_no_credit() -> None:
+    reading = Reading(IDLE)
+    reading.assign(Part("a", 9), Part("b", 9))
+    later(reading, 5)
+    reading.marks("b", 100)
+    assert later(reading, 5.1) == [Watermark(99)]
+    reading.driver.clock.now += 60
+    reading.operator.on_paused(60.0)
+    assert reading.operator.next_timer() > reading.driver.clock.wall_ms() + 4000
+    assert later(reading, 1) == []
+
+
 def test_a_reader_whose_splits_are_all_silent_is_idle_once_until_a_row_comes() -> None:
     reading = Reading(IDLE)
     reading.assign(Part("a", 9))
