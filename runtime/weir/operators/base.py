@@ -77,6 +77,7 @@ class RestoredState:
     own_only: bool = False
     #: The old subtask had already processed the end of its input.
     finished: bool = False
+    #: Of the input of the chain that the operator was in.
     watermark: int | None = None
     old_parallelism: int = 0
 
@@ -108,6 +109,8 @@ class Operator(ABC):
     late_rows = 0
     #: Whether :meth:`tend` has work at times; known once it is open.
     tends = False
+    #: Whether watermarks of its input end here, and those behind it are its own.
+    makes_watermarks = False
 
     def open(self, context: OperatorContext, restored: RestoredState | None) -> None:
         """Get ready; ``restored`` is ``None`` on a fresh start. User functions are opened in here."""

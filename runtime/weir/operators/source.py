@@ -99,6 +99,11 @@ class SourceOperator(Operator):
             stamper.active_at = self._active_at = self._monotonic()
         return stamper
 
+    @property
+    def watermark(self) -> int:
+        """The last one that was sent, or restored."""
+        return self._sent
+
     def wants_splits(self) -> bool:
         """Everything assigned is read, and more may come."""
         return not self._no_more and self._reader.is_idle()

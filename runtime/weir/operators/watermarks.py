@@ -66,7 +66,12 @@ def _no_timestamp(assign: Callable[..., Any], timestamps: list[Any]) -> UserCode
 
 
 class TimestampsAndWatermarksOperator(Operator):
-    """Replaces the watermarks of its input by those of its strategy."""
+    """Replaces the watermarks of its input by those of its strategy.
+
+    After a restore its watermarks begin anew with the rows, as in Flink: whoever gets them takes none back.
+    """
+
+    makes_watermarks = True
 
     def __init__(self, strategy: WatermarkStrategy) -> None:
         self._strategy = strategy
@@ -77,8 +82,6 @@ class TimestampsAndWatermarksOperator(Operator):
         self._stamper.active_at = context.clock.monotonic()
         self._idle = False
         self._sent = MIN_TIMESTAMP
-        if restored is not None and restored.watermark is not None:
-            self._sent = restored.watermark
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         values = batch.values

@@ -6,13 +6,14 @@ output has no credit; nothing else of the engine pauses in the middle of an elem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weir.errors import WeirError
 from weir.functions import DEAD_LETTERS
 from weir.graph.physical import PhysicalVertex
-from weir.operators.base import Operator
+from weir.operators.base import Operator, RestoredState
 from weir.operators.dead_letters import Diverted
 from weir.operators.failures import OperatorFailure, operator_failure
 from weir.records import BATCHES, EndOfInput, StreamElement, StreamStatus, Watermark
@@ -53,6 +54,13 @@ class Chain:
             if operator.upstream is not None:
                 consumers = self._consumers[operator.upstream]
                 consumers.setdefault(operator.side_tag, ([], []))[1].append(position)
+        #: Positions behind an operator that makes watermarks.
+        self._other_marks: set[int] = set()
+        for position, upstream in enumerate(operator.upstream for operator in vertex.operators):
+            if upstream is not None and (
+                operators[upstream].makes_watermarks or upstream in self._other_marks
+            ):
+                self._other_marks.add(position)
         #: Who is called in place of an operator that diverts.
         self._diverted = {
             position: Diverted(operators[position])
@@ -66,6 +74,15 @@ class Chain:
     def dead_letters(self) -> int:
         """Records that were diverted since the chain was made."""
         return sum(diverted.count for diverted in self._diverted.values())
+
+    def with_own_marks(self, restored: Sequence[RestoredState | None]) -> list[RestoredState | None]:
+        """What each operator is opened with: a snapshot has the watermark of the chain's input, which is not that of operators
+        behind one that makes watermarks. They wait for the first of these.
+        """
+        return [
+            replace(state, watermark=None) if state is not None and position in self._other_marks else state
+            for position, state in enumerate(restored)
+        ]
 
     def run(self, element: StreamElement, input_index: int = 0) -> Iterator[None]:
         """One element into the head."""

@@ -58,6 +58,13 @@ class ReaderTask(Task):
             upstream.request_splits()
         return False
 
+    def _fire_timers(self) -> bool:
+        fired = super()._fire_timers()
+        if fired:
+            # Its splits may have fallen silent; a snapshot has the watermark that the source sent last.
+            self._watermarks.current = max(self._watermarks.current, self._source.watermark)
+        return fired
+
     def _emit_rows(self, elements: Iterator[StreamElement]) -> Iterator[None]:
         return self.chain.emit_from(0, self._counted(elements))
 

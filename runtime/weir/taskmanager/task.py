@@ -98,6 +98,7 @@ class Task:
 
     def open(self, contexts: list[OperatorContext], restored: list[RestoredState | None]) -> None:
         """Open all operators, last first, so that each finds its consumers ready."""
+        restored = self.chain.with_own_marks(restored)
         for position in range(len(self.chain.operators) - 1, -1, -1):
             self.chain.running = position
             try:
@@ -105,8 +106,7 @@ class Task:
             except (Exception, SystemExit) as error:
                 raise self.chain.failure(error, position) from error
         marks = [state.watermark for state in restored if state is not None and state.watermark is not None]
-        if marks:
-            self._watermarks.current = max(marks)
+        self._watermarks.current = max(marks, default=MIN_TIMESTAMP)
         crashpoints.hit("worker.task.opened")
         self._tends = any(operator.tends for operator in self.chain.operators)
         self.started = True
