@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import inspect
 
 from weir.errors import SerializationError
-from weir.serde import models, numpy_scalars, records, shapes
+from weir.serde import models, numpy_scalars, records, shapes, twins
 from weir.serde.naming import type_name
 from weir.serde.records import RecordShape
 from weir.serde.shapes import Shape
@@ -44,6 +44,8 @@ class Inspection:
         self.has_classes = False
         #: Whether a type occurs that only the dynamic form knows.
         self.dynamic_only = False
+        #: Whether reading would run code of a class; models see to that themselves.
+        self.runs_code = False
         #: Whether reading may refuse what passes the shape (``Meta`` constraints).
         self.constrained = False
         self._type = type_
@@ -128,10 +130,12 @@ class Inspection:
             return known[1]
         cls = typing.get_origin(info.cls) or info.cls
         record: RecordShape
+        code = twins.runs_code(cls)
+        self.runs_code |= code
         if form == "typed-dict":
             record = records.TypedDictShape(cls)
         else:
-            record = RecordShape(cls, form, getattr(info, "tag", None))
+            record = (records.MadeShape if code else RecordShape)(cls, form, getattr(info, "tag", None))
         self._records[id(info)] = info, record
         for field in info.fields:
             record.fields[field.name] = self._shape(field.type)

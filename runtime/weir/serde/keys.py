@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from weir.errors import SerializationError
+from weir.serde import twins
 from weir.serde.base import Description
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.naming import type_name
@@ -117,13 +118,15 @@ def _lowered(value: Any, classes: dict[type, _Class]) -> Any:
     return [known.number, *(_lowered(item, classes) for item in known.read(value))]
 
 
-def _class_of(cls: type, number: int) -> _Class:
+def _class_of(cls: Any, number: int) -> _Class:
     fields = _fields(cls)
     if fields is not None and "<locals>" in cls.__qualname__:
         raise SerializationError(
             f"a key of type {type_name(cls)} cannot be found again after a restart, since the class is defined "
             "inside a function; define it at the top of its module"
         )
+    if hasattr(cls, "__struct_fields__"):
+        twins.as_made(cls)  # it can be read again
     if issubclass(cls, enum.Enum):
         return _Class(number, fields, lambda member: (_told_member(member),))
     if fields and len(fields) > 1:
@@ -131,8 +134,8 @@ def _class_of(cls: type, number: int) -> _Class:
     return _Class(number, fields, lambda value: tuple(getattr(value, field) for field in fields or ()))
 
 
-def _raised(value: Any, classes: list[type]) -> Any:
-    """The inverse of :func:`_lowered`. No ``__init__`` runs: the key was valid when it was written."""
+def _raised(value: Any, classes: list[Any]) -> Any:
+    """The inverse of :func:`_lowered`. No ``__init__`` or ``__post_init__`` runs: the key was valid when it was written."""
     if type(value) is tuple:
         return tuple(_raised(item, classes) for item in value)
     if type(value) is not list:
@@ -145,7 +148,7 @@ def _raised(value: Any, classes: list[type]) -> Any:
         return tuple.__new__(cls, items)
     fields = _fields(cls) or []
     if hasattr(cls, "__struct_fields__"):
-        return cls(**dict(zip(fields, items, strict=True)))
+        return twins.as_made(cls)(**dict(zip(fields, items, strict=True)))
     instance = object.__new__(cls)
     for field, item in zip(fields, items, strict=True):
         object.__setattr__(instance, field, item)

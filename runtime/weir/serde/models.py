@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from weir.errors import SerializationError
+from weir.serde import twins
 from weir.serde.naming import type_name
 from weir.serde.records import RecordShape
 
@@ -37,6 +38,11 @@ def fields_of(cls: Any) -> Any:
         )
     types = {name: field.annotation for name, field in cls.model_fields.items()}
     return TypedDict(cls.__name__, types, total=False)  # type: ignore[operator]  # the functional form, at run time
+
+
+@functools.cache
+def _fields_as_read(cls: Any) -> Any:
+    return twins.as_read(fields_of(cls))
 
 
 class ModelShape(RecordShape):
@@ -66,7 +72,7 @@ def lowered(value: Any) -> Any:
 def raised(cls: Any, packed: Any, dec_hook: Any) -> Any:
     """The inverse of :func:`lowered`. Raises ``ValueError`` or ``TypeError`` when it does not fit."""
     written, unset = packed
-    read: dict[str, Any] = msgspec.convert(written, fields_of(cls), dec_hook=dec_hook)
+    read: dict[str, Any] = msgspec.convert(written, _fields_as_read(cls), dec_hook=dec_hook)
     fields: dict[str, Any] = {}
     for name, field in cls.model_fields.items():
         fields[name] = (

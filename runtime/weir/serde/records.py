@@ -86,6 +86,20 @@ class RecordShape(Shape):
             shape.check(values, f"{path}.{name}", ranges)
 
 
+class MadeShape(RecordShape):
+    """A record whose class runs code when an instance is made: what that set besides the fields would not come back."""
+
+    def check_below(self, column: list[Any], path: str, ranges: bool) -> None:
+        for value in column:
+            for name in getattr(value, "__dict__", self.fields).keys() - self.fields.keys():
+                if not hasattr(self.cls, name):  # it has a cached_property, which is computed again
+                    raise SerializationError(
+                        f"{path}: {type_name(self.cls)} declares no field {name!r}, and its __post_init__ does not run when the "
+                        "value is read; make it a field, or compute it from the fields (functools.cached_property)"
+                    )
+        super().check_below(column, path, ranges)
+
+
 class TypedDictShape(RecordShape):
     """A ``dict`` with declared keys."""
 

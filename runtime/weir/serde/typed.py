@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from weir.errors import SerializationError
-from weir.serde import models, numpy_scalars
+from weir.serde import models, numpy_scalars, twins
 from weir.serde.base import Description
 from weir.serde.dynamic import DynamicSerializer
 from weir.serde.inspection import Inspection
@@ -38,6 +38,8 @@ def _lowered(value: Any) -> Any:
 def _raised(cls: Any, packed: Any) -> Any:
     if models.is_model(cls):
         return models.raised(cls, packed, _raised)
+    if issubclass(cls, twins.TupleTwin):
+        return cls.raised(packed, _raised)
     return numpy_scalars.raised(cls, packed)
 
 
@@ -61,7 +63,13 @@ class TypedSerializer:
         #: None: only the dynamic form can read this type back.
         self._decoder: msgspec.msgpack.Decoder[list[Any]] | None = None
         if not self._inspection.dynamic_only:
-            self._decoder = msgspec.msgpack.Decoder(list[type_], dec_hook=_raised)
+            read: Any = list[type_]
+            if self._inspection.runs_code:
+                read = twins.as_read(read)
+            try:
+                self._decoder = msgspec.msgpack.Decoder(read, dec_hook=_raised)
+            except TypeError as error:  # a twin of a NamedTuple beside another type
+                raise SerializationError(f"type {type_name(type_)} cannot be declared: {error}") from error
 
     def encode(self, values: list[Any]) -> bytes:
         """Raises ``SerializationError`` naming path and both types of the first value that does not fit."""
