@@ -13,7 +13,7 @@ from weir.api import factories
 from weir.api.arguments import instance_of
 from weir.api.recorder import Output, Recipe
 from weir.api.stream import DataStream, DataStreamSink, _Settings, sink_recipe
-from weir.columnar.aggregates import Aggregate
+from weir.columnar.aggregates import WINDOW_END, WINDOW_START, Aggregate
 from weir.columnar.expressions import Column, Expression, as_expression, col
 from weir.config import Duration, parse_duration
 from weir.connectors.sink import Sink
@@ -148,17 +148,29 @@ class WindowedColumnStream:
         self._slide = slide
 
     def aggregate(self, *aggregates: Aggregate) -> ColumnStream:
-        """One row for each key and window when the window ends: key, results, ``window_start``, ``window_end`` (ms)."""
-        checked = _checked("aggregate()", self._keys, aggregates)
+        """One row for each key and window when the window ends: key, results, ``window_start``, ``window_end`` (ms).
+
+        Raises ``GraphError`` where a key or a result has the name of one of these two.
+        """
+        checked = _checked("aggregate()", self._keys, aggregates, beside=(WINDOW_START, WINDOW_END))
         factory = factories.window_aggregate_factory(self._keys, checked, self._size, self._slide)
         code = (self._keys, checked, self._size, self._slide)
         return self._stream._add(Recipe("window-aggregate", "WindowAggregate", factory, code, keyed=True))  # noqa: SLF001
 
 
-def _checked(call: str, keys: Sequence[str], aggregates: Sequence[Aggregate]) -> tuple[Aggregate, ...]:
+def _checked(
+    call: str, keys: Sequence[str], aggregates: Sequence[Aggregate], *, beside: Sequence[str] = ()
+) -> tuple[Aggregate, ...]:
+    """``beside``: columns that come with keys and results."""
     if not aggregates:
         raise GraphError(f"{call} needs at least one aggregate, such as Count() or Sum('price')")
-    names = list(keys)
+    for key in keys:
+        if key in beside:
+            raise GraphError(
+                f"{call}: the key {key!r} has the name of a column that windows add; give it another one before, as in "
+                f"with_columns(began=col({key!r})), and key_by that"
+            )
+    names = [*keys, *beside]
     for aggregate in aggregates:
         instance_of(call, aggregate, Aggregate)
         if aggregate.kind != "count" and not aggregate.column:

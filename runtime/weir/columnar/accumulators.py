@@ -21,6 +21,8 @@ Bools = npt.NDArray[np.bool_]
 
 _INT64: Final = np.dtype(np.int64)
 _FLOAT64: Final = np.dtype(np.float64)
+_GREATEST: Final = int(np.iinfo(np.int64).max)
+_LEAST: Final = int(np.iinfo(np.int64).min)
 
 
 class Input(NamedTuple):
@@ -62,8 +64,25 @@ class Fold:
     def _is_sum(self) -> bool:
         return self.operation is np.add
 
+    def take(self, values: Array) -> Array:
+        """Values as it adds them up: with the first floats, all that it has become floats."""
+        if values.dtype == self.array.dtype:
+            return values
+        if values.dtype.kind == "f":
+            self.array, self.initial = self._as_floats(self.array), float(self._as_floats(self.initial))
+            return values
+        floats: Array = self._as_floats(values)
+        return floats
+
+    def _as_floats(self, whole: Any) -> Any:
+        """Whole numbers as floats; the limits that stand for no value are no numbers."""
+        if self.operation is np.minimum:
+            return np.where(whole == _GREATEST, np.inf, whole)
+        return np.where(whole == _LEAST, -np.inf, whole) if self.operation is np.maximum else whole * 1.0
+
     def merge(self, slots: Int64s, values: Array) -> None:
         """Fold one value into each of these slots, all of them different."""
+        values = self.take(values)
         self.array[slots] = self.operation(self.array[slots], values)
 
     def running(self, groups: Groups, values: Array) -> Array:
@@ -138,8 +157,7 @@ class Accumulator:
             self._counts.add(slots, _ONE)
         if self._value is not None:
             assert column is not None
-            values = column.values if valid is None else column.values[valid]
-            self._value.add(slots, values.astype(self._value.array.dtype, copy=False))
+            self._value.add(slots, self._value.take(column.values if valid is None else column.values[valid]))
 
     def running(self, groups: Groups, column: Input | None) -> tuple[Array, Bools | None]:
         """Fold a batch in, row by row; the result after each row, in the order of the groups, and which are not null."""
@@ -147,13 +165,13 @@ class Accumulator:
         if not self._counted(valid):
             assert column is not None
             assert self._value is not None
-            return self._value.running(groups, column.values[groups.order]), None
+            return self._value.running(groups, self._value.take(column.values)[groups.order]), None
         ones = np.ones(len(groups.order), dtype=np.int64) if valid is None else valid.astype(np.int64)
         counts = self._counts.running(groups, ones)
         if self._value is None:
             return counts, None
         assert column is not None
-        values = column.values[groups.order].astype(self._value.array.dtype, copy=False)
+        values = self._value.take(column.values)[groups.order]
         if valid is not None:
             values = np.where(valid, values, np.array(self._value.initial, dtype=values.dtype))
         return self._finished(self._value.running(groups, values), counts)
@@ -191,8 +209,8 @@ _ONE: Final = np.int64(1)
 
 
 def _greatest(dtype: np.dtype[Any]) -> float:
-    return np.inf if dtype.kind == "f" else int(np.iinfo(np.int64).max)
+    return np.inf if dtype.kind == "f" else _GREATEST
 
 
 def _least(dtype: np.dtype[Any]) -> float:
-    return -np.inf if dtype.kind == "f" else int(np.iinfo(np.int64).min)
+    return -np.inf if dtype.kind == "f" else _LEAST

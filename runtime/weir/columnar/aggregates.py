@@ -1,13 +1,18 @@
 """Declared aggregates of columns, as a user writes them: ``Sum("price")``. Data only; ``accumulators`` computes them.
 
 An aggregate can be compared, hashed into the plan and written into a snapshot. Nulls count as not there, as in SQL:
-``Count("price")`` counts prices, ``Count()`` rows, and an aggregate over nothing but nulls is null.
+``Count("price")`` counts prices, ``Count()`` rows, and an aggregate over nothing but nulls is null. A column of whole numbers in
+some batches and of floats in others counts as one of floats from then on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+#: Columns that windows add to keys and results: when a window begins, and ends, milliseconds.
+WINDOW_START: Final = "window_start"
+WINDOW_END: Final = "window_end"
 
 
 @dataclass(frozen=True)

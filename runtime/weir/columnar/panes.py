@@ -138,7 +138,12 @@ def input_of(data: pa.RecordBatch, aggregate: Aggregate) -> Input | None:
     if valid is not None:
         column = column.fill_null(0) if not pa.types.is_boolean(kind) else column.fill_null(False)
     if kind != wide:
-        column = column.cast(wide)
+        try:
+            column = column.cast(wide)
+        except pa.ArrowInvalid as error:
+            raise UserCodeError(
+                f"{aggregate!r}: column {aggregate.column!r} is {kind}, and not all of it fits {wide}: {error}"
+            ) from error
     return Input(column.to_numpy(zero_copy_only=False), valid)
 
 

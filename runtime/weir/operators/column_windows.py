@@ -16,15 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from weir.columnar import snapshots
-from weir.columnar.aggregates import Aggregate
+from weir.columnar.aggregates import WINDOW_END, WINDOW_START, Aggregate
 from weir.columnar.panes import KeyedAggregates
 from weir.errors import UserCodeError
 from weir.operators.base import OperatorContext, RestoredState
 from weir.operators.columns import KeyedColumnsOperator, cut
 from weir.records import MIN_TIMESTAMP, ColumnBatch, StreamElement, Watermark
-
-WINDOW_START = "window_start"
-WINDOW_END = "window_end"
 
 
 class WindowAggregateOperator(KeyedColumnsOperator):

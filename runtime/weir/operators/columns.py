@@ -189,9 +189,10 @@ class RunningAggregateOperator(KeyedColumnsOperator):
 
 
 def cut(batch: ColumnBatch) -> Iterator[ColumnBatch]:
-    """The batch in parts that the grouping can take."""
+    """The batch in parts that the grouping can take; none of them is empty."""
     if len(batch) <= MAX_ROWS:
-        yield batch
+        if len(batch):
+            yield batch
         return
     for start in range(0, len(batch), MAX_ROWS):
         stamps = None if batch.timestamps is None else batch.timestamps[start : start + MAX_ROWS]

@@ -13,7 +13,7 @@ pa = pytest.importorskip("pyarrow")
 from benchmarks.jobs.bids import bids as benchmark_bids  # noqa: E402
 from tests.support import bids_oracle  # noqa: E402
 from weir import PrintSink, StreamExecutionEnvironment  # noqa: E402
-from weir.columnar.aggregates import Count, Max, Mean, Sum  # noqa: E402
+from weir.columnar.aggregates import Count, Max, Mean, Min, Sum  # noqa: E402
 from weir.columnar.expressions import col  # noqa: E402
 from weir.connectors.sink import Sink, Writer, WriterContext  # noqa: E402
 from weir.errors import GraphError, SnapshotMismatch, UserCodeError  # noqa: E402
@@ -168,6 +168,54 @@ def test_a_running_aggregate_follows_each_row_over_a_restore_at_another_parallel
     assert sum(map(len, seen.values())) == len(rows)
 
 
+def typed(values, stamp: int) -> ColumnBatch:
+    """A batch of one key whose column is of whole numbers or of floats, as the values are."""
+    data = pa.record_batch({"k": [1] * len(values), "x": values})
+    return ColumnBatch(data, np.full(len(values), stamp, dtype=np.int64))
+
+
+TYPES = [([3, 1], [0.5, 2.75], [2, 4]), ([0.5, 2.75], [3, 1], [-1.25])]
+
+
+@pytest.mark.parametrize("batches", TYPES, ids=["whole numbers first", "floats first"])
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_column_that_changes_between_whole_numbers_and_floats_adds_up_all_of_them(batches, restored):
+    aggregates = (Sum("x"), Min("x"), Max("x"), Mean("x"))
+    running = opened(RunningAggregateOperator(("k",), aggregates))
+    windows = opened(WindowAggregateOperator(("k",), aggregates, 30, 10))
+    seen = []
+    for number, values in enumerate(batches):
+        for row, value in zip(rows_of(running.process(typed(values, 0), 0)), values, strict=True):
+            seen.append(value)
+            assert (row["sum_x"], row["min_x"], row["max_x"]) == (sum(seen), min(seen), max(seen))
+            assert row["mean_x"] == pytest.approx(sum(seen) / len(seen))
+        windows.process(typed(values, number * 10), 0)  # each in a pane of its own
+        if restored:
+            kept = [
+                dealt([each.snapshot(1).keyed.encode()], 0, 1, MIN_TIMESTAMP) for each in (running, windows)
+            ]
+            running = opened(RunningAggregateOperator(("k",), aggregates), restored=kept[0])
+            windows = opened(WindowAggregateOperator(("k",), aggregates, 30, 10), restored=kept[1])
+    found = {row["window_start"]: row for row in rows_of(windows.on_watermark(Watermark(1000)))}
+    assert (found[0]["sum_x"], found[0]["min_x"], found[0]["max_x"]) == (sum(seen), min(seen), max(seen))
+
+
+def test_batches_without_rows_change_nothing():
+    running = opened(RunningAggregateOperator(("k",), AGGREGATES))
+    windows = opened(WindowAggregateOperator(("k",), AGGREGATES, 10, 10))
+    for operator in (running, windows):
+        assert rows_of(operator.process(batch([], [], []), 0)) == []
+        list(operator.process(batch([1], [2], [3]), 0))
+        assert rows_of(operator.process(batch([], [], []), 0)) == []
+
+
+def test_numbers_that_do_not_fit_are_refused_with_their_column():
+    data = pa.record_batch({"k": [1], "x": pa.array([2**63], type=pa.uint64())})
+    operator = opened(RunningAggregateOperator(("k",), (Sum("x"),)))
+    with pytest.raises(UserCodeError, match="column 'x' is uint64, and not all of it fits int64"):
+        list(operator.process(ColumnBatch(data, None), 0))
+
+
 class Wire:
     """A channel to another process that only keeps what arrived."""
 
@@ -287,6 +335,16 @@ def test_a_sink_of_columns_gets_the_batch_as_it_is() -> None:
     [(values, timestamps)] = sink.seen
     assert values is data
     assert timestamps is stamps
+
+
+@pytest.mark.parametrize("keys", [["window_start"], ["k", "window_end"]])
+def test_a_key_that_would_be_overwritten_by_a_column_of_the_window_is_refused(keys) -> None:
+    env = StreamExecutionEnvironment.get_execution_environment()
+    columns = env.from_collection([(1,)]).to_columns(pa.schema([(name, pa.int64()) for name in keys]))
+    with pytest.raises(GraphError, match=rf"the key '{keys[-1]}' has the name of a column that windows add"):
+        columns.key_by(*keys).window("10s").aggregate(Count())
+    with pytest.raises(GraphError, match="two columns would be called 'window_end'"):
+        columns.with_columns(n=col(keys[0])).key_by("n").window("10s").aggregate(Count(name="window_end"))
 
 
 def test_rows_and_columns_are_not_mixed_up_at_a_sink() -> None:
