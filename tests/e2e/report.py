@@ -22,6 +22,10 @@ def report(stage: Stage) -> str:
         states = pod["status"].get("containerStatuses", [])
         if any(state.get("restartCount") for state in states):
             parts.append(_asked(stage, "logs", name, "--all-containers", "--prefix", "--previous", lines))
+    if stage.operator != stage.namespace:
+        chosen = ("-n", stage.operator, "-l", "app.kubernetes.io/name=weir-operator")
+        parts.append(_asked(stage, "describe", "pods", *chosen))
+        parts.append(_asked(stage, "logs", *chosen, f"--tail={5 * LINES}"))
     parts.append(_history(stage))
     return "\n\n".join(parts)
 

@@ -26,9 +26,19 @@ STEP_S = 240.0
 class Stage:
     """One namespace, used within ``with``."""
 
-    def __init__(self, cluster: Cluster, namespace: str, store: ObjectStore, images: Images) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        store: ObjectStore,
+        images: Images,
+        *,
+        operator: str | None = None,
+    ) -> None:
+        """``operator``: the namespace of the operator that serves it, where that is another one."""
         self.cluster = cluster
         self.namespace = namespace
+        self.operator = operator or namespace
         self.store = store
         self.images = images
         self.jobs = Watch(cluster, "streamjobs.weir.dev", namespace)

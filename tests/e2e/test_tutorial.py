@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,46 +23,45 @@ from tests.e2e.stage import Stage
 from tests.support.documents import ROOT, blocks, shell, write_files
 
 TUTORIAL = "docs/tutorial/in-a-cluster.md"
-NAMESPACES = ("weir-system", "air")
 
 
 @pytest.fixture
-def empty(cluster: Cluster, store: ObjectStore, images: Images, tmp_path: Path) -> Stage:
-    """A place without an operator; the CRDs are the cluster's, which others use as well."""
+def stage(cluster: Cluster, store: ObjectStore, images: Images) -> Iterator[Stage]:
+    """Where the reader's job will be; the CRDs are the cluster's, which others use as well."""
     crds.apply(cluster)
-    return Stage(cluster, f"tutorial-{os.urandom(4).hex()}", store, images)
+    name = f"tutorial-{os.urandom(4).hex()}"
+    with Stage(cluster, f"{name}-air", store, images, operator=f"{name}-weir-system") as stage:
+        yield stage
+        for namespace in (stage.namespace, stage.operator):
+            cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
-def test_every_command_of_the_tutorial_does_what_it_says(empty: Stage, tmp_path: Path) -> None:
-    names = {name: f"{empty.namespace}-{name}" for name in NAMESPACES}
+def test_every_command_of_the_tutorial_does_what_it_says(stage: Stage, tmp_path: Path) -> None:
+    names = {"weir-system": stage.operator, "air": stage.namespace}
     write_files(TUTORIAL, tmp_path)
     for file in ("visits.yaml", "visits.py"):
         text = (tmp_path / file).read_text().replace("namespace: air", f"namespace: {names['air']}")
         (tmp_path / file).write_text(text.replace("weir/air", f"weir/{names['air']}"))
     (tmp_path / "charts").symlink_to(ROOT / "charts")
-    environment = {"PATH": f"{programs(empty, names, tmp_path)}:{os.environ['PATH']}"}
+    environment = {"PATH": f"{programs(stage, names, tmp_path)}:{os.environ['PATH']}"}
     said = []
-    try:
-        for block in blocks(TUTORIAL):
-            if block.language == "sh":
-                said.append(shell(block.text, tmp_path, environment))
-        _, _, submitted, checkpoint, foreseen, _, upgraded, _, suspended, _ = said
-        assert "visits" in submitted
-        assert checkpoint.splitlines()[-1].startswith("s3://weir/")
-        assert "savepoint" in foreseen
-        assert upgraded.startswith("Savepoint s3://weir/")
-        assert "visits-1-tm-" in submitted
-        assert "-tm-" not in suspended
-        rows = exactness.lines(empty.store.read_all(f"{names['air']}/visits/out/"))
-        assert {row.get("language") for row in rows} == {None, "en"}, "both versions of the code wrote"
-        by_page = defaultdict(list)
-        for row in rows:
-            by_page[row["page"]].append(row["visits"])
-        for page, visits in by_page.items():
-            assert sorted(visits) == list(range(1, len(visits) + 1)), f"{page}: lost or counted twice"
-    finally:
-        for name in reversed(names.values()):
-            empty.cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+    for block in blocks(TUTORIAL):
+        if block.language == "sh":
+            said.append(shell(block.text, tmp_path, environment))
+    _, _, submitted, checkpoint, foreseen, _, upgraded, _, suspended, _ = said
+    assert "visits" in submitted
+    assert checkpoint.splitlines()[-1].startswith("s3://weir/")
+    assert "savepoint" in foreseen
+    assert upgraded.startswith("Savepoint s3://weir/")
+    assert "visits-1-tm-" in submitted
+    assert "-tm-" not in suspended
+    rows = exactness.lines(stage.store.read_all(f"{names['air']}/visits/out/"))
+    assert {row.get("language") for row in rows} == {None, "en"}, "both versions of the code wrote"
+    by_page = defaultdict(list)
+    for row in rows:
+        by_page[row["page"]].append(row["visits"])
+    for page, visits in by_page.items():
+        assert sorted(visits) == list(range(1, len(visits) + 1)), f"{page}: lost or counted twice"
 
 
 def programs(stage: Stage, names: dict[str, str], folder: Path) -> Path:
