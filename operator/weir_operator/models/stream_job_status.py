@@ -136,6 +136,9 @@ class UpgradeIntent(StatusModel):
     snapshot: str | None = Field(default=None, description="Snapshot that the new run starts from.")
     snapshot_at: datetime | None = Field(default=None, description="When that was complete.")
     start: StartDirective | None = Field(default=None, description="What the new run is told.")
+    nonce_before: int | None = Field(
+        default=None, description="restore.nonce that was obeyed before the one that this change obeys."
+    )
     parallelism: int | None = Field(default=None, description="Parallelism that a standby was made with.")
     overtaken: bool = Field(
         default=False, description="The log belongs to a run that this status does not know."

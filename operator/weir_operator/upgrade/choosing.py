@@ -97,7 +97,7 @@ UPGRADE_BLOCKED = "UpgradeBlocked"
 
 def choose_snapshot(request: Request) -> Choice:
     """What the next run starts from, and what has to happen to the old one for that."""
-    if request.restore_from is not None:
+    if request.restore_from is not None and not request.suspending:
         return RestoreNamed(
             path=request.restore_from,
             reason="restore.from is restored at the first start" if request.unborn else RESTORE_ASKED,

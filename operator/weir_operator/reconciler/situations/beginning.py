@@ -10,6 +10,8 @@ from weir_operator.reconciler.diff import Weight, classify
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.targets import goal
 
+RESTORED_LATER = "job.state is Suspended: what restore names is restored when it is Running again"
+
 
 def begin_if_needed(moment: Moment, draft: Draft, target: int) -> None:
     """Write down the change of the run that is to be made, if any."""
@@ -49,11 +51,27 @@ def begin(
             revision=revision,
             requested_mode=moment.spec.upgrade.mode,
             start=restore,
+            nonce_before=nonces.restore if restore is not None else None,
             times=(PhaseTimes(phase=phase, began_at=moment.now),),
         ),
     )
     what = "the job is suspended" if revision is None else f"revision {revision} is to run"
     draft.say(f"{reason}Started", f"{what}; upgrade.mode is {moment.spec.upgrade.mode}")
+
+
+def restore_later(draft: Draft) -> None:
+    """No run follows that could restore what was named: its nonce is as good as never obeyed, until one does."""
+    upgrade = draft.upgrade
+    assert upgrade is not None
+    nonces = draft.status.nonces or Nonces()
+    draft.record(nonces=nonces.model_copy(update={"restore": upgrade.nonce_before}))
+    draft.amend(start=None, snapshot=None, nonce_before=None, because=RESTORED_LATER)
+
+
+def restores_by_nonce(upgrade: UpgradeIntent) -> bool:
+    """Whether the change is still to restore a snapshot that ``restore.nonce`` asked for."""
+    start = upgrade.start
+    return start is not None and start.mode is StartMode.FROM and upgrade.nonce_before is not None
 
 
 def restore_source(moment: Moment) -> str | None:

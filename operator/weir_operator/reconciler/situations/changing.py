@@ -12,7 +12,12 @@ from weir_operator.models import Nonces, UpgradePhase, UpgradeReason
 from weir_operator.observed import JobState
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.arriving import stabilize, start
-from weir_operator.reconciler.situations.beginning import begin, restore_source
+from weir_operator.reconciler.situations.beginning import (
+    begin,
+    restore_later,
+    restore_source,
+    restores_by_nonce,
+)
 from weir_operator.reconciler.situations.deciding import preflight
 from weir_operator.reconciler.situations.leaving import drain, stop
 from weir_operator.reconciler.situations.phases import cancel, enter, once_more
@@ -108,6 +113,10 @@ def _before_the_stop(moment: Moment, draft: Draft, wanted: int | None) -> None:
     runs = draft.deployed.revision if draft.deployed is not None else None
     if wanted == runs and upgrade.reason in _TAKEN_BACK:
         cancel(draft, f"revision {runs} is wanted again and goes on")
+        return
+    if wanted is None and restores_by_nonce(upgrade):
+        restore_later(draft)
+        begin(moment, draft, UpgradeReason.SUSPEND, None)
         return
     draft.amend(
         revision=wanted, run=None, parallelism=None, trigger=None, retry_at=None, failure=None, attempts=0

@@ -23,6 +23,7 @@ from weir_operator.reconciler.situations.phases import (
     in_phase_for,
     retry_delay,
 )
+from weir_operator.reconciler.situations.restoring import restore_is_settled
 from weir_operator.reconciler.situations.run_objects import tend
 from weir_operator.status.records import savepoint_record
 from weir_operator.upgrade.choosing import TakeSavepoint, Undecided
@@ -70,7 +71,8 @@ def drain(moment: Moment, draft: Draft) -> None:
         return
     draft.record(deployed=None)
     if upgrade.revision is None:
-        conclude(moment, draft)
+        if restore_is_settled(moment, draft):
+            conclude(moment, draft)
     elif _tail_is_known(moment, draft):
         enter(moment, draft, UpgradePhase.STARTING)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from weir_operator.models import UpgradeMode
 from weir_operator.models.memory import StartDirective, StartMode
 from weir_operator.observed import JobManagerReport
-from weir_operator.reconciler.moment import Draft
+from weir_operator.reconciler.moment import Draft, Moment
+from weir_operator.reconciler.situations import bucket
+from weir_operator.reconciler.situations.beginning import restore_later, restores_by_nonce
 
 
 def tell_skipped(draft: Draft, report: JobManagerReport | None) -> None:
@@ -43,6 +45,26 @@ def held(draft: Draft, report: JobManagerReport | None) -> bool:
         f"{report.restore_held.reason}; choices: {choices}. Set restore.from and change restore.nonce, or bring back what is "
         "missing and change upgrade.restartNonce",
     )
+    return True
+
+
+def restore_is_settled(moment: Moment, draft: Draft) -> bool:
+    """Whether it is known what a job that is suspended meanwhile still has to restore when it runs again.
+
+    A run that was begun may have restored it unseen; then the log has moved on from the tail that was decided on.
+    """
+    upgrade = draft.upgrade
+    assert upgrade is not None
+    if upgrade.start is None or not restores_by_nonce(upgrade):
+        return True
+    if upgrade.start.expected_tail is not None:
+        found = bucket.ask(moment, draft)
+        if found is None:
+            return False
+        bucket.forget(draft)
+        if found.tail != upgrade.start.expected_tail:
+            return True
+    restore_later(draft)
     return True
 
 

@@ -1,0 +1,108 @@
+"""Going back to a snapshot by ``restore.nonce`` while something else happens to the job: the restore is made, once, or taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.simulated_cluster import Cluster
+from tests.support.simulated_engine import Snapshot
+from tests.support.simulated_operator import Operator
+from weir_operator.models import StartMode, UpgradePhase
+
+
+@pytest.fixture
+def older(operator: Operator, cluster: Cluster) -> Snapshot:
+    """A savepoint that the running job has left behind."""
+    cluster.edit(upgrade={"savepointNonce": 1})
+    operator.settle()
+    (taken,) = cluster.savepoints()
+    operator.run(40)
+    return taken
+
+
+def until(operator: Operator, phase: UpgradePhase) -> None:
+    """Passes until the change of the run has come that far."""
+    for _ in range(100):
+        operator.reconcile()
+        upgrade = operator.cluster.status.upgrade
+        if upgrade is not None and upgrade.phase is phase:
+            return
+        operator.cluster.step()
+    raise AssertionError(f"no change of the run comes to {phase}")
+
+
+def switch(operator: Operator, state: str) -> None:
+    operator.cluster.edit(job={"state": state})
+    operator.settle()
+
+
+@pytest.mark.parametrize("interval", ["10s", None])
+def test_a_job_that_is_suspended_while_its_restore_is_refused_stops_with_a_savepoint(
+    operator: Operator, cluster: Cluster, older: Snapshot, interval: str | None
+) -> None:
+    cluster.edit(checkpoints={"interval": interval})
+    operator.settle()
+    cluster.behaviour("example/flights:1").fits = False
+    cluster.edit(restore={"from": older.path, "nonce": 1})
+    operator.settle(or_blocked_by="DoesNotFit")
+    before = len(cluster.savepoints())
+    switch(operator, "Suspended")
+    assert len(cluster.savepoints()) == before + 1
+    left = cluster.bucket.newest
+    assert left == cluster.savepoints()[-1]
+    assert left.position > older.position
+    assert cluster.status.last_upgrade.snapshot == left.path
+    cluster.edit(restore={"from": None, "nonce": 0})
+    switch(operator, "Running")
+    assert cluster.running
+    assert cluster.bucket.starts[-1][1:] == (StartMode.TAIL, left), "the restore was taken back meanwhile"
+
+
+@pytest.mark.parametrize("phase", [UpgradePhase.PREFLIGHT, UpgradePhase.DRAINING, UpgradePhase.STARTING])
+def test_a_restore_that_a_suspension_cuts_short_is_made_when_the_job_runs_again(
+    operator: Operator, cluster: Cluster, older: Snapshot, phase: UpgradePhase
+) -> None:
+    cluster.edit(restore={"from": older.path, "nonce": 1})
+    until(operator, phase)
+    switch(operator, "Suspended")
+    assert cluster.pods == {}
+    assert len(cluster.bucket.starts) == 1
+    stopped_with_savepoint = len(cluster.savepoints()) == 2
+    assert stopped_with_savepoint is (phase is UpgradePhase.PREFLIGHT), "later it was gone already"
+    switch(operator, "Running")
+    assert cluster.running
+    assert cluster.bucket.starts[1:] == [(cluster.status.run, StartMode.FROM, older)]
+    switch(operator, "Suspended")
+    switch(operator, "Running")
+    assert cluster.bucket.starts[-1][1] is StartMode.TAIL, "the nonce was obeyed by then"
+
+
+def test_a_restore_that_was_made_unseen_before_a_suspension_is_not_made_again(
+    operator: Operator, cluster: Cluster, older: Snapshot
+) -> None:
+    cluster.edit(restore={"from": older.path, "nonce": 1})
+    until(operator, UpgradePhase.STARTING)
+    cluster.reachable = False
+    operator.run(12)
+    assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
+    assert cluster.bucket.newest is not None
+    switch(operator, "Suspended")
+    cluster.reachable = True
+    left = cluster.bucket.newest
+    assert left.position > older.position
+    switch(operator, "Running")
+    assert cluster.running
+    assert cluster.bucket.starts[2:] == [(3, StartMode.TAIL, left)]
+
+
+def test_a_suspension_that_is_taken_back_before_the_stop_leaves_the_restore_as_it_was(
+    operator: Operator, cluster: Cluster, older: Snapshot
+) -> None:
+    cluster.edit(restore={"from": older.path, "nonce": 1})
+    until(operator, UpgradePhase.PREFLIGHT)
+    cluster.edit(job={"state": "Suspended"})
+    operator.reconcile()
+    cluster.edit(job={"state": "Running"})
+    operator.settle()
+    assert cluster.running
+    assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
