@@ -106,3 +106,107 @@ def test_a_suspension_that_is_taken_back_before_the_stop_leaves_the_restore_as_i
     operator.settle()
     assert cluster.running
     assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
+
+
+@pytest.mark.parametrize("change", [{}, {"image": "example/flights:2"}, {"upgrade": {"restartNonce": 1}}])
+def test_a_snapshot_that_is_complete_a_moment_later_is_what_the_next_run_starts_from(
+    operator: Operator, cluster: Cluster, older: Snapshot, change: dict[str, object]
+) -> None:
+    cluster.bucket.asked_for.add(older.path)
+    cluster.edit(restore={"snapshot": "good-one", "nonce": 1}, **change)
+    operator.run(3)
+    assert cluster.running
+    assert cluster.condition("Ready")[0] == "False", "it is not as it was asked to be"
+    assert cluster.condition("UpgradeBlocked") == ("True", "SnapshotNotFound")
+    cluster.apply_snapshot("good-one", {"external": older.path})
+    operator.settle()
+    assert cluster.running
+    assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
+    assert {d.image for d in cluster.deployments.values()} == {change.get("image", "example/flights:1")}
+    assert cluster.condition("UpgradeBlocked") == ("", "")
+
+
+@pytest.mark.parametrize("way", ["the nonce", "the name", "the whole"])
+def test_a_snapshot_that_never_exists_is_told_and_taken_back(
+    operator: Operator, cluster: Cluster, older: Snapshot, way: str
+) -> None:
+    cluster.edit(restore={"snapshot": "typo", "nonce": 1})
+    operator.run(60)
+    (said,) = [event.message for event in operator.events if event.reason == "UpgradeBlocked"]
+    assert "StreamJobSnapshot typo" in said
+    assert "set restore.nonce back to 0" in said
+    if way == "the name":
+        cluster.bucket.asked_for.add(older.path)
+        cluster.apply_snapshot("good-one", {"external": older.path})
+        cluster.edit(restore={"snapshot": "good-one"})
+    else:
+        cluster.edit(restore={"nonce": 0} if way == "the nonce" else {"nonce": 0, "snapshot": None})
+    operator.settle()
+    assert cluster.running
+    expected = [(2, StartMode.FROM, older)] if way == "the name" else []
+    assert cluster.bucket.starts[1:] == expected
+    assert cluster.condition("Ready") == ("True", "Running")
+    assert cluster.condition("Degraded")[0] == "False"
+
+
+def test_a_nonce_that_is_taken_back_as_its_snapshot_comes_restarts_nothing(
+    operator: Operator, cluster: Cluster, older: Snapshot
+) -> None:
+    cluster.edit(restore={"snapshot": "good-one", "nonce": 1})
+    operator.run(5)
+    cluster.apply_snapshot("good-one", {"external": older.path})
+    operator.reconcile_snapshots()
+    cluster.edit(restore={"nonce": 0})
+    operator.settle()
+    assert cluster.status.run == 1
+
+
+def test_a_job_that_waits_for_the_snapshot_to_restore_can_be_suspended(
+    operator: Operator, cluster: Cluster, older: Snapshot
+) -> None:
+    cluster.edit(restore={"snapshot": "good-one", "nonce": 1})
+    operator.run(5)
+    switch(operator, "Suspended")
+    assert cluster.condition("Ready") == ("True", "Suspended")
+    assert len(cluster.savepoints()) == 2
+    cluster.edit(job={"state": "Running"})
+    operator.run(20)
+    assert cluster.pods == {}
+    assert cluster.condition("RestoreBlocked") == ("True", "SnapshotNotFound")
+    cluster.bucket.asked_for.add(older.path)
+    cluster.apply_snapshot("good-one", {"external": older.path})
+    operator.settle()
+    assert cluster.running
+    assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
+
+
+def test_a_snapshot_that_is_deleted_while_it_is_tried_is_waited_for(
+    operator: Operator, cluster: Cluster, older: Snapshot
+) -> None:
+    cluster.bucket.asked_for.add(older.path)
+    cluster.apply_snapshot("good-one", {"external": older.path})
+    operator.settle()
+    cluster.behaviour("example/flights:1").fits = False
+    cluster.edit(restore={"snapshot": "good-one", "nonce": 1})
+    operator.settle(or_blocked_by="DoesNotFit")
+    cluster.delete_snapshot("good-one")
+    operator.settle(or_blocked_by="SnapshotNotFound")
+    assert cluster.running
+    cluster.behaviour("example/flights:1").fits = True
+    cluster.errands.clear()
+    cluster.apply_snapshot("good-one", {"external": older.path})
+    operator.settle()
+    assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
+
+
+def test_a_finished_job_stays_so_while_the_snapshot_to_restore_is_missing(cluster: Cluster) -> None:
+    cluster.behaviour("example/flights:1").finishes_at = 3
+    operator = Operator(cluster)
+    operator.settle()
+    cluster.edit(restore={"snapshot": "typo", "nonce": 1})
+    operator.run(20)
+    assert cluster.condition("RestoreBlocked") == ("True", "SnapshotNotFound")
+    cluster.edit(restore={"snapshot": None, "nonce": 0})
+    operator.settle()
+    assert cluster.condition("Ready") == ("True", "Finished")
+    assert len(cluster.bucket.starts) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from weir_operator.models import Nonces, UpgradeIntent, UpgradePhase, UpgradeReason
 from weir_operator.models.memory import StartDirective, StartMode
 from weir_operator.models.stream_job_status import PhaseTimes
@@ -10,7 +12,8 @@ from weir_operator.reconciler.diff import Weight, classify
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.targets import goal
 
-RESTORED_LATER = "job.state is Suspended: what restore names is restored when it is Running again"
+#: Of a change that ends in a suspension.
+RESTORED_LATER = "the job is suspended before it has restored what restore names"
 
 
 def begin_if_needed(moment: Moment, draft: Draft, target: int) -> None:
@@ -20,6 +23,10 @@ def begin_if_needed(moment: Moment, draft: Draft, target: int) -> None:
         draft.record(end=end.model_copy(update={"revision": target}))
     reason = _reason(moment, draft, target)
     if reason is None:
+        return
+    rests = draft.deployed is None or draft.status.end is not None
+    if rests and reason is UpgradeReason.RESTORE and restore_is_awaited(moment, draft):
+        say_what_is_awaited(moment, draft)  # a job that ended stays so when this is taken back
         return
     if moment.spec.paused and draft.deployed is not None:
         draft.wait(f"paused: a change of the run ({reason}) is due and is not made")
@@ -35,12 +42,11 @@ def begin(
     *,
     phase: UpgradePhase = UpgradePhase.PREFLIGHT,
 ) -> None:
-    """A change begins; the nonces count as obeyed with it."""
+    """A change begins; the nonces count as obeyed with it, but for one that asks for a snapshot which is not there yet."""
     restore = _restore_asked(moment, draft) if revision is not None else None
     nonces = draft.status.nonces or Nonces()
-    obeyed = nonces.model_copy(
-        update={"restart": moment.spec.upgrade.restart_nonce, "restore": moment.spec.restore.nonce}
-    )
+    restored = nonces.restore if restore_is_awaited(moment, draft) else moment.spec.restore.nonce
+    obeyed = nonces.model_copy(update={"restart": moment.spec.upgrade.restart_nonce, "restore": restored})
     draft.record(
         nonces=obeyed if revision is not None else nonces,
         end=None,
@@ -57,6 +63,28 @@ def begin(
     )
     what = "the job is suspended" if revision is None else f"revision {revision} is to run"
     draft.say(f"{reason}Started", f"{what}; upgrade.mode is {moment.spec.upgrade.mode}")
+
+
+def restore_is_awaited(moment: Moment, draft: Draft) -> bool:
+    """Whether ``restore.nonce`` asks for a StreamJobSnapshot that does not exist, or is not complete."""
+    nonces, restore = draft.status.nonces or Nonces(), moment.spec.restore
+    asked = nonces.restore not in {None, restore.nonce}
+    return asked and restore.snapshot is not None and restore_source(moment) is None
+
+
+def say_what_is_awaited(moment: Moment, draft: Draft) -> None:
+    """Nothing is begun without it: on other state the job would do what nobody asked for, and commit that."""
+    said = (
+        f"restore.snapshot names StreamJobSnapshot {moment.spec.restore.snapshot}, which does not exist or is not complete; "
+        "create it, or name another one"
+    )
+    if restore_is_awaited(moment, draft):
+        said += f", or set restore.nonce back to {(draft.status.nonces or Nonces()).restore}"
+    if draft.deployed is None:
+        draft.block("RestoreBlocked", "SnapshotNotFound", said)
+    else:
+        draft.block("UpgradeBlocked", "SnapshotNotFound", f"{said}. The job goes on as it is")
+    draft.look_again(timedelta(seconds=30))
 
 
 def restore_later(draft: Draft) -> None:
@@ -92,7 +120,8 @@ def _reason(moment: Moment, draft: Draft, target: int) -> UpgradeReason | None:
     deployed, nonces = draft.deployed, draft.status.nonces or Nonces()
     if not moment.wanted:
         return UpgradeReason.SUSPEND if deployed is not None else None
-    if nonces.restore != moment.spec.restore.nonce and restore_source(moment) is not None:
+    named = restore_source(moment) is not None or restore_is_awaited(moment, draft)
+    if nonces.restore != moment.spec.restore.nonce and named:
         return UpgradeReason.RESTORE
     if nonces.restart != moment.spec.upgrade.restart_nonce:
         return UpgradeReason.RESTART

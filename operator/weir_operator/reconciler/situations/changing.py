@@ -14,6 +14,7 @@ from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations.arriving import stabilize, start
 from weir_operator.reconciler.situations.beginning import (
     begin,
+    restore_is_awaited,
     restore_later,
     restore_source,
     restores_by_nonce,
@@ -58,9 +59,15 @@ def _restore_as_asked_by_now(moment: Moment, draft: Draft, wanted: int | None) -
     upgrade, nonces, source = draft.upgrade, draft.status.nonces or Nonces(), restore_source(moment)
     if upgrade is None or wanted is None:
         return
-    if upgrade.reason is UpgradeReason.RESTORE and upgrade.phase is UpgradePhase.PREFLIGHT and source is None:
-        cancel(draft, "no snapshot is named any more: the job goes on as it is")
-        return
+    if upgrade.reason is UpgradeReason.RESTORE and upgrade.phase is UpgradePhase.PREFLIGHT:
+        if restores_by_nonce(upgrade) and source is None and moment.spec.restore.snapshot is not None:
+            restore_later(draft)  # the resource that was named is gone: another of its name is awaited
+        elif source is None and not restore_is_awaited(moment, draft):
+            cancel(draft, "no snapshot is named any more: the job goes on as it is")
+            return
+        elif nonces.restore == moment.spec.restore.nonce and not restores_by_nonce(upgrade):
+            cancel(draft, "restore.nonce is what it was: the job goes on as it is")
+            return
     if nonces.restore in {None, moment.spec.restore.nonce} or source is None:
         return
     if upgrade.phase is UpgradePhase.STOPPING and not _can_wait(draft):

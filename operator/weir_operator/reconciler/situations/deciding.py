@@ -22,7 +22,11 @@ from weir_operator.observed import BucketFacts, Ending, ErrandFacts, JobManagerR
 from weir_operator.reconciler.actions import DeleteErrand, RunPreflight
 from weir_operator.reconciler.moment import Draft, Moment
 from weir_operator.reconciler.situations import bucket
-from weir_operator.reconciler.situations.beginning import restore_source
+from weir_operator.reconciler.situations.beginning import (
+    restore_is_awaited,
+    restore_source,
+    say_what_is_awaited,
+)
 from weir_operator.reconciler.situations.old_run import may_help_itself, of_old_run
 from weir_operator.reconciler.situations.phases import enter, in_phase_for, retry_delay
 from weir_operator.reconciler.situations.run_objects import tend
@@ -50,21 +54,22 @@ _SLOW_PREFLIGHT = timedelta(seconds=60)
 def preflight(moment: Moment, draft: Draft) -> None:
     """Decide what the next run starts from."""
     tend(moment, draft)
-    restore = moment.spec.restore
-    if not draft.status.claimed and restore.snapshot is not None and restore_source(moment) is None:
-        draft.block(
-            "RestoreBlocked",
-            "SnapshotNotFound",
-            f"restore.snapshot names StreamJobSnapshot {restore.snapshot}, which does not exist or is not complete; create it, "
-            "or name another one",
-        )
-        draft.look_again(timedelta(seconds=30))
+    if _awaits_snapshot(moment, draft):
+        say_what_is_awaited(moment, draft)
         return
     choice = choose(moment, draft)
     if _is_known_to_fail(moment, draft):
         return
     if isinstance(choice, Blocked | Undecided) or _fits(moment, draft):
         follow(moment, draft, choice)
+
+
+def _awaits_snapshot(moment: Moment, draft: Draft) -> bool:
+    upgrade = draft.upgrade
+    assert upgrade is not None
+    first = not draft.status.claimed and moment.spec.restore.snapshot is not None
+    missing = (first and restore_source(moment) is None) or restore_is_awaited(moment, draft)
+    return missing and upgrade.revision is not None
 
 
 def choose(moment: Moment, draft: Draft) -> Choice:
