@@ -102,6 +102,7 @@ class Errand:
     kind: act.ErrandKind | None
     args: tuple[str, ...] = ()
     image: str = ""
+    giving_up: bool = False  #: state that nobody claims may be lost
     age: int = 0
     facts: ErrandFacts | None = None
 
@@ -528,7 +529,7 @@ class Cluster:
                 behaviour.silent_checks -= 1
                 return ErrandFacts(purpose=errand.purpose, pod=pod, ended=True, failure="pod was evicted")
             missing = [path for path in errand.args if path not in self.bucket.snapshots]
-            fits = behaviour.fits and not missing
+            fits = behaviour.fits and not missing and (errand.giving_up or not behaviour.forgets)
             verdict = PreflightFacts(fits=fits, message="fits" if fits else "operator count has no state")
             return ErrandFacts(purpose=errand.purpose, pod=pod, ended=True, preflight=verdict)
         if self.bucket.down:

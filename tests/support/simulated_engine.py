@@ -135,6 +135,7 @@ class Behaviour:
     checkpoints: bool = True
     finishes_at: int | None = None
     fits: bool = True
+    forgets: bool = False  #: it claims only a part of the state: it starts where the rest may be given up
     silent_checks: int = 0  #: pre-flight pods that end without a verdict before one has it
     fails: bool = False  #: reaches RUNNING, then the job is FAILED for good
     storm: FailureClass | None = None  #: it fails as soon as it runs, and helps itself, again and again
@@ -237,6 +238,9 @@ class Process:
             if base is None:
                 self._refuse(f"{start.path} is missing: no completed snapshot is there", now)
                 return
+        if base is not None and self.behaviour.forgets and not start.allow_non_restored_state:
+            self._refuse(f"{base.path} holds state that no operator claims", now)
+            return
         self._begin(base, start.mode)
 
     def _refuse(self, why: str, now: datetime) -> None:

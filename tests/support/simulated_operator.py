@@ -190,10 +190,12 @@ def carry_out(cluster: Cluster, action: act.Action) -> None:
                     f"errand {purpose}",
                     lambda: cluster.errands.update({purpose: Errand(purpose, kind, args)}),
                 )
-        case act.RunPreflight(purpose=purpose, revision=revision, snapshot=named, exact=exact):
+        case act.RunPreflight(purpose=purpose, revision=revision):
             if purpose not in cluster.errands:
                 image = StreamJobSpec.model_validate(dict(cluster.revisions[revision].spec)).image or ""
-                made = Errand(purpose, None, args=(named,) if exact and named else (), image=image)
+                named = (action.snapshot,) if action.exact and action.snapshot else ()
+                giving_up = action.allow_non_restored_state
+                made = Errand(purpose, None, args=named, image=image, giving_up=giving_up)
                 cluster.write(f"errand {purpose}", lambda: cluster.errands.update({purpose: made}))
         case act.DeleteErrand(purpose=purpose):
             if purpose in cluster.errands:

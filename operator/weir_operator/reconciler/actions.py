@@ -205,6 +205,8 @@ class RunPreflight:
     revision: int
     snapshot: str | None
     exact: bool = False  #: somebody named it: no newer one speaks for it
+    #: As it is asked for now (it wins over the revision's spec).
+    allow_non_restored_state: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weir_operator.clients import kinds
@@ -23,7 +24,7 @@ from weir_operator.reconciler import actions
 from weir_operator.reconciler.finalizers import add_finalizer, release_snapshot, remove_finalizer
 from weir_operator.reconciler.objects import Objects, Unfinished
 from weir_operator.reconciler.runs import Runs, owner_of
-from weir_operator.reconciler.saved_specs import saved_spec
+from weir_operator.reconciler.saved_specs import giving_up_state, saved_spec
 from weir_operator.resources import errands, labels, names, revisions, run, services, snapshots
 from weir_operator.resources.documents import directive
 from weir_operator.resources.settings import RenderSettings
@@ -140,7 +141,8 @@ class Applier:
         await self._objects.create_once(owner_of(job), manifest)
 
     async def _preflight(self, job: StreamJob, action: actions.RunPreflight) -> None:
-        subject = self._subject(job, action.revision)
+        of = self._subject(job, action.revision)
+        subject = replace(of, spec=giving_up_state(of.spec, action.allow_non_restored_state))
         manifest = errands.preflight_pod(
             subject, self._settings, action.purpose, action.snapshot, exact=action.exact
         )

@@ -31,6 +31,14 @@ def saved_spec(facts: RevisionFacts | None) -> StreamJobSpec | None:
     return known[1]
 
 
+def giving_up_state(spec: StreamJobSpec, allowed: bool) -> StreamJobSpec:
+    """The spec of a revision, with ``job.allowNonRestoredState`` as it is asked for now: that is not part of a revision."""
+    if spec.job.allow_non_restored_state == allowed:
+        return spec
+    job = spec.job.model_copy(update={"allow_non_restored_state": allowed})
+    return spec.model_copy(update={"job": job})
+
+
 def _parsed(document: Mapping[str, Any]) -> StreamJobSpec | None:
     try:
         return StreamJobSpec.model_validate(dict(document))

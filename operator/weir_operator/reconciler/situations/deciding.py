@@ -164,11 +164,15 @@ def follow(moment: Moment, draft: Draft, choice: Choice) -> None:
             draft.wait(reason, at_most=5)
 
 
-def preflight_purpose(upgrade: UpgradeIntent) -> str:
-    """The name of the errand that tries a revision against the state of a run, or against a snapshot that was named."""
+def preflight_purpose(moment: Moment, upgrade: UpgradeIntent) -> str:
+    """The name of the errand that tries a revision against the state of a run, or against a snapshot that was named.
+
+    What may be given up of that state is part of the question.
+    """
     named = upgrade.start.path if upgrade.start is not None else None
     which = f"-{hashlib.sha256(named.encode()).hexdigest()[:8]}" if named is not None else ""
-    return f"preflight-{upgrade.from_run}-{upgrade.revision}{which}"
+    giving_up = "-giving-up" if moment.spec.job.allow_non_restored_state else ""
+    return f"preflight-{upgrade.from_run}-{upgrade.revision}{which}{giving_up}"
 
 
 def _with_standby(moment: Moment, draft: Draft) -> bool:
@@ -189,7 +193,7 @@ def _fits(moment: Moment, draft: Draft) -> bool:
     if not _is_to_be_tried(draft) or of_old_run(moment, draft) is not Liveness.RUNNING:
         return True
     assert upgrade.revision is not None
-    purpose = preflight_purpose(upgrade)
+    purpose = preflight_purpose(moment, upgrade)
     errand = moment.observed.errands.get(purpose)
     if errand is None:
         stateless = moment.spec.upgrade.mode is UpgradeMode.STATELESS
@@ -197,7 +201,11 @@ def _fits(moment: Moment, draft: Draft) -> bool:
         snapshot = named or (newest.path if newest is not None else None)
         draft.do(
             RunPreflight(
-                purpose=purpose, revision=upgrade.revision, snapshot=snapshot, exact=named is not None
+                purpose=purpose,
+                revision=upgrade.revision,
+                snapshot=snapshot,
+                exact=named is not None,
+                allow_non_restored_state=moment.spec.job.allow_non_restored_state,
             )
         )
         draft.amend(retry_at=None)
@@ -226,7 +234,7 @@ def _is_known_to_fail(moment: Moment, draft: Draft) -> bool:
     """Whether it was found that the change cannot be made, and the old job is only away for moments: it is to have its chance."""
     upgrade = draft.upgrade
     assert upgrade is not None
-    errand = moment.observed.errands.get(preflight_purpose(upgrade))
+    errand = moment.observed.errands.get(preflight_purpose(moment, upgrade))
     if errand is None or not _is_to_be_tried(draft) or of_old_run(moment, draft) is Liveness.RUNNING:
         return False
     refused = errand.preflight is not None and not errand.preflight.fits

@@ -7,6 +7,7 @@ from weir_operator.models.memory import StartDirective as StartMemory
 from weir_operator.observed import StartDirective
 from weir_operator.reconciler.actions import Activate, DeleteRun, EnsureRun, EnsureShared
 from weir_operator.reconciler.moment import Draft, Moment
+from weir_operator.reconciler.saved_specs import giving_up_state
 from weir_operator.reconciler.situations.drifting import tell_corrected
 from weir_operator.reconciler.situations.given_up import given_up
 
@@ -70,6 +71,7 @@ def run_objects(
     standby: bool = False,
 ) -> tuple[EnsureShared, EnsureRun]:
     """What all runs share, and what this one has of its own."""
+    spec = giving_up_state(spec, moment.spec.job.allow_non_restored_state)
     return (
         EnsureShared(spec=spec, task_managers=task_managers),
         EnsureRun(
