@@ -110,8 +110,11 @@ def _tail_is_known(moment: Moment, draft: Draft) -> bool:
     if found is None:
         return False
     bucket.forget(draft)
-    if start.unless_newer and found.newest is not None:
-        draft.amend(start=StartDirective(), snapshot=found.newest.path, snapshot_at=found.newest.completed_at)
+    if found.newest is not None and (start.unless_newer or start.mode is StartMode.EMPTY):
+        # Of an empty start it is what a rollback goes back to: the status may know an older one only.
+        draft.amend(snapshot=found.newest.path, snapshot_at=found.newest.completed_at)
+    if found.newest is not None and start.unless_newer:
+        draft.amend(start=StartDirective())
     else:
         draft.amend(start=start.model_copy(update={"expected_tail": found.tail, "unless_newer": False}))
     return True

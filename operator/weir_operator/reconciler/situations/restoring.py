@@ -7,7 +7,7 @@ look and the start of the new run. Then nothing was claimed, and the log's tail 
 
 from __future__ import annotations
 
-from weir_operator.models import UpgradeMode
+from weir_operator.models import UpgradeMode, UpgradeReason
 from weir_operator.models.memory import StartDirective, StartMode
 from weir_operator.observed import JobManagerReport
 from weir_operator.reconciler.moment import Draft, Moment
@@ -82,9 +82,12 @@ def from_the_tail_instead(draft: Draft, report: JobManagerReport) -> None:
     assert upgrade is not None
     assert upgrade.start is not None
     why = report.failures[-1].message if report.failures else "it gives no reason"
+    on = "the job goes on from where it stopped"
+    if upgrade.reason is UpgradeReason.ROLLBACK:  # from a run that started empty and completed nothing
+        on = "nothing else is left, so the job starts without state, as the revision before it was asked to"
     said = (
-        f"run {report.run} could not start from {upgrade.start.path}: {why}; the job goes on from where it stopped. Name "
-        "another snapshot in restore.from and change restore.nonce"
+        f"run {report.run} could not start from {upgrade.start.path}: {why}; {on}. Name another snapshot in restore.from and "
+        "change restore.nonce"
     )
     draft.say("RestoreFailed", said, warning=True)
     draft.amend(
