@@ -10,7 +10,7 @@ from weir_operator.models.stream_job_status import PhaseTimes
 from weir_operator.observed import Ending
 from weir_operator.reconciler.diff import Weight, classify
 from weir_operator.reconciler.moment import Draft, Moment
-from weir_operator.reconciler.situations.targets import goal
+from weir_operator.reconciler.situations.targets import goal, is_stable, mark
 
 #: Of a change that ends in a suspension.
 RESTORED_LATER = "the job is suspended before it has restored what restore names"
@@ -148,6 +148,8 @@ def _of_other_revision(moment: Moment, draft: Draft, runs: int, target: int) -> 
     if difference.weight >= Weight.UPGRADE:
         return UpgradeReason.ROLLBACK if draft.status.pin is not None else UpgradeReason.SPEC
     assert draft.deployed is not None
+    if is_stable(draft, runs):
+        mark(draft, target, stable=True)  # nothing of the job is another one
     draft.record(revision=target, deployed=draft.deployed.model_copy(update={"revision": target}))
     draft.say(
         "AppliedInPlace", f"revision {target} differs from {runs} in {difference.text}: no pod is replaced"

@@ -1,0 +1,43 @@
+"""Changes that need no other pod, and what comes after them or before: the run stays, and so does what is known of it."""
+
+from __future__ import annotations
+
+from tests.support.simulated_cluster import Cluster
+from tests.support.simulated_operator import Operator
+from weir_operator.models import UpgradePhase
+
+ELSEWHERE = {"savepoints": "s3://weir/elsewhere"}
+
+
+def until(operator: Operator, phase: UpgradePhase) -> None:
+    """Passes until the change of the run has come that far."""
+    for _ in range(100):
+        operator.reconcile()
+        upgrade = operator.cluster.status.upgrade
+        if upgrade is not None and upgrade.phase is phase:
+            return
+        operator.cluster.step()
+    raise AssertionError(f"no change of the run comes to {phase}")
+
+
+def stable(cluster: Cluster) -> dict[int, bool]:
+    return {entry.revision: entry.stable for entry in cluster.status.revisions}
+
+
+def test_a_restart_during_an_outage_does_not_go_back_behind_a_change_that_was_made_in_place(
+    operator: Operator, cluster: Cluster
+) -> None:
+    cluster.edit(storage=ELSEWHERE)
+    operator.settle()
+    assert stable(cluster) == {1: True, 2: True}
+    cluster.edit(upgrade={"restartNonce": 1})
+    until(operator, UpgradePhase.STARTING)
+    cluster.capacity = 0
+    operator.run(200)
+    assert cluster.condition("Degraded") == ("True", "NotStable")
+    cluster.capacity = 100
+    operator.settle()
+    assert cluster.running
+    assert cluster.status.revision == 2
+    assert cluster.condition("Ready") == ("True", "Running")
+    assert "RollingBack" not in [event.reason for event in operator.events]
