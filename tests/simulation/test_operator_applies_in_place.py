@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.simulated_cluster import Cluster
 from tests.support.simulated_operator import Operator
 from weir_operator.models import UpgradePhase
@@ -41,3 +43,46 @@ def test_a_restart_during_an_outage_does_not_go_back_behind_a_change_that_was_ma
     assert cluster.status.revision == 2
     assert cluster.condition("Ready") == ("True", "Running")
     assert "RollingBack" not in [event.reason for event in operator.events]
+
+
+def test_what_did_not_run_well_is_not_proven_by_a_change_in_place(
+    operator: Operator, cluster: Cluster
+) -> None:
+    cluster.behaviour("example/flights:2").checkpoints = False
+    cluster.edit(image="example/flights:2")
+    until(operator, UpgradePhase.STABILIZING)
+    cluster.edit(storage=ELSEWHERE)
+    operator.run(2)
+    assert cluster.status.revision == 3
+    assert stable(cluster) == {1: True, 2: False, 3: False}
+
+
+@pytest.mark.parametrize("phase", [UpgradePhase.STARTING, UpgradePhase.STABILIZING])
+def test_a_run_that_is_not_stable_yet_is_not_replaced_for_a_change_in_place(
+    operator: Operator, cluster: Cluster, phase: UpgradePhase
+) -> None:
+    cluster.edit(image="example/flights:2")
+    until(operator, phase)
+    began = cluster.status.upgrade.times[-1]
+    cluster.edit(storage=ELSEWHERE)
+    operator.reconcile()
+    assert cluster.status.upgrade.times[-1] == began, "the window goes on"
+    operator.settle()
+    assert cluster.running
+    assert (cluster.status.run, cluster.status.revision) == (2, 3)
+    assert stable(cluster)[3]
+    assert cluster.status.last_upgrade.revision == 3
+    assert [event.reason for event in operator.events].count("AppliedInPlace") == 1
+    assert cluster.revisions[3].spec["storage"]["savepoints"] == ELSEWHERE["savepoints"]
+
+
+def test_a_change_that_is_taken_back_for_one_in_place_stops_nothing(
+    operator: Operator, cluster: Cluster
+) -> None:
+    cluster.behaviour("example/flights:2").fits = False
+    cluster.edit(image="example/flights:2")
+    operator.settle(or_blocked_by="DoesNotFit")
+    cluster.edit(image="example/flights:1", storage=ELSEWHERE)
+    operator.settle()
+    assert (cluster.status.run, cluster.status.revision) == (1, 3)
+    assert cluster.condition("Ready") == ("True", "Running")

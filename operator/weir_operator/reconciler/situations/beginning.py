@@ -8,9 +8,8 @@ from weir_operator.models import Nonces, UpgradeIntent, UpgradePhase, UpgradeRea
 from weir_operator.models.memory import StartDirective, StartMode
 from weir_operator.models.stream_job_status import PhaseTimes
 from weir_operator.observed import Ending
-from weir_operator.reconciler.diff import Weight, classify
 from weir_operator.reconciler.moment import Draft, Moment
-from weir_operator.reconciler.situations.targets import goal, is_stable, mark
+from weir_operator.reconciler.situations.targets import apply_in_place, goal, needs_another_run
 
 #: Of a change that ends in a suspension.
 RESTORED_LATER = "the job is suspended before it has restored what restore names"
@@ -139,19 +138,7 @@ def _reason(moment: Moment, draft: Draft, target: int) -> UpgradeReason | None:
 
 
 def _of_other_revision(moment: Moment, draft: Draft, runs: int, target: int) -> UpgradeReason | None:
-    before, after = moment.revision_spec(runs), moment.revision_spec(target)
-    if after is None and draft.status.pin is None:
-        after = moment.spec
-    if before is None or after is None:
-        return UpgradeReason.SPEC
-    difference = classify(before, after)
-    if difference.weight >= Weight.UPGRADE:
+    if needs_another_run(moment, draft, runs, target):
         return UpgradeReason.ROLLBACK if draft.status.pin is not None else UpgradeReason.SPEC
-    assert draft.deployed is not None
-    if is_stable(draft, runs):
-        mark(draft, target, stable=True)  # nothing of the job is another one
-    draft.record(revision=target, deployed=draft.deployed.model_copy(update={"revision": target}))
-    draft.say(
-        "AppliedInPlace", f"revision {target} differs from {runs} in {difference.text}: no pod is replaced"
-    )
+    apply_in_place(moment, draft, target)
     return None

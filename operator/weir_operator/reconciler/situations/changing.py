@@ -23,10 +23,10 @@ from weir_operator.reconciler.situations.deciding import preflight
 from weir_operator.reconciler.situations.leaving import drain, stop
 from weir_operator.reconciler.situations.phases import cancel, enter, once_more
 from weir_operator.reconciler.situations.standby import prepare
-from weir_operator.reconciler.situations.targets import goal
+from weir_operator.reconciler.situations.targets import apply_in_place, goal, needs_another_run
 from weir_operator.upgrade.choosing import RESTORE_ASKED
 
-#: Changes that are about the revision alone: with the old one wanted again there is nothing to do.
+#: Changes that are about the revision alone: none is made for the old one, or for one that its run becomes in place.
 _TAKEN_BACK = frozenset({UpgradeReason.SPEC, UpgradeReason.SUSPEND, UpgradeReason.ROLLBACK})
 
 PHASES: Mapping[UpgradePhase, Callable[[Moment, Draft], None]] = {
@@ -110,6 +110,10 @@ def retarget(moment: Moment, draft: Draft, wanted: int | None) -> None:
                 draft.amend(revision=wanted, run=None, parallelism=None)
         case UpgradePhase.DRAINING:
             draft.amend(revision=wanted, run=None, parallelism=None)
+        case UpgradePhase.STARTING | UpgradePhase.STABILIZING if _fits_in_place(moment, draft, wanted):
+            assert wanted is not None
+            apply_in_place(moment, draft, wanted)
+            draft.amend(revision=wanted)
         case UpgradePhase.STARTING | UpgradePhase.STABILIZING:
             _from_the_new_run(moment, draft, wanted)
 
@@ -118,8 +122,8 @@ def _before_the_stop(moment: Moment, draft: Draft, wanted: int | None) -> None:
     upgrade = draft.upgrade
     assert upgrade is not None
     runs = draft.deployed.revision if draft.deployed is not None else None
-    if wanted == runs and upgrade.reason in _TAKEN_BACK:
-        cancel(draft, f"revision {runs} is wanted again and goes on")
+    if upgrade.reason in _TAKEN_BACK and (wanted == runs or _fits_in_place(moment, draft, wanted)):
+        cancel(draft, f"the run of revision {runs} goes on: no other one is wanted any more")
         return
     if wanted is None and restores_by_nonce(upgrade):
         restore_later(draft)
@@ -130,6 +134,16 @@ def _before_the_stop(moment: Moment, draft: Draft, wanted: int | None) -> None:
     )
     if upgrade.phase is not UpgradePhase.PREFLIGHT:
         enter(moment, draft, UpgradePhase.PREFLIGHT)
+
+
+def _fits_in_place(moment: Moment, draft: Draft, wanted: int | None) -> bool:
+    """Whether the run that should be there can become what is wanted, and no pod is replaced."""
+    deployed = draft.deployed
+    return (
+        deployed is not None
+        and wanted is not None
+        and not needs_another_run(moment, draft, deployed.revision, wanted)
+    )
 
 
 def _from_the_new_run(moment: Moment, draft: Draft, wanted: int | None) -> None:

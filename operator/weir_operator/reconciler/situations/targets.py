@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from weir_operator.models import Nonces, Pin, PinReason, Revision
 from weir_operator.reconciler.actions import DeleteRevision, SaveRevision
-from weir_operator.reconciler.diff import spec_hash
+from weir_operator.reconciler.diff import Difference, Weight, classify, spec_hash
 from weir_operator.reconciler.moment import Draft, Moment
 
 #: So many revisions can be gone back to.
@@ -39,6 +39,27 @@ def goal(moment: Moment, target: int) -> int | None:
     return target if moment.wanted else None
 
 
+def needs_another_run(moment: Moment, draft: Draft, runs: int, target: int) -> bool:
+    """Whether a revision cannot be applied in place to a run of another one."""
+    found = _difference(moment, draft, runs, target)
+    return found is None or found.weight >= Weight.UPGRADE
+
+
+def apply_in_place(moment: Moment, draft: Draft, target: int) -> None:
+    """The run that should be there is one of this revision from now on; what it has shown of itself still holds."""
+    deployed = draft.deployed
+    assert deployed is not None
+    found = _difference(moment, draft, deployed.revision, target)
+    assert found is not None
+    if is_stable(draft, deployed.revision):
+        mark(draft, target, stable=True)
+    draft.record(revision=target, deployed=deployed.model_copy(update={"revision": target}))
+    draft.say(
+        "AppliedInPlace",
+        f"revision {target} differs from {deployed.revision} in {found.text}: no pod is replaced",
+    )
+
+
 def mark(draft: Draft, revision: int, **changes: object) -> None:
     """Change the entry of a revision in ``status.revisions``."""
     draft.record(
@@ -60,6 +81,14 @@ def last_stable(draft: Draft, *, besides: int | None) -> int | None:
         entry.revision for entry in draft.status.revisions if entry.stable and entry.revision != besides
     ]
     return stable[-1] if stable else None
+
+
+def _difference(moment: Moment, draft: Draft, runs: int, target: int) -> Difference | None:
+    """None: one of the two specs is not known."""
+    before, after = moment.revision_spec(runs), moment.revision_spec(target)
+    if after is None and draft.status.pin is None:
+        after = moment.spec
+    return None if before is None or after is None else classify(before, after)
 
 
 def _revision_of(own: str, draft: Draft) -> int | None:
