@@ -20,6 +20,10 @@ class ManualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual
 
+    def stand_still(self, seconds: float) -> None:
+        """As a process that is frozen: time passes, and nothing is done in it."""
+        self._virtual += seconds
+
     def _run_once(self) -> None:
         while self._scheduled and self._scheduled[0]._cancelled:
             timer = heapq.heappop(self._scheduled)

@@ -42,6 +42,7 @@ from weir.rpc.messages import (
     WorkerStarted,
 )
 from weir.taskmanager import local_copies
+from weir.taskmanager.supervision.silence import SilenceWatch
 from weir.taskmanager.supervision.worker_process import WORKER_MODULE, WorkerCallbacks, WorkerProcess
 
 log = structlog.get_logger()
@@ -174,25 +175,39 @@ class Supervisor:
         return answer
 
     async def _converse(self, link: JobManagerLink, registered: Registered) -> None:
+        silence = SilenceWatch(registered.heartbeat_interval / 2, self._clock.monotonic())
+        # Messages have no deadline of their own: in a freeze it would pass, with what came meanwhile unread.
+        patience = asyncio.timeout(None)
         beating = asyncio.create_task(self._heartbeat(link, registered.heartbeat_interval))
+        watching = asyncio.create_task(self._watch(silence, registered, patience))
         try:
-            heard = self._clock.monotonic()
-            while True:
-                left = heard + registered.heartbeat_timeout - self._clock.monotonic()
-                try:
-                    async with asyncio.timeout(max(0.0, left)):
-                        message = await link.receive()
-                except TimeoutError as error:
-                    silence = registered.heartbeat_timeout
-                    raise SessionEnded(f"the JobManager was silent for {silence:g} s") from error
-                if isinstance(message, JobManagerHeartbeat):
-                    heard = self._clock.monotonic()
-                elif isinstance(message, ReadLog):
-                    link.send_nowait(_log_text(message))
-                else:
-                    self._obey(message)
+            async with patience:
+                await self._listen(link, silence)
+        except TimeoutError as error:
+            if not patience.expired():
+                raise
+            seconds = registered.heartbeat_timeout
+            raise SessionEnded(f"the JobManager was silent for {seconds:g} s") from error
         finally:
             beating.cancel()
+            watching.cancel()
+
+    async def _listen(self, link: JobManagerLink, silence: SilenceWatch) -> None:
+        while True:
+            message = await link.receive()
+            if isinstance(message, JobManagerHeartbeat):
+                silence.hear(self._clock.monotonic())
+            elif isinstance(message, ReadLog):
+                link.send_nowait(_log_text(message))
+            else:
+                self._obey(message)
+
+    async def _watch(self, silence: SilenceWatch, registered: Registered, patience: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(registered.heartbeat_interval / 2)
+            if silence.silent_for(self._clock.monotonic()) >= registered.heartbeat_timeout:
+                patience.reschedule(asyncio.get_running_loop().time())
+                return
 
     async def _heartbeat(self, link: JobManagerLink, interval: float) -> None:
         sequence = 0
