@@ -31,8 +31,7 @@ def living(run: Run) -> set[int]:
 def test_a_job_does_not_mind_when_the_clock_of_a_process_jumps(tmp_path: Path, kind: str) -> None:
     job = reference(tmp_path, rows=6000, rate=800)
     clocks = Clocks(tmp_path / "clocks")
-    # A machine so busy that heartbeats are late is another matter.
-    described = resource(job, tmp_path, interval="500ms", config={"heartbeat.timeout": "60s"})
+    described = resource(job, tmp_path, interval="500ms")
     with (
         Run(tmp_path, described, clocks.environment) as run,
         oracle.Visible(job.out) as seen,

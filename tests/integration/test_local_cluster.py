@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import processes
-from tests.support.clusters import wait_for
+from tests.support.clusters import FAST, wait_for
 from tests.support.counting_job import faults, make_trouble
 from weir.errors import FolderLocked
 from weir.local import LocalCluster
@@ -19,7 +19,6 @@ from weir.rpc.requests import JobState, JobStatus
 
 ROOT = str(Path(__file__).parent.parent.parent)
 ROWS, RATE = 16_000, 4000
-FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "1500ms", "WEIR_LOG_LEVEL": "WARNING"}
 
 
 def spec(folder: Path, **settings: str) -> JobSpec:
@@ -108,15 +107,16 @@ def test_a_killed_jobmanager_is_replaced_and_recovers_the_job(cluster: LocalClus
     assert_exact(status, tmp_path)
 
 
-def test_a_frozen_taskmanager_is_replaced(cluster: LocalCluster, tmp_path: Path) -> None:
-    job = cluster.submit(spec(tmp_path))
-    wait_for(cluster, job, completed(2))
-    frozen = cluster.taskmanager_pids[0]
-    os.kill(frozen, signal.SIGSTOP)
-    status = cluster.wait(job, timeout=120)
-    assert status.restarts == 1
-    assert "no heartbeat" in status.failures[0].failure.message
-    assert frozen not in cluster.taskmanager_pids
+def test_a_frozen_taskmanager_is_replaced(tmp_path: Path) -> None:
+    with LocalCluster(environment={**FAST, "WEIR_HEARTBEAT_TIMEOUT": "4s"}) as cluster:
+        job = cluster.submit(spec(tmp_path))
+        wait_for(cluster, job, completed(2))
+        frozen = cluster.taskmanager_pids[0]
+        os.kill(frozen, signal.SIGSTOP)
+        status = cluster.wait(job, timeout=120)
+        assert status.restarts == 1
+        assert "no heartbeat" in status.failures[0].failure.message
+        assert frozen not in cluster.taskmanager_pids
     assert_exact(status, tmp_path)
 
 

@@ -19,7 +19,8 @@ from weir.local import LocalCluster
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobStatus
 
-FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "1500ms", "WEIR_LOG_LEVEL": "WARNING"}
+#: A process that ends is missed at once. One that only stands still, as all do on a busy machine, is left alone for long.
+FAST = {"WEIR_HEARTBEAT_INTERVAL": "200ms", "WEIR_HEARTBEAT_TIMEOUT": "60s", "WEIR_LOG_LEVEL": "WARNING"}
 
 
 def reference(folder: Path, **settings: Any) -> Reference:

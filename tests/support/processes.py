@@ -259,7 +259,8 @@ def resource(
         "storage": {"checkpoints": str(folder / "checkpoints")},
         "restart": {"strategy": "FixedDelay", "attempts": 1000, "delay": "100ms"},
         "taskManager": {"slots": slots},
-        "config": {"heartbeat.interval": "200ms", "heartbeat.timeout": "3s", **(config or {})},
+        # Long: a process that stands still because the machine is busy must not cost a restart.
+        "config": {"heartbeat.interval": "200ms", "heartbeat.timeout": "60s", **(config or {})},
     }
     for name, section in spec.items():
         both_maps = isinstance(section, Mapping) and name in ("checkpoints", "job")
