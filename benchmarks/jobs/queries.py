@@ -1,7 +1,7 @@
-"""Weir's side of the column benchmark: one query over bids, into nothing, or into files where its answer is to be compared.
+"""Weir's side of the column benchmark: one query over bids, into nothing, or by ``write_answer`` into files for a test.
 
-Arguments: rows, auctions, query (of ``QUERIES``), result file or, with ``rows`` as fifth argument, the folder for rows. The rate is that
-of the source between its first quarter and its last bid: it is as fast as what stands behind it lets it be.
+Arguments: rows, auctions, query (of ``QUERIES``), result file. The rate is that of the source between its first quarter and its last
+bid: it is as fast as what stands behind it lets it be.
 """
 
 from __future__ import annotations
@@ -104,19 +104,19 @@ class BlackHole(Sink[Any, Any]):
 
 def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
     rows, auctions, query, result = int(args[0]), int(args[1]), args[2], args[3]
-    compared = args[4:] == ["rows"]
-    source = ColumnGeneratorSource(
-        (lambda start, count: bids(start, count, auctions))
-        if compared
-        else TimedBids(rows, auctions, result),
-        count=rows,
-        timestamp_column="ts",
-        rows_per_second=100_000 if compared else None,
-    )
+    source = ColumnGeneratorSource(TimedBids(rows, auctions, result), count=rows, timestamp_column="ts")
+    _answer(env, source, query).sink_to(BlackHole()).uid("out")
+
+
+def write_answer(
+    env: StreamExecutionEnvironment, source: ColumnGeneratorSource, query: str, target: str
+) -> None:
+    """What is compared of the answer, as files in the folder ``target``."""
+    rows = _answer(env, source, query).to_rows(*ANSWERS[query])
+    rows.sink_to(FileSink.for_json_lines(target)).uid("out")
+
+
+def _answer(env: StreamExecutionEnvironment, source: ColumnGeneratorSource, query: str) -> ColumnStream:
     stream = env.from_columns(source, WatermarkStrategy.for_monotonous_timestamps(), name="bids").uid("bids")
     stream.set_parallelism(1)
-    answer = QUERIES[query](stream).uid(query)
-    if compared:
-        answer.to_rows(*ANSWERS[query]).sink_to(FileSink.for_json_lines(result)).uid("out")
-    else:
-        answer.sink_to(BlackHole()).uid("out")
+    return QUERIES[query](stream).uid(query)

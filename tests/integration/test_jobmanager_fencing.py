@@ -36,7 +36,7 @@ def spec(folder: Path) -> JobSpec:
     return JobSpec(
         name="counting",
         entrypoint="tests.support.counting_job:build",
-        args=(str(ROWS), "4000", str(folder / "out")),
+        args=(str(ROWS), "4000", str(folder / "out"), str(folder / "gate")),
         python_path=(str(ROOT),),
         overrides={"execution.checkpointing.interval": "200ms"},
         checkpoint_storage=f"file://{folder}/checkpoints",
@@ -112,6 +112,7 @@ def test_a_frozen_jobmanager_that_wakes_publishes_nothing(tmp_path: Path, point:
         ask(second, lambda client: client.submit(spec(tmp_path), recovering=True, job_id=job))
         wait_status(second, job, lambda status: status.checkpoints.completed >= 1)
         frozen.send_signal(signal.SIGCONT)
+        (tmp_path / "gate").touch()  # not before: the job must live for as long as all this takes
         status = wait_status(second, job, lambda status: status.state.is_settled)
 
         assert status.state is JobState.FINISHED, status.failures

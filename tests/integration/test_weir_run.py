@@ -19,13 +19,18 @@ ROOT = Path(__file__).parent.parent.parent
 ROWS = 8000
 
 
+def gate(folder: Path) -> Path:
+    """Holds the last rows until it is there, so that the job cannot end before what a test does to it."""
+    return folder / "gate"
+
+
 @pytest.fixture
 def job_file(tmp_path: Path) -> Path:
     path = tmp_path / "counting.yaml"
     spec = {
         "job": {
             "entrypoint": "tests.support.counting_job:build",
-            "args": [str(ROWS), "4000", str(tmp_path / "out")],
+            "args": [str(ROWS), "4000", str(tmp_path / "out"), str(gate(tmp_path))],
             "parallelism": 2,
         },
         "checkpoints": {"interval": "200ms"},
@@ -78,6 +83,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_job_runs_to_its_end_and_sums_up(job_file: Path, tmp_path: Path) -> None:
+    gate(tmp_path).touch()
     code, out, err = end(start(job_file, "-o", "json"))
     assert code == 0, err
     assert faults(tmp_path / "out", ROWS) == []
@@ -96,6 +102,7 @@ def test_ctrl_c_suspends_and_the_same_command_goes_on(job_file: Path, tmp_path: 
     assert "is SUSPENDED after" in err
     assert "the same command goes on from checkpoint" in err.splitlines()[-1]
     assert faults(tmp_path / "out", ROWS) != []
+    gate(tmp_path).touch()
     code, _, err = end(start(job_file))
     assert code == 0, err
     assert "found under this name" in err

@@ -40,8 +40,8 @@ def times(numbers: np.ndarray) -> np.ndarray:
 class Gated(ColumnGeneratorSource):
     """Gives the last third of each split's rows only when a file is there, so that a test has time for what it does before."""
 
-    def __init__(self, gate: str, count: int, rate: float) -> None:
-        super().__init__(make, count, rate, num_splits=3, timestamp_column="time")
+    def __init__(self, gate: str, *given, **settings) -> None:
+        super().__init__(*given, **settings)
         self.gate = gate
 
     def create_reader(self, context):
@@ -52,7 +52,8 @@ class Gated(ColumnGeneratorSource):
             far = any(split.position > split.length * 2 // 3 for split in reader.snapshot())
             return far and not os.path.exists(self.gate)
 
-        reader.fetch = lambda most: None if held() else fetch(most)
+        # Few at once: what is made up for after a stall must not pass the gate.
+        reader.fetch = lambda most: None if held() else fetch(min(most, 1000))
         reader.next_fetch_at = lambda: time.monotonic() + 0.05 if held() else due()
         return reader
 
@@ -72,7 +73,7 @@ def make(start: int, rows: int) -> pa.RecordBatch:
 
 def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
     count, rate, target = int(args[0]), float(args[1]), args[2]
-    source = Gated(f"{target}.gate", count, rate)
+    source = Gated(f"{target}.gate", make, count, rate, num_splits=3, timestamp_column="time")
     strategy = WatermarkStrategy.for_bounded_out_of_orderness("50ms")
     bids = env.from_columns(source, strategy, name="bids").uid("bids")
     cheap = bids.filter(col("price") % 2 == 0).with_columns(double=col("price") * 2)

@@ -13,6 +13,7 @@ from weir import DataGeneratorSource, KeyedProcessFunction, StreamExecutionEnvir
 from weir.connectors.files import FileSink
 
 KEYS = 10
+GATE_POLL_S = 0.02
 
 
 class Count(KeyedProcessFunction):
@@ -61,9 +62,32 @@ def misbehave(trouble: str) -> None:
     raise AssertionError(f"no trouble is called {what!r}")
 
 
+class Gated(DataGeneratorSource):
+    """Gives the last third of each split's rows only when a file is there, so that a test has time for what it does before."""
+
+    def __init__(self, gate: str, **settings) -> None:
+        super().__init__(**settings)
+        self.gate = gate
+
+    def create_reader(self, context):
+        reader = super().create_reader(context)
+        fetch, due = reader.fetch, reader.next_fetch_at
+
+        def held() -> bool:
+            far = any(split.position * 3 > split.length * 2 for split in reader.snapshot())
+            return far and not os.path.exists(self.gate)
+
+        # Few at once: what is made up for after a stall must not pass the gate.
+        reader.fetch = lambda most: None if held() else fetch(min(most, 20))
+        reader.next_fetch_at = lambda: context.monotonic() + GATE_POLL_S if held() else due()
+        return reader
+
+
 def build(env: StreamExecutionEnvironment, args: list[str]) -> None:
+    """``args``: how many numbers, how many a second, the output, and a file that opens the gate if there is one."""
     count, rate, target = int(args[0]), float(args[1]), args[2]
-    source = DataGeneratorSource(lambda i: i, count=count, rows_per_second=rate)
+    settings = {"generator_fn": lambda i: i, "count": count, "rows_per_second": rate}
+    source = Gated(args[3], **settings) if args[3:] else DataGeneratorSource(**settings)
     rows = env.from_source(source, name="numbers").uid("numbers")
     counted = rows.key_by(lambda v: v % KEYS).process(Count(f"{target}.trouble")).uid("count")
     counted.sink_to(FileSink.for_json_lines(target)).uid("out")
