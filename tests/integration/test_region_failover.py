@@ -66,8 +66,11 @@ def kill(cluster: LocalCluster, worker: WorkerId | None) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def kill_one_of(cluster: LocalCluster, job: JobId, part: str) -> None:
-    kill(cluster, tasks(cluster.status(job), part)[0].worker)
+def kill_one_of(cluster: LocalCluster, job: JobId, part: str) -> WorkerId | None:
+    """The worker that was killed."""
+    worker = tasks(cluster.status(job), part)[0].worker
+    kill(cluster, worker)
+    return worker
 
 
 def finish(cluster: LocalCluster, job: JobId, folder: Path) -> None:
@@ -117,11 +120,19 @@ def test_regions_that_fail_again_and_again_at_any_moment_leave_the_output_exact(
     job = begun(cluster, tmp_path, "apart")
     for turn in range(4):
         done = cluster.status(job)
-        kill_one_of(cluster, job, PARTS[turn % 2])
+        killed = {kill_one_of(cluster, job, PARTS[turn % 2])}
+
+        def restarts(status: JobStatus, before: int = done.restarts) -> bool:
+            return status.restarts > before
+
+        def is_back(status: JobStatus, killed: set[WorkerId | None] = killed) -> bool:
+            workers = {task.worker for vertex in status.vertices for task in vertex.tasks}
+            return restarts(status) and all_run(status) and killed.isdisjoint(workers)
+
         if turn % 3 == 2:  # the other one too, while the first is on its way back: then all restart
-            wait_for(cluster, job, lambda status: status.state is JobState.RESTARTING)
-            kill_one_of(cluster, job, PARTS[(turn + 1) % 2])
-        wait_for(cluster, job, lambda status, done=done: status.restarts > done.restarts and all_run(status))
+            wait_for(cluster, job, lambda status: status.state is JobState.RESTARTING or restarts(status))
+            killed.add(kill_one_of(cluster, job, PARTS[(turn + 1) % 2]))
+        wait_for(cluster, job, is_back)
         if turn % 2:  # else the next failure may come before any checkpoint
             enough = cluster.status(job).checkpoints.completed + 1
             wait_for(cluster, job, lambda status, n=enough: status.checkpoints.completed >= n)
