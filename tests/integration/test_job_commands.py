@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_rest_of_a_cluster import FAST, Running
+from tests.support.ports import nobody_listens
 from weir.cli.rest_client import job_names
 from weir.local import LocalCluster
 
@@ -94,21 +94,16 @@ def test_cancel_waits_for_the_end(running: Running) -> None:
 # ---- no JobManager, or not for us
 
 
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
 @pytest.mark.parametrize("command", [("jobs",), ("status", "x"), ("checkpoints", "x"), ("cancel", "x")])
 def test_a_jobmanager_that_is_not_there_is_one_clear_message(command: tuple[str, ...]) -> None:
-    address = free_address()
-    done = weir(*command, "--address", address)
+    with nobody_listens() as address:
+        done = weir(*command, "--address", address)
+        names = job_names(address)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"weir: no JobManager answers at {address}: nothing listens there; is it the address that `weir run` printed?\n"
     )
-    assert job_names(address) == []
+    assert names == []
 
 
 @pytest.mark.parametrize(

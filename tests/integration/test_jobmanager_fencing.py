@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.counting_job import faults
+from tests.support.ports import free_ports
 from tests.support.waiting import wait_for, wait_until_stopped
 from weir.ids import JobId
 from weir.jobmanager.main import FENCED_EXIT
@@ -24,12 +24,6 @@ from weir.rpc.requests import JobState, JobStatus
 
 ROOT = Path(__file__).parent.parent.parent
 ROWS = 8000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def spec(folder: Path) -> JobSpec:
@@ -99,7 +93,7 @@ def wait_status(port: int, job: JobId, condition: Callable[[JobStatus], bool]) -
     ],
 )
 def test_a_frozen_jobmanager_that_wakes_publishes_nothing(tmp_path: Path, point: str) -> None:
-    first, second = free_port(), free_port()
+    first, second = free_ports(2)
     freeze = {"WEIR_CRASH_POINT": f"{point}:3", "WEIR_CRASH_SIGNAL": "STOP"}
     with contextlib.ExitStack() as stack:
         frozen = stack.enter_context(started("weir.jobmanager", "--port", str(first), **freeze))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import http.server
-import socket
 import threading
 import time
 
 import pytest
 
+from tests.support.ports import nobody_listens
 from tests.support.s3_servers import READ_ONLY_KEY, READ_ONLY_SECRET, each_s3
 from tests.support.storage_contract import StorageContract
 from weir.errors import ObjectExists, ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
@@ -77,9 +77,8 @@ def test_a_missing_bucket_is_named(s3):
 
 
 def test_a_refused_connection_is_tried_a_few_times_then_unavailable():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound, not listening
-        endpoint = f"http://127.0.0.1:{held.getsockname()[1]}"
+    with nobody_listens() as address:
+        endpoint = f"http://{address}"
         slept = []
         storage = S3Storage("bucket", "", S3Options(endpoint, None, "key", "secret"), sleep=slept.append)
         for call in (lambda: storage.read("a"), lambda: storage.create_if_absent("a", b"")):

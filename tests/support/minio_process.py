@@ -17,12 +17,12 @@ from minio.credentials import StaticProvider
 from minio.error import MinioAdminException
 
 from tests.cluster import builder
+from tests.support.ports import free_ports
 from tests.support.s3_servers import (
     ACCESS_KEY,
     READ_ONLY_KEY,
     READ_ONLY_SECRET,
     SECRET_KEY,
-    free_ports,
     served,
 )
 from tests.support.waiting import wait_for

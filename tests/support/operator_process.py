@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from tests.support.fake_kubernetes import Body, FakeKubernetes
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 JOBS = "weir.dev/v1alpha1/streamjobs"
@@ -46,6 +47,11 @@ class OperatorProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path, probe: str) -> None:
         self.process, self._log, self._probe = process, log, probe
+
+    @property
+    def name(self) -> str:
+        """As it stands in the Lease."""
+        return self._log.stem
 
     @property
     def log(self) -> str:
@@ -102,7 +108,7 @@ class Replicas:
 
     async def start(self, name: str = "one", **settings: str) -> OperatorProcess:
         """``settings`` without the prefix ``WEIR_OPERATOR_``."""
-        port = _free_port()
+        [port] = free_ports(1)
         log = self._folder / f"{name}.log"
         env = {
             **{key: value for key, value in os.environ.items() if not key.startswith("WEIR_OPERATOR_")},
@@ -145,11 +151,3 @@ async def replicas(folder: Path) -> AsyncIterator[Replicas]:
     finally:
         await started.end()
         await fake.stop()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -10,11 +10,9 @@ import contextlib
 import io
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -143,18 +141,3 @@ def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log
         return ready()
 
     wait_for(is_ready, lambda: f"the S3 server is ready:\n{log.read_text()[-4000:]}", READY_WITHIN_S)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports below the range that the system hands out to clients, all free now, none twice."""
-    with ExitStack() as held:
-        ports: list[int] = []
-        while len(ports) < count:
-            candidate = 10_000 + secrets.randbelow(20_000)
-            sock = held.enter_context(socket.socket())
-            try:
-                sock.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            ports.append(candidate)
-        return ports

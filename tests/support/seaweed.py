@@ -10,12 +10,12 @@ from tempfile import gettempdir
 
 import pytest
 
+from tests.support.ports import free_ports
 from tests.support.s3_servers import (
     ACCESS_KEY,
     READ_ONLY_KEY,
     READ_ONLY_SECRET,
     SECRET_KEY,
-    free_ports,
     served,
 )
 
