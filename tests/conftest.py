@@ -1,13 +1,15 @@
-"""What all tests share: golden files with one rewrite flag (``make golden``)."""
+"""What all tests share: golden files with one rewrite flag (``make golden``), and the profiles of property tests."""
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.commands import weir
 from tests.support.minio_process import minio_server
@@ -20,6 +22,12 @@ __all__ = ["minio_server", "s3", "seaweed", "weir"]  # fixtures: real S3 servers
 # Whoever starts the tests in the background may have told them to ignore Ctrl-C, which every process under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# No deadlines: a test never depends on how busy a machine is. In CI the examples follow from the test alone, so that whether a
+# change lands is no matter of luck; everywhere else they are new each time, and find what those did not.
+settings.register_profile("weir", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "weir")
 
 GOLDEN = Path(__file__).parent / "golden"
 
