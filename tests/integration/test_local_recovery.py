@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +53,22 @@ class Running:
         )
 
 
+def put_a_file_in_place_of(folder: Path, away: Path) -> None:
+    """No copy is found any more, and none can be made."""
+    tries = itertools.count()
+
+    def is_in_the_way() -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(f"{away}{next(tries)}")
+        try:
+            folder.touch(exist_ok=False)
+        except FileExistsError:
+            return False  # a worker made it anew in between
+        return True
+
+    waiting.wait_for(is_in_the_way, f"{folder} is a file")
+
+
 @pytest.fixture
 def proxy(s3: S3Server) -> Iterator[Proxy]:
     with proxied(s3.endpoint, Fault.NONE) as made:
@@ -82,9 +100,7 @@ def test_a_restart_reads_its_state_from_the_own_disk_and_without_copies_from_the
             lambda: len(list(folder.iterdir())) <= 3,
             lambda: f"older copies are gone: {list(folder.iterdir())}",
         )
-        # No copy is found any more, and none can be made.
-        folder.rename(tmp_path / "away")
-        folder.write_text("in the way")
+        put_a_file_in_place_of(folder, tmp_path / "away")
         assert running.restart() > 5_000
         open_gate(work)
         status = cluster.wait(job, timeout=120)
