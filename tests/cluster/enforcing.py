@@ -16,7 +16,7 @@ from typing import Self
 from tests.cluster import policies, settings
 from tests.cluster.errors import ClusterError
 from tests.cluster.native import NativeCluster
-from tests.cluster.node import wait_until
+from tests.cluster.node import Node, wait_until
 from tests.cluster.providing import Cluster
 from tests.cluster.watching import Watch
 
@@ -87,12 +87,18 @@ class Enforcing:
             self._text, self._rules = text, rules
 
     def _tell(self, text: str) -> None:
-        """To the kernel, in the network of each node."""
+        """To the kernel, in the network of each node; one that is lost meanwhile has no rules any more."""
         for node in self._provider.nodes():
-            if node.lives:
-                nft = node.entered(["nft", "-f", "-"])
-                done = subprocess.run(nft, input=text, capture_output=True, text=True, check=False)
-                if done.returncode != 0 and node.lives:
-                    raise ClusterError(
-                        f"nft in {node.name} failed: {done.stderr.strip()}; it was told:\n{text}"
-                    )
+            try:
+                if node.lives:
+                    _tell_node(node, text)
+            except ClusterError:
+                if node.lives:
+                    raise
+
+
+def _tell_node(node: Node, text: str) -> None:
+    nft = node.entered(["nft", "-f", "-"])
+    done = subprocess.run(nft, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ClusterError(f"nft in {node.name} failed: {done.stderr.strip()}; it was told:\n{text}")

@@ -202,12 +202,19 @@ class Node:
         return {"PATH": path, "HOME": "/root", MARK: str(self.folder)}
 
     def _record(self, name: str, process: Process) -> None:
-        (self.folder / "pids" / name).write_text(json.dumps([process.pid, process.started]))
+        """Whole at once, since others read it at any time."""
+        aside = self.folder / f"{name}.{os.getpid()}.new"
+        aside.write_text(json.dumps([process.pid, process.started]))
+        os.replace(aside, self.folder / "pids" / name)
 
     def _recorded(self) -> dict[str, Process]:
-        folder = self.folder / "pids"
-        files = sorted(folder.iterdir()) if folder.exists() else []
-        return {file.name: Process(*json.loads(file.read_text())) for file in files}
+        """Of a node that is unplugged meanwhile, what is left."""
+        found = {}
+        with suppress(FileNotFoundError):
+            for file in sorted((self.folder / "pids").iterdir()):
+                with suppress(FileNotFoundError):
+                    found[file.name] = Process(*json.loads(file.read_text()))
+        return found
 
 
 def memory_for_a_node() -> int:
