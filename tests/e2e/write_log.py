@@ -32,13 +32,33 @@ def read(log: Path, namespace: str) -> Iterator[Body]:
 def faults(entries: Iterable[Body]) -> list[str]:
     """Everything that is wrong in the writes of one namespace."""
     checker = _Checker()
-    for entry in sorted(entries, key=_at):
-        if (
-            200 <= entry.get("responseStatus", {}).get("code", 0) < 300
-            and "dryRun=" not in entry["requestURI"]
-        ):
-            checker.take(entry)
+    for entry in _in_order(entry for entry in entries if _was_done(entry)):
+        checker.take(entry)
     return checker.found
+
+
+def _was_done(entry: Body) -> bool:
+    code = entry.get("responseStatus", {}).get("code", 0)
+    return 200 <= code < 300 and "dryRun=" not in entry["requestURI"]
+
+
+def _in_order(entries: Iterable[Body]) -> list[Body]:
+    """By time, and StreamJobs among themselves as they were stored: of two answers the later one may be done first."""
+    ordered = sorted(entries, key=_at)
+    versions = [(version, place) for place, entry in enumerate(ordered) if (version := _version(entry))]
+    places = [place for _, place in versions]
+    stored = [ordered[place] for _, place in sorted(versions)]
+    for place, entry in zip(places, stored, strict=True):
+        ordered[place] = entry
+    return ordered
+
+
+def _version(entry: Body) -> int:
+    """Of the StreamJob as the write left it; these versions only grow. 0 for all else."""
+    body = entry.get("responseObject") or {}
+    if entry["objectRef"]["resource"] != "streamjobs" or body.get("kind") != "StreamJob":
+        return 0
+    return int(body["metadata"].get("resourceVersion", 0))
 
 
 def _at(entry: Body) -> datetime:

@@ -44,12 +44,16 @@ def gone(second: int, run: int, **options: Any) -> Body:
     return entry(second, "delete", "pods", f"counts-{run}-jm", requestObject=sent)
 
 
-def job(second: int, *, run: int = 1, epoch: int = 1, user: str = OPERATOR, **spec: Any) -> Body:
-    return patched(second, {"run": run, "epoch": epoch}, user, **spec)
+def job(
+    second: int, *, run: int = 1, epoch: int = 1, user: str = OPERATOR, version: int = 0, **spec: Any
+) -> Body:
+    return patched(second, {"run": run, "epoch": epoch}, user, version, **spec)
 
 
-def patched(second: int, status: Body, user: str, **spec: Any) -> Body:
-    body = {"kind": "StreamJob", "metadata": {"name": "counts", "uid": "u"}, "spec": spec, "status": status}
+def patched(second: int, status: Body, user: str, version: int = 0, **spec: Any) -> Body:
+    """``version``: as which it was stored; by default in the order of time."""
+    metadata = {"name": "counts", "uid": "u", "resourceVersion": str(version or 1000 + second)}
+    body = {"kind": "StreamJob", "metadata": metadata, "spec": spec, "status": status}
     return entry(second, "patch", "streamjobs", "counts", user=user, responseObject=body)
 
 
@@ -108,6 +112,10 @@ GOOD: dict[str, list[Body]] = {
         patched(1, {}, "admin"),
         job(2, run=0, epoch=0),
     ],
+    "a run that only seems to fall, since the answers were done in another order": [
+        job(1, run=2, version=100),
+        job(2, run=1, version=99),
+    ],
     "what was refused": [made(0, 1), {**made(1, 2), "responseStatus": {"code": 409}}],
 }
 BAD: dict[str, tuple[list[Body], str]] = {
@@ -138,6 +146,10 @@ BAD: dict[str, tuple[list[Body], str]] = {
     ),
     "a run that falls after somebody else's write": (
         [job(0, run=2), job(1, run=2, user="admin"), job(2, run=1)],
+        "run falls from 2 to 1",
+    ),
+    "a run that falls, though the answers were done in another order": (
+        [job(1, run=1, version=100), job(2, run=2, version=99)],
         "run falls from 2 to 1",
     ),
     "an epoch that falls": ([job(0, epoch=2), job(1, epoch=1)], "epoch falls from 2 to 1"),
