@@ -10,18 +10,18 @@ NAME = "weir-operator"
 _LABELS = {"app.kubernetes.io/name": NAME}
 READY_WITHIN_S = 240
 #: Scenarios look at every second of a job.
-_QUICK = {"poll": "1s", "env": [{"name": "WEIR_OPERATOR_PROGRESS", "value": "1s"}]}
+QUICK = {"poll": "1s", "env": [{"name": "WEIR_OPERATOR_PROGRESS", "value": "1s"}]}
 
 
 def install(cluster: Cluster, namespace: str, image: str) -> None:
     """Returns when the operator is Ready."""
     crds.apply(cluster)
-    helm.install(cluster, namespace, helm.values(namespace, image, operator=_QUICK))
+    helm.install(cluster, namespace, helm.values(namespace, image, operator=QUICK))
 
 
 def serve_also(cluster: Cluster, namespace: str, other: str, image: str) -> None:
     """The operator in ``namespace`` serves another one, too, and returns when it does."""
-    settings = helm.values(namespace, image, operator=_QUICK)
+    settings = helm.values(namespace, image, operator=QUICK)
     helm.install(cluster, namespace, {**settings, "watchNamespaces": [namespace, other]})
 
 

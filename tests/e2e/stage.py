@@ -7,7 +7,8 @@ state without asking for it again and again, and fails with the last one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from tests.cluster import minio_server
@@ -94,6 +95,12 @@ class Stage:
         number = states[0]["containerID"].removeprefix("containerd://")
         self.cluster.provider.signal(found["spec"]["nodeName"], number, name)
 
+    def lose(self, job: str, component: str, how: Callable[[str], None]) -> int:
+        """One of the job's pods is taken away by ``kill`` or ``signal``; the number of a checkpoint with another one in its place."""
+        before = self.pods_of(job, component)
+        how(before[0]["metadata"]["name"])
+        return self.wait_recovered(job, before, before[:1])
+
     # What there is to see.
 
     def job(self, name: str) -> Resource:
@@ -152,7 +159,7 @@ class Stage:
         for _, what, pod in list(self.pods.history):
             if not (run := run_of(pod, job)):
                 continue
-            if what == "DELETED" or pod["status"].get("phase") in {"Succeeded", "Failed"}:
+            if what == "DELETED" or _is_over(pod):
                 alive.pop(pod["metadata"]["uid"], None)
             else:
                 alive[pod["metadata"]["uid"]] = run
@@ -202,6 +209,35 @@ class Stage:
 
         return self.wait_job(name, good, f"a checkpoint after {after} is complete", seconds)
 
+    def wait_recovered(
+        self,
+        job: str,
+        before: Sequence[Resource],
+        lost: Sequence[Resource] | None = None,
+        seconds: float = STEP_S,
+    ) -> int:
+        """The number of a checkpoint with as many pods as ``before``, but none that was ``lost`` (None: all of them).
+
+        A pod whose container was started anew is another one. What is there already when this is called counts for nothing: neither the
+        old pod, which the API server still shows, nor a checkpoint that the old one took part in.
+        """
+        gone = {_life_of(pod) for pod in (before if lost is None else lost)}
+        wanted = Counter(_component_of(pod) for pod in before if run_of(pod, job))
+
+        def good(_pods: Mapping[str, Resource]) -> bool:
+            now = [
+                pod
+                for pod in self.pods_of(job)
+                if run_of(pod, job) and _component_of(pod) in wanted and not _is_over(pod)
+            ]
+            complete = wanted <= Counter(map(_component_of, now)) and all(map(_is_ready, now))
+            return complete and gone.isdisjoint(map(_life_of, now))
+
+        self.wait_pods(good, f"others are Ready in place of {sorted(gone)}", seconds)
+        told = self.status(job).get("lastCheckpoint", {}).get("id", 0)
+        # The first one after what is told now may be of before: the operator learns of a checkpoint when it asks next.
+        return self.wait_checkpoint(job, after=self.wait_checkpoint(job, after=told))
+
     def wait_pods(self, good: Callable[[Mapping[str, Resource]], T], what: str, seconds: float = STEP_S) -> T:
         answer = self.pods.wait(good, seconds)
         if not answer:
@@ -240,6 +276,25 @@ class Stage:
             for found in status.get("conditions", [])
         ]
         return f"generation {job['metadata']['generation']}, phase {status.get('phase')}, {'; '.join(said)}"
+
+
+def _component_of(pod: Resource) -> str:
+    return str(pod["metadata"].get("labels", {}).get("weir.dev/component"))
+
+
+def _life_of(pod: Resource) -> tuple[str, int]:
+    """Tells a pod from the one in its place, and from itself with a container that was started anew."""
+    containers = pod["status"].get("containerStatuses", [])
+    return pod["metadata"]["uid"], sum(container["restartCount"] for container in containers)
+
+
+def _is_over(pod: Resource) -> bool:
+    return pod["status"].get("phase") in {"Succeeded", "Failed"}
+
+
+def _is_ready(pod: Resource) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(found["type"] == "Ready" and found["status"] == "True" for found in conditions)
 
 
 def condition(job: Resource, kind: str) -> Resource | None:

@@ -5,7 +5,7 @@ A run that lives for long gets other certificates while it works (scorecard row 
 
 from __future__ import annotations
 
-from tests.e2e import exactness, helm
+from tests.e2e import exactness, helm, installing
 from tests.e2e.stage import Stage
 from tests.support.waiting import wait_for
 
@@ -34,11 +34,11 @@ with socket.create_connection((sys.argv[1], 6123), timeout=20) as plain:
 
 
 def test_pods_of_a_job_talk_by_certificate_and_others_are_refused(stage: Stage) -> None:
-    settings = helm.values(stage.namespace, stage.images.weir, jobs={"tls": True}, operator={"poll": "1s"})
+    settings = helm.values(stage.namespace, stage.images.weir, jobs={"tls": True}, operator=installing.QUICK)
     helm.install(stage.cluster, stage.namespace, settings)
     stage.apply(stage.counting("counts", rows=ROWS, rate=100))
     stage.wait_condition("counts", "Ready")
-    number = stage.wait_checkpoint("counts")
+    stage.wait_checkpoint("counts")
     jobmanager = stage.pod_of("counts", "jobmanager")
     arguments = stage.pods.now[jobmanager]["spec"]["containers"][0]["args"]
     assert "--tls-dir" in arguments
@@ -47,14 +47,14 @@ def test_pods_of_a_job_talk_by_certificate_and_others_are_refused(stage: Stage) 
     assert said.startswith(("refused", "closed")), said
     assert "wrong version" not in said.lower().replace("_", " "), f"it is a port with TLS: {said}"
 
-    stage.kill(stage.pod_of("counts", "taskmanager"))
-    number = stage.wait_checkpoint("counts", after=number)
+    stage.lose("counts", "taskmanager", stage.kill)
 
     # Somebody deletes them, and all pods begin anew without.
     stage.kubectl("delete", *secrets(stage))
-    for component in ("jobmanager", "taskmanager"):
-        stage.kill(stage.pod_of("counts", component))
-    stage.wait_checkpoint("counts", after=number)
+    pods = stage.pods_of("counts")
+    for pod in pods:
+        stage.kill(pod["metadata"]["name"])
+    stage.wait_recovered("counts", pods)
     assert secrets(stage) == ["secret/counts-1-tls-a"]
     stage.wait_condition("counts", "Ready", reason="Finished")
     assert exactness.faults(stage.output("counts"), ROWS) == []
@@ -65,7 +65,7 @@ def test_certificates_are_rotated_while_the_job_runs_and_the_old_ones_are_refuse
         stage.namespace,
         stage.images.weir,
         jobs={"tls": True, "tlsLifetime": LIFETIME},
-        operator={"poll": "1s"},
+        operator=installing.QUICK,
     )
     helm.install(stage.cluster, stage.namespace, settings)
     stage.apply(stage.counting("counts", rows=ROTATED_ROWS, rate=100))
@@ -97,7 +97,7 @@ def test_certificates_are_rotated_while_the_job_runs_and_the_old_ones_are_refuse
     assert knock("/etc/weir/tls/b").strip() == "answered"
     assert knock("/tmp/stolen").startswith(("refused", "closed"))
 
-    number = stage.wait_checkpoint("counts", after=stage.status("counts")["lastCheckpoint"]["id"])
+    stage.wait_checkpoint("counts", after=stage.status("counts")["lastCheckpoint"]["id"])
     assert {pod["metadata"]["uid"] for pod in stage.pods_of("counts")} == pods
     restarts = [
         container["restartCount"]
@@ -108,8 +108,7 @@ def test_certificates_are_rotated_while_the_job_runs_and_the_old_ones_are_refuse
     assert stage.status("counts")["epoch"] == 1
 
     # Whoever comes now connects with the new ones alone.
-    stage.kill(taskmanager)
-    stage.wait_checkpoint("counts", after=number)
+    stage.lose("counts", "taskmanager", stage.kill)
     assert exactness.faults(stage.output("counts")) == []
 
 

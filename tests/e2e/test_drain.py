@@ -32,14 +32,15 @@ def test_a_drain_ends_and_loses_nothing_that_a_checkpoint_would_have_kept(
     stage.images.load(stage.cluster, spare_node)
     stage.apply(stage.counting("counts", rows=ROWS, rate=100, **there_if_it_can_be(spare_node)))
     stage.wait_condition("counts", "Ready")
-    number = stage.wait_checkpoint("counts")
-    assert {found["spec"]["nodeName"] for found in stage.pods_of("counts")} == {spare_node}
+    stage.wait_checkpoint("counts")
+    pods = stage.pods_of("counts")
+    assert {found["spec"]["nodeName"] for found in pods} == {spare_node}
 
     stage.cluster.kubectl(
         "drain", spare_node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s", timeout=150
     )
 
-    stage.wait_checkpoint("counts", after=number + 1)
+    stage.wait_recovered("counts", pods)
     stage.wait_condition("counts", "Ready")
     assert spare_node not in {found["spec"]["nodeName"] for found in stage.pods_of("counts")}
     assert stage.runs("counts") == [1]

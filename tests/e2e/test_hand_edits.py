@@ -35,14 +35,15 @@ def test_children_that_are_deleted_or_edited_are_put_back_and_healthy_pods_stay(
     stage.kubectl("scale", "deployment/counts-1-tm", "--replicas=3")
     stage.wait_resource("deployment", "counts-1-tm", lambda found: found["spec"]["replicas"] == 1)
 
-    number = stage.wait_checkpoint("counts", after=number)
+    stage.wait_checkpoint("counts", after=number)
     stage.wait_pods(
         lambda _: {pod["metadata"]["uid"] for pod in stage.pods_of("counts")} == pods,
         "the same pods are left",
     )
 
+    taskmanagers = stage.pods_of("counts", "taskmanager")
     stage.kubectl("delete", "deployment", "counts-1-tm")
     stage.wait_exists("deployment", "counts-1-tm")
-    stage.wait_checkpoint("counts", after=number)
+    stage.wait_recovered("counts", taskmanagers)
     stage.wait_condition("counts", "Ready")
     assert exactness.faults(stage.output("counts")) == []

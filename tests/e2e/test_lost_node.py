@@ -15,13 +15,14 @@ def test_a_job_goes_on_when_the_node_of_its_pods_is_gone(stage: Stage, spare_nod
     stage.images.load(stage.cluster, spare_node)
     stage.apply(stage.counting("counts", rows=ROWS, rate=100, **there_if_it_can_be(spare_node)))
     stage.wait_condition("counts", "Ready")
-    number = stage.wait_checkpoint("counts", after=1)
+    stage.wait_checkpoint("counts", after=1)
     job_id = stage.status("counts")["jobId"]
-    assert {found["spec"]["nodeName"] for found in stage.pods_of("counts")} == {spare_node}
+    pods = stage.pods_of("counts")
+    assert {found["spec"]["nodeName"] for found in pods} == {spare_node}
 
     stage.cluster.provider.lose(spare_node)
 
-    stage.wait_checkpoint("counts", after=number + 1, seconds=NOTICED_WITHIN_S)
+    stage.wait_recovered("counts", pods, seconds=NOTICED_WITHIN_S)
     stage.wait_condition("counts", "Ready")
     assert stage.status("counts")["jobId"] == job_id
     assert exactness.faults(stage.output("counts")) == []

@@ -34,9 +34,8 @@ def test_state_of_four_times_the_memory_of_its_pod_is_checkpointed_and_restored(
     assert container["resources"]["limits"]["memory"] == f"{LIMIT}Mi"
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
-    number = holds(stage, STATE)
-    stage.kill(taskmanager["metadata"]["name"])
-    stage.wait_checkpoint("counts", after=number)
+    holds(stage, STATE)
+    stage.lose("counts", "taskmanager", stage.kill)
     stage.wait_condition("counts", "Ready")
     holds(stage, STATE + LIMIT)
     ended = {
