@@ -7,6 +7,7 @@ are seconds (``float``) once read, sizes are bytes; their text is Kubernetes sty
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _SIZES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | 
     "Gi": 2**30,
     "Ti": 2**40,
 }
+#: Bytes that neither a file nor memory ever has.
+_SIZE_LIMIT = 2**63
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i|[kKMGT]?)")
 
 
@@ -56,7 +59,7 @@ def parse_duration(value: Duration) -> float:
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = _floating(value)
     elif isinstance(value, str):
         seconds = _duration_of_text(value.strip())
     else:
@@ -77,9 +80,16 @@ def _duration_of_text(text: str) -> float:
             break
         seconds += float(match[1]) * _UNITS[match[2]]
         position = match.end()
-    if position == 0 or text[position:].strip():
+    if position == 0 or text[position:].strip() or seconds == math.inf:
         raise ValueError(f"{text!r} is not a duration; write it as 500ms, 10s or 1h30m")
     return round(seconds, 9)
+
+
+def _floating(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf  # a whole number beyond what floats hold
 
 
 def kubernetes_duration(text: str) -> float:
@@ -108,9 +118,9 @@ def whole_seconds(milliseconds: float) -> str:
 def parse_size(value: str | int) -> int:
     """Bytes of ``"64Mi"``, ``"1500k"`` or a plain number. Raises ``ValueError``."""
     match = _SIZE.fullmatch(str(value).strip())
-    if match is None:
+    if match is None or not (size := float(match[1]) * _SIZES[match[2]]) < _SIZE_LIMIT:
         raise ValueError(f"{value!r} is not a size; write it as 1024, 500k, 64Mi or 2Gi")
-    return int(float(match[1]) * _SIZES[match[2]])
+    return int(size)
 
 
 def kubernetes_size(text: str) -> int:
@@ -154,7 +164,14 @@ def number(minimum: float | None = None, maximum: float | None = None) -> Kind[f
     """Numbers, bounds included."""
     least = "" if minimum is None else f" >= {minimum:g}"
     most = "" if maximum is None else f" <= {maximum:g}"
-    return Kind(f"a number{least}{most}", _bounded(float, minimum, maximum))
+    return Kind(f"a number{least}{most}", _bounded(_finite, minimum, maximum))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number to count with")
+    return value
 
 
 def duration(minimum: float = 0.0) -> Kind[float]:

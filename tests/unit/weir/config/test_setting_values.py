@@ -36,7 +36,21 @@ def test_a_timedelta_and_a_number_of_seconds_are_durations_too():
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "10", "s", "10 parsecs", "10s!", "-1s", "x10s", timedelta(seconds=-1), True, None, float("nan")],
+    [
+        "",
+        "10",
+        "s",
+        "10 parsecs",
+        "10s!",
+        "-1s",
+        "x10s",
+        timedelta(seconds=-1),
+        True,
+        None,
+        float("nan"),
+        10**400,
+        "9" * 400 + "s",
+    ],
 )
 def test_what_is_no_duration_is_refused(wrong):
     with pytest.raises(ValueError, match="duration"):
@@ -121,3 +135,23 @@ def test_a_wrong_key_or_value_is_named_with_what_is_accepted(key, value, message
     with pytest.raises(ConfigError) as caught:
         setting_text(key, value)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400"])
+def test_a_number_is_one_to_count_with(text):
+    with pytest.raises(ValueError, match="no number"):
+        number().parse(text)
+    with pytest.raises(ConfigError, match="expected a number >= 1"):
+        setting_text("restart-strategy.exponential-delay.backoff-multiplier", text)
+
+
+@pytest.mark.parametrize("wrong", [10**400, "9" * 400 + "s"], ids=["number", "text"])
+def test_a_duration_ends(wrong):
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(wrong)
+
+
+@pytest.mark.parametrize("wrong", [10**400, "9" * 400, "9" * 30 + "Ti"], ids=["number", "text", "unit"])
+def test_a_size_ends(wrong):
+    with pytest.raises(ValueError, match="size"):
+        parse_size(wrong)
