@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from weir.api.arguments import setting
@@ -151,6 +152,11 @@ class RestartStrategies:
 
 def milliseconds(value: Duration) -> SettingValue:
     """A duration as a setting: PyFlink's bare numbers are milliseconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:g}ms" if value else "0s"
-    return value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    if not value:
+        return "0s"
+    if isinstance(value, float) and not value.is_integer():
+        # As it was written: not rounded, and without an exponent, which a duration's text does not have.
+        return f"{Decimal(repr(float(value))):f}ms"
+    return f"{int(value)}ms"

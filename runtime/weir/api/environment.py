@@ -49,7 +49,11 @@ class StreamExecutionEnvironment:
 
     def set_config(self, key: str, value: SettingValue) -> StreamExecutionEnvironment:
         """Any engine setting by its key. Raises ``ConfigError`` for an unknown key or a wrong value."""
-        self._settings[key] = setting("set_config()", key, value)
+        return self._set_all("set_config()", {key: value})
+
+    def _set_all(self, call: str, settings: Mapping[str, SettingValue]) -> StreamExecutionEnvironment:
+        """All or none: of what is refused no half stays behind."""
+        self._settings |= {key: setting(call, key, value) for key, value in settings.items()}
         return self
 
     def set_parallelism(self, parallelism: int) -> StreamExecutionEnvironment:
@@ -82,8 +86,10 @@ class StreamExecutionEnvironment:
         self, interval: Duration, mode: CheckpointingMode = CheckpointingMode.EXACTLY_ONCE
     ) -> StreamExecutionEnvironment:
         """Take a checkpoint each ``interval``: ``"10s"``, a ``timedelta``, or (as in PyFlink) milliseconds."""
-        self.set_config(options.CHECKPOINT_INTERVAL.key, milliseconds(interval))
-        return self.set_config(options.CHECKPOINT_MODE.key, mode)
+        return self._set_all(
+            "enable_checkpointing()",
+            {options.CHECKPOINT_INTERVAL.key: milliseconds(interval), options.CHECKPOINT_MODE.key: mode},
+        )
 
     def get_checkpoint_config(self) -> CheckpointConfig:
         """The settings of checkpoints."""
@@ -92,9 +98,7 @@ class StreamExecutionEnvironment:
     def set_restart_strategy(self, restart_strategy: RestartStrategy) -> StreamExecutionEnvironment:
         """What follows a failure: one of ``RestartStrategies``."""
         instance_of("set_restart_strategy()", restart_strategy, RestartStrategy)
-        for key, value in restart_strategy.settings.items():
-            self._settings[key] = setting("set_restart_strategy()", key, value)
-        return self
+        return self._set_all("set_restart_strategy()", restart_strategy.settings)
 
     def set_buffer_timeout(self, timeout: Duration) -> StreamExecutionEnvironment:
         """After this long (a bare number: milliseconds) rows are sent on even if their batch is small."""

@@ -369,6 +369,51 @@ def test_restart_strategies_become_options(env, strategy, options):
     assert JobOptions.from_settings(env.job_code("job").graph.settings).restart == options
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        (1_800_000, 1800),
+        (3_600_000.0, 3600),
+        (1_234_567, 1234.567),
+        (123456.7, 123.4567),
+        (0.5, 0.0005),
+        (1e-3, 1e-6),
+    ],
+)
+def test_bare_milliseconds_are_kept_as_they_are_however_many(env, given, seconds):
+    env.from_collection([1]).print()
+    env.enable_checkpointing(given).get_checkpoint_config().set_min_pause_between_checkpoints(given)
+    checkpoints = JobOptions.from_settings(env.job_code("job").graph.settings).checkpoints
+    assert (checkpoints.interval, checkpoints.min_pause) == (seconds, seconds)
+
+
+def test_bare_milliseconds_of_restarts_may_be_hours(env):
+    env.from_collection([1]).print()
+    env.enable_checkpointing("1s")
+    env.set_restart_strategy(RestartStrategies.failure_rate_restart(3, 3_600_000, 10_000))
+    assert JobOptions.from_settings(env.job_code("job").graph.settings).restart == FailureRate(3, 3600, 10)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda env: env.set_restart_strategy(RestartStrategies.failure_rate_restart(3, -1, "1s")),
+        lambda env: env.set_restart_strategy(
+            RestartStrategies.exponential_delay_restart(backoff_multiplier=float("nan"))
+        ),
+        lambda env: env.enable_checkpointing("1s", "sometimes"),
+        lambda env: env.enable_checkpointing(float("inf")),
+    ],
+    ids=["negative", "not a number", "no mode", "infinite"],
+)
+def test_a_call_that_is_refused_leaves_nothing_of_it(env, refused):
+    env.from_collection([1]).print()
+    before = dict(env.job_code("job").graph.settings)
+    with pytest.raises(ConfigError):
+        refused(env)
+    assert env.job_code("job").graph.settings == before
+
+
 def test_a_wrong_setting_is_refused_at_its_line(env):
     with pytest.raises(
         ConfigError, match=r"set_config\(\): unknown setting heartbeat.intervall; did you mean"
