@@ -47,10 +47,10 @@ def job_file(tmp_path: Path) -> Path:
     return path
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
+def start(*arguments: str | Path, folder: Path = ROOT) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "weir", "run", *map(str, arguments)],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -151,3 +151,30 @@ def test_plain_python_runs_a_script_and_execute_returns(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == ["0", "2", "4", "ended doubled"]
+
+
+def test_two_functions_of_a_module_are_two_jobs(tmp_path):
+    (tmp_path / "two.py").write_text(
+        "from weir import *\n"
+        "def evens(env, args):\n"
+        "    numbers = env.from_source(DataGeneratorSource(lambda i: 2 * i, rows_per_second=200), name='g')\n"
+        "    numbers.key_by(lambda x: 0).reduce(lambda a, b: a + b).print()\n"
+        "def odds(env, args):\n"
+        "    numbers = env.from_source(DataGeneratorSource(lambda i: 2 * i + 1, count=3), name='g')\n"
+        "    numbers.key_by(lambda x: 0).reduce(lambda a, b: a + b).print()\n"
+    )
+    settings = (
+        "--set",
+        "execution.checkpointing.interval=100ms",
+        "--set",
+        "state.checkpoints.dir=checkpoints",
+    )
+    first = start(*settings, "two:evens", folder=tmp_path)
+    wait_for(lambda: checkpoints(tmp_path) >= 2, "two checkpoints are complete")
+    first.send_signal(signal.SIGINT)
+    assert end(first)[0] == 130
+    code, out, err = end(start(*settings, "two:odds", folder=tmp_path))
+    assert (code, out) == (1, "")
+    assert "is that of two:evens, and two:odds would be named so, too; give this one a name" in err
+    code, out, err = end(start(*settings, "--name", "odds", "two:odds", folder=tmp_path))
+    assert (code, out.splitlines()) == (0, ["1", "4", "9"]), err

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import msgspec
+
 from weir import crashpoints
 from weir.checkpoint import metadata as metadata_format
 from weir.checkpoint import paths, retention, uploads
@@ -331,10 +333,26 @@ def existing_checkpoints(job: Storage) -> list[CheckpointId]:
     return sorted(found)
 
 
-def mark_name(checkpoints: Storage, namespace: str, name: str, job: JobId) -> None:
-    """Make the job findable by its name; repeating it is harmless."""
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The code that a job was first started with, kept with its name; empty in what earlier releases wrote."""
+
+    entrypoint: str = ""  #: ``package.module:function``, or the script's path
+    target: str = ""  #: the same, the script's path relative to the working folder
+
+    def is_of(self, other: Origin) -> bool:
+        """Whether both may be the same code: also where folders were moved, or nothing is known."""
+        known, given = {self.entrypoint, self.target} - {""}, {other.entrypoint, other.target} - {""}
+        return not known or not given or bool(known & given)
+
+
+def mark_name(
+    checkpoints: Storage, namespace: str, name: str, job: JobId, origin: Origin | None = None
+) -> None:
+    """Make the job findable by its name; repeating it is harmless, and changes nothing."""
     try:
-        checkpoints.create_if_absent(paths.by_name(namespace, name, job), b"")
+        checkpoints.create_if_absent(
+            paths.by_name(namespace, name, job), b"" if origin is None else msgspec.json.encode(origin)
+        )
     except ObjectExists:
         return
 
@@ -343,7 +361,16 @@ def jobs_of_name(checkpoints: Storage, namespace: str, name: str) -> list[JobId]
     """All jobs that ever had this name, the one that was marked last at the end."""
     prefix = paths.by_name_prefix(namespace, name)
     found = sorted(checkpoints.list(prefix), key=lambda info: (info.modified_ms, info.name))
-    return [JobId(info.name[len(prefix) :]) for info in found]
+    # Below are those of names that begin with this one and a slash.
+    return [JobId(rest) for info in found if "/" not in (rest := info.name[len(prefix) :])]
+
+
+def origin_of(checkpoints: Storage, namespace: str, name: str, job: JobId) -> Origin:
+    """What :func:`mark_name` kept with the job's name."""
+    try:
+        return msgspec.json.decode(checkpoints.read(paths.by_name(namespace, name, job)), type=Origin)
+    except (ObjectNotFound, msgspec.DecodeError, UnicodeDecodeError):
+        return Origin()
 
 
 def _written_by(folder: Storage, name: str, epoch: Epoch) -> bool:

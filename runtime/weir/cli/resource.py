@@ -136,6 +136,8 @@ def read_target(
     spec = JobSpec(
         name=stem,
         entrypoint=os.path.abspath(target) if script else target,
+        target=os.path.relpath(target) if script else target,
+        named_after_code=True,
         args=tuple(args),
         python_path=(here,),
         defaults=merged(below),
@@ -183,6 +185,7 @@ def _resource(
     spec = JobSpec(
         name=values["metadata.name"],
         entrypoint=entrypoint,
+        target=os.path.relpath(entrypoint) if entrypoint.endswith(".py") else entrypoint,
         args=tuple(values.get("spec.job.args", ())),
         python_path=tuple(dict.fromkeys((folder, os.getcwd()))),
         parallelism=values.get("spec.job.parallelism", options.PARALLELISM.default),

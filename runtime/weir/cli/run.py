@@ -10,6 +10,11 @@ from weir.cli.shared_options import config_option, output_option
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target", type=click.Path())
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the job, under which its state is found again. Default: the file's, the script's or the module's.",
+)
 @click.option("--parallelism", type=click.IntRange(1), help="Subtasks of an operator.")
 @click.option(
     "--slots",
@@ -43,6 +48,7 @@ from weir.cli.shared_options import config_option, output_option
 def run(
     target: str,
     args: tuple[str, ...],
+    name: str | None,
     parallelism: int | None,
     slots: int | None,
     restore_from: str | None,
@@ -70,6 +76,7 @@ def run(
 
         settings = (*settings, f"{options.CLAIM_MODE.key}={claim_mode.replace('-', '_').upper()}")
     flags = RunFlags(
+        name=name,
         parallelism=parallelism,
         slots=slots,
         restore_from=restore_from,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -21,6 +22,7 @@ from weir.cli.interruption import terminate_as_interrupt
 from weir.cli.main import FAILED, INTERRUPTED
 from weir.cli.resource import JobResource, read_target, settings_of_flags
 from weir.config import CONFIG_VARIABLE, options
+from weir.errors import ConfigError
 from weir.ids import JobId
 from weir.jobmanager.main import DEFAULT_REST
 from weir.local.cluster import LocalCluster
@@ -33,12 +35,15 @@ from weir.storage import absolute_uri
 #: Where checkpoints go if nobody says.
 DEFAULT_CHECKPOINTS = ".weir/checkpoints"
 _POLL = 0.2
+#: A lock is a file of the job's name and a few letters; file systems take 255.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
 class RunFlags:
     """The command line of ``weir run``, without the target and its arguments."""
 
+    name: str | None = None
     parallelism: int | None = None
     slots: int | None = None
     restore_from: str | None = None
@@ -57,7 +62,7 @@ def run_job(target: str, args: tuple[str, ...], flags: RunFlags) -> int:
         os.environ[CONFIG_VARIABLE] = os.path.abspath(flags.config)
     settings, places = settings_of_flags(flags.settings, flags.parallelism)
     resource = read_target(target, args).with_flags(settings, places)
-    spec = _with_flags(resource.spec, settings, flags.restore_from, flags.allow_non_restored_state)
+    spec = _with_flags(named(resource.spec, flags.name), settings, flags)
     for note in resource.notes:
         click.echo(f"weir: {note}", err=True)
     if flags.one_process:
@@ -127,16 +132,27 @@ def _environment(resource: JobResource) -> dict[str, str]:
     return environment
 
 
-def _with_flags(
-    spec: JobSpec, flags: Mapping[str, str], restore_from: str | None, allow_non_restored_state: bool
-) -> JobSpec:
+def named(spec: JobSpec, name: str | None) -> JobSpec:
+    """The job under ``name``, if one is given. Raises ``ConfigError`` for a name under which no state can be kept."""
+    spec = spec if name is None else structs.replace(spec, name=name, named_after_code=False)
+    text = spec.name
+    fits = text.isprintable() and "/" not in text and text not in (".", "..")
+    if not fits or not 0 < len(quote(text)) <= _LONGEST_NAME:
+        raise ConfigError(
+            f"{text!r} cannot be a job's name, which is part of the names of files: it has printable characters without '/', "
+            f"and at most {_LONGEST_NAME}; give one by --name"
+        )
+    return spec
+
+
+def _with_flags(spec: JobSpec, settings: Mapping[str, str], flags: RunFlags) -> JobSpec:
     changes: dict[str, Any] = {"overrides": dict(spec.overrides)}
-    folder = flags.get(options.CHECKPOINT_DIRECTORY.key) or spec.checkpoint_storage or DEFAULT_CHECKPOINTS
+    folder = settings.get(options.CHECKPOINT_DIRECTORY.key) or spec.checkpoint_storage or DEFAULT_CHECKPOINTS
     changes["checkpoint_storage"] = absolute_uri(folder)
-    if options.CHECKPOINT_DIRECTORY.key in flags:
+    if options.CHECKPOINT_DIRECTORY.key in settings:
         changes["overrides"][options.CHECKPOINT_DIRECTORY.key] = changes["checkpoint_storage"]
-    if restore_from is not None:
-        changes["restore_from"] = absolute_uri(restore_from)
-    if allow_non_restored_state:
+    if flags.restore_from is not None:
+        changes["restore_from"] = absolute_uri(flags.restore_from)
+    if flags.allow_non_restored_state:
         changes["allow_non_restored_state"] = True
     return structs.replace(spec, **changes)

@@ -49,7 +49,7 @@ class FolderLock:
             os.close(descriptor)
             raise FolderLocked(
                 f"job {name!r} is running in {root} already, by process {holder}; end that process, or use another "
-                "name or folder"
+                "name (weir run --name) or folder"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

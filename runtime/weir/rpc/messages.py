@@ -51,6 +51,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     entrypoint: str  #: ``package.module:function`` or a path ending in ``.py``
+    #: The same, a script relative to the working folder: what stays the same when the whole folder is moved.
+    target: str = ""
+    #: Nobody gave the job a name; it is that of the code, which other code may have, too.
+    named_after_code: bool = False
     args: tuple[str, ...] = ()
     #: Folders put before ``sys.path`` in the processes that load the code.
     python_path: tuple[str, ...] = ()

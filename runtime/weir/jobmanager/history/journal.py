@@ -35,7 +35,7 @@ from weir.errors import Fenced, StorageUnfit, WeirError
 from weir.ids import CheckpointId, Epoch, JobId
 from weir.jobmanager.history.claimed_sources import ClaimedSources
 from weir.jobmanager.history.earlier_lives import EarlierLives
-from weir.jobmanager.history.restoring import Choice, Restore, Skipped
+from weir.jobmanager.history.restoring import Choice, Restore, Skipped, mark_name
 from weir.rpc.messages import JobSpec
 from weir.rpc.requests import JobState
 from weir.storage import Storage, join_uri, open_storage
@@ -226,7 +226,7 @@ class StoredJournal:
                 "spec.checkpoints.interval, or start anew by upgrade.restartNonce with upgrade.mode Stateless"
             )
         crashpoints.hit("jobmanager.claim.before-name")
-        store.mark_name(self._checkpoints, self._spec.namespace, self._spec.name, self._job)
+        mark_name(self._checkpoints, self._spec, self._job)
         crashpoints.hit("jobmanager.claim.after-name")
         choice = Choice(self._spec, self._folder, directive, self._earlier.take_over, damaged)
         try:

@@ -179,11 +179,21 @@ def foreign(snapshot: store.LoadedSnapshot) -> Restore:
     return Restore(snapshot.metadata, snapshot.uri, own=False)
 
 
+def mark_name(checkpoints: Storage, spec: JobSpec, job: JobId) -> None:
+    """Make the job findable by its name, and tell what code it is of; repeating it is harmless."""
+    store.mark_name(checkpoints, spec.namespace, spec.name, job, _origin(spec))
+
+
+def _origin(spec: JobSpec) -> store.Origin:
+    return store.Origin(spec.entrypoint, spec.target)
+
+
 def choose_job(spec: JobSpec, root: str, policy: str) -> tuple[JobId | None, str]:
     """The job that goes on when ``spec`` is started under its name, or ``None`` for a new one; and why.
 
     The newest job of that name goes on unless it finished, was taken over, or a snapshot to start from is named.
-    ``policy`` ``Fresh`` starts anew, ``Refuse`` raises ``RestoreBlocked``.
+    ``policy`` ``Fresh`` starts anew, ``Refuse`` raises ``RestoreBlocked``; so does state of other code, where nobody named
+    the job.
     """
     checkpoints = open_storage(root)
     found = store.jobs_of_name(checkpoints, spec.namespace, spec.name)
@@ -195,7 +205,8 @@ def choose_job(spec: JobSpec, root: str, policy: str) -> tuple[JobId | None, str
             f"state of job {found[-1]} under this name is not used: a snapshot to start from was named",
         )
     for job in reversed(found):
-        ended = _end_of(checkpoints, job)
+        view = _log_of(checkpoints, job)
+        ended = None if view is None else view.ended
         if isinstance(ended, records.Superseded):
             continue
         if isinstance(ended, records.Finished):
@@ -204,18 +215,42 @@ def choose_job(spec: JobSpec, root: str, policy: str) -> tuple[JobId | None, str
             raise refused(job, spec.name, root)
         if policy == "Fresh":
             return None, f"state of job {job} under this name is left aside: restore.policy is Fresh"
+        origin = store.origin_of(checkpoints, spec.namespace, spec.name, job)
+        if spec.named_after_code and not origin.is_of(_origin(spec)):
+            if view is not None and _is_empty(view):
+                return None, ""
+            raise _other_code(spec, job, origin, root)
         return job, f"goes on with job {job}, found under this name"
     return None, ""
 
 
-def _end_of(checkpoints: Storage, job: JobId) -> records.Record | None:
+def _log_of(checkpoints: Storage, job: JobId) -> LogView | None:
+    """``None``: it is damaged."""
     try:
-        return FenceLog(store.job_folder(checkpoints, job), "reader", _NoClock()).read().ended
+        return FenceLog(store.job_folder(checkpoints, job), "reader", _NoClock()).read()
     except StorageError:
         raise
     except SnapshotCorrupt as error:
         log.warning("log of an earlier job is damaged", job=job, reason=str(error))
         return None
+
+
+def _is_empty(view: LogView) -> bool:
+    try:
+        return isinstance(recovery.decide(view), recovery.NoState)
+    except RestoreBlocked:
+        return False
+
+
+def _other_code(spec: JobSpec, job: JobId, origin: store.Origin, root: str) -> RestoreBlocked:
+    """Two jobs would share a name that neither was given."""
+    target = spec.target or spec.entrypoint
+    return RestoreBlocked(
+        f"job {job} under the name {spec.name!r} in {root} is that of {origin.target or origin.entrypoint}, and {target} would "
+        f"be named so, too; give this one a name of its own (weir run --name NAME {target}), or let it go on with that job's "
+        f"state (--name {spec.name})",
+        (f"--name {spec.name}: go on with job {job}", "--name NAME: another job"),
+    )
 
 
 class _NoClock:
