@@ -29,6 +29,8 @@ PROBE_TIMEOUT: Final = 1.0
 COMPLETION_TIMEOUT: Final = 2.0
 #: What OpenSSL makes of an answer in plain HTTP.
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+#: States in which a job does nothing any more.
+ENDED: Final = frozenset({"FINISHED", "CANCELED", "FAILED", "SUSPENDED"})
 _MAX_ANSWER: Final = 64 * 1024 * 1024
 
 
@@ -36,6 +38,14 @@ class NotReachable(WeirError):
     """No JobManager answers there."""
 
     retryable = True
+
+
+class NoListener(NotReachable):
+    """Nothing listens there any more, or not yet."""
+
+
+class AmbiguousJob(WeirError):
+    """Several jobs have that name; the message tells them apart."""
 
 
 class OtherRelease(WeirError):
@@ -81,8 +91,8 @@ class RestClient:
         self.address = address
         self._access = access
         self._timeout = timeout
-        url = urlsplit(address if "://" in address else f"http://{address}")
         try:
+            url = urlsplit(address if "://" in address else f"http://{address}")
             self._host, self._port = url.hostname, url.port
         except ValueError as error:
             raise _no_address(address) from error
@@ -130,6 +140,10 @@ class RestClient:
         except TimeoutError as error:
             raise NotReachable(
                 f"the JobManager at {self.address} did not answer within {self._timeout:g} s"
+            ) from error
+        except ConnectionRefusedError as error:
+            raise NoListener(
+                f"no JobManager answers at {self.address}: nothing listens there; is it the address that `weir run` printed?"
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise NotReachable(_unreachable(self.address, error, secure=self._secure)) from error
@@ -192,16 +206,36 @@ def jobs_of(client: RestClient) -> list[dict[str, Any]]:
 
 
 def find_job(access: Access, job: str) -> tuple[RestClient, str]:
-    """The JobManager that has ``job`` (a name or an id), and the job's id. Raises ``UnknownJob``."""
-    names: list[str] = []
+    """The JobManager that has ``job`` (a name or an id), and the job's id. Raises ``UnknownJob``, ``AmbiguousJob``."""
     asked = clients(access)
+    listed: list[tuple[RestClient, list[dict[str, Any]]]] = []
+    silent: WeirError | None = None
     for client in asked:
-        jobs = jobs_of(client)
-        for known in reversed(jobs):
-            if job in (known["jid"], known["name"]):
-                return client, known["jid"]
-        names += [text for known in jobs for text in (known["name"], known["jid"])]
+        try:
+            listed.append((client, jobs_of(client)))
+        except (NotReachable, Refused) as error:
+            silent = silent or error  # one of them: the job may well be another's
+    meant = _meant(job, listed)
+    if len(meant) > 1:
+        raise AmbiguousJob(_ambiguous(job, meant))
+    if meant:
+        return meant[0][0], meant[0][1]["jid"]
+    if silent is not None:
+        raise silent
+    names = [text for _, jobs in listed for known in jobs for text in (known["name"], known["jid"])]
     raise UnknownJob(_unknown(job, names, ", ".join(client.address for client in asked)))
+
+
+def _meant(
+    job: str, listed: list[tuple[RestClient, list[dict[str, Any]]]]
+) -> list[tuple[RestClient, dict[str, Any]]]:
+    """Those that ``job`` may mean: by id, else by name; the live ones, else the newest of each JobManager."""
+    for by in ("jid", "name"):
+        found = [(client, [known for known in jobs if known[by] == job]) for client, jobs in listed]
+        live = [(client, known) for client, jobs in found for known in jobs if known["state"] not in ENDED]
+        if meant := live or [(client, jobs[-1]) for client, jobs in found if jobs]:
+            return meant
+    return []
 
 
 def job_path(job: str, rest: str = "") -> str:
@@ -219,6 +253,12 @@ def job_names(address: str | None = None, token_file: str | None = None, ca: str
         return sorted({known["name"] for client in named for known in jobs_of(client)})
     except (WeirError, KeyError, TypeError):
         return []
+
+
+def _ambiguous(job: str, meant: list[tuple[RestClient, dict[str, Any]]]) -> str:
+    each = "; ".join(f"{known['jid']} at {client.address} ({known['state']})" for client, known in meant)
+    by = "its id" if len({known["jid"] for _, known in meant}) > 1 else "its JobManager, with --address"
+    return f"{len(meant)} jobs are called {job!r}: {each}; name the one you mean by {by}"
 
 
 def _unknown(job: str, names: list[str], where: str) -> str:
@@ -246,8 +286,6 @@ def _message(status: int, decoded: Any) -> str:
 
 
 def _unreachable(address: str, error: Exception, *, secure: bool) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return f"no JobManager answers at {address}: nothing listens there; is it the address that `weir run` printed?"
     why = getattr(error, "verify_message", None)
     if why:
         return f"the certificate of {address} is not trusted: {why}; name the file that vouches for it by --ca FILE"
