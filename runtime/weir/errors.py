@@ -186,3 +186,24 @@ class CheckpointFailureReason(enum.StrEnum):
     ROWS_LOST = "Subtasks did not receive what was sent to them"
     SUBSUMED = "A newer checkpoint completed first"
     FENCED = "A newer epoch of the job exists"
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it: lone surrogates, as in the name of a file that is no text, are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_text(value: str) -> str:
+    r"""``value`` for messages and terminals, with lone surrogates written out: ``caf\udce9.csv``."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def require_text(what: str, *values: str | None) -> None:
+    """Raises ``ConfigError`` for the first of ``values`` that UTF-8 cannot hold; ``what`` they are, for its message."""
+    for value in values:
+        if value is not None and not is_text(value):
+            raise ConfigError(f"{what} is not UTF-8 text: {value!r}; rename what it names")

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 
+from weir.errors import is_text
+
 if TYPE_CHECKING:
     from weir.state.descriptors import (
         AggregatingStateDescriptor,
@@ -46,6 +48,10 @@ class OutputTag(Generic[T]):
     def __init__(self, tag_id: str, type: type[T] | None = None) -> None:  # noqa: A002  PyFlink's name
         if not tag_id:
             raise ValueError("an OutputTag needs a name that is not empty")
+        if not is_text(tag_id):
+            raise ValueError(
+                f"{tag_id!r} cannot name an OutputTag: it holds a lone surrogate, which is no text"
+            )
         self.tag_id = tag_id
         self.type = type
 

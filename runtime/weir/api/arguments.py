@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from weir.config import SettingValue, setting_text
-from weir.errors import ConfigError, GraphError
+from weir.errors import ConfigError, GraphError, is_text
 from weir.functions import Function
 
 
@@ -65,7 +65,7 @@ def positive(call: str, value: Any, limit: int = 32768) -> int:
 
 def label(call: str, value: Any) -> str:
     """``value`` if it is a text that is not empty. Raises ``GraphError``."""
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and is_text(value):
         return value
     raise GraphError(f"{call} takes a text that is not empty, got {value!r}")
 

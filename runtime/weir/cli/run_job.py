@@ -134,15 +134,14 @@ def _environment(resource: JobResource) -> dict[str, str]:
 
 def named(spec: JobSpec, name: str | None) -> JobSpec:
     """The job under ``name``, if one is given. Raises ``ConfigError`` for a name under which no state can be kept."""
-    spec = spec if name is None else structs.replace(spec, name=name, named_after_code=False)
-    text = spec.name
+    text = spec.name if name is None else name
     fits = text.isprintable() and "/" not in text and text not in (".", "..")
     if not fits or not 0 < len(quote(text)) <= _LONGEST_NAME:
         raise ConfigError(
             f"{text!r} cannot be a job's name, which is part of the names of files: it has printable characters without '/', "
             f"and at most {_LONGEST_NAME}; give one by --name"
         )
-    return spec
+    return spec if name is None else structs.replace(spec, name=name, named_after_code=False)
 
 
 def _with_flags(spec: JobSpec, settings: Mapping[str, str], flags: RunFlags) -> JobSpec:

@@ -24,7 +24,7 @@ from weir.config.values import (
     number,
     text_of,
 )
-from weir.errors import ConfigError
+from weir.errors import ConfigError, is_text
 
 T = TypeVar("T")
 
@@ -353,6 +353,8 @@ def setting_text(key: str, value: SettingValue) -> str:
         raise unknown_key(key)
     try:
         text = text_of(value)
+        if not is_text(text):
+            raise ValueError("lone surrogates")
         OPTIONS[key].kind.parse(text)
     except (TypeError, ValueError):
         raise ConfigError(f"{key}: got {value!r}, expected {OPTIONS[key].kind.accepted}") from None

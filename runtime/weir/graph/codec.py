@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
+from msgspec import structs
 
-from weir.errors import FailureKind, GraphError
+from weir.errors import FailureKind, GraphError, as_text
 from weir.graph.logical import LogicalGraph
 from weir.graph.physical import PhysicalPlan
 
@@ -44,6 +45,10 @@ class LoadFailed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     message: str  #: one line; begins with the user's ``file:line`` where there is one
     traceback: str = ""
     kind: FailureKind = FailureKind.USER
+
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "message", as_text(self.message))
+        structs.force_setattr(self, "traceback", as_text(self.traceback))
 
 
 LoadAnswer = LoadedGraph | LoadFailed

@@ -10,8 +10,9 @@ says is recognised and dropped.
 from __future__ import annotations
 
 import msgspec
+from msgspec import structs
 
-from weir.errors import FailureKind
+from weir.errors import FailureKind, as_text, require_text
 from weir.graph.physical import PhysicalPlan
 from weir.ids import AttemptId, Epoch, JobId, OperatorId, TaskManagerId, VertexId, WorkerId
 from weir.rpc.task_gauges import TaskGauges
@@ -41,6 +42,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     damaged: bool = False
     #: Names the failure wherever it is shown; see ``fingerprint``. "": it was not recorded yet.
     fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        # Exceptions quote what they like, such as half a character of a row.
+        structs.force_setattr(self, "message", as_text(self.message))
+        structs.force_setattr(self, "traceback", as_text(self.traceback))
 
 
 # ---- job description -----------------------------------------------------------------------------------------
@@ -74,6 +80,14 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     allow_non_restored_state: bool = False
     #: Folder or ``_metadata`` of a snapshot to start from.
     restore_from: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` for a text that is none: no process could be told of it."""
+        require_text("the job's name", self.name)
+        require_text("the path of its code", self.entrypoint, self.target, *self.python_path)
+        require_text("an argument", *self.args)
+        require_text("the snapshot to start from", self.restore_from)
+        require_text("the folder of checkpoints", self.checkpoint_storage)
 
 
 # ---- JobManager <-> worker -----------------------------------------------------------------------------------

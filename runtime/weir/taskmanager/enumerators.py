@@ -14,6 +14,7 @@ import msgspec
 
 from weir import crashpoints
 from weir.connectors.source import Assignment, EnumeratorContext, Source, SplitEnumerator
+from weir.errors import as_text
 from weir.operators.base import OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.failures import operator_failure
 from weir.records import MIN_TIMESTAMP, Barrier, EndOfInput, SplitsAssigned
@@ -190,7 +191,7 @@ class EnumeratorTask:
 
         def done(states: Any, error: BaseException | None) -> None:
             if error is not None:
-                message = f"{type(error).__name__}: {error}"
+                message = as_text(f"{type(error).__name__}: {error}")
                 env.report(
                     messages.CheckpointDeclined(checkpoint_id=request.checkpoint_id, message=message, **where)
                 )

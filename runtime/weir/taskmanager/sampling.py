@@ -16,6 +16,7 @@ from types import FrameType
 
 import msgspec
 
+from weir.errors import as_text
 from weir.rpc.messages import SampleStacks, StackSample, StackSamples
 from weir.taskmanager.kinds_of_work import kind_of
 
@@ -79,7 +80,9 @@ def thread_stacks() -> dict[str, str]:
     found: dict[str, str] = {}
     for ident, frame in sys._current_frames().items():  # noqa: SLF001  the only way to see them
         name = names.get(ident, f"thread {ident}")
-        found[name if name not in found else f"{name} ({ident})"] = "".join(traceback.format_stack(frame))
+        found[as_text(name if name not in found else f"{name} ({ident})")] = as_text(
+            "".join(traceback.format_stack(frame))
+        )
     return found
 
 
@@ -96,6 +99,6 @@ def _names(innermost: FrameType) -> tuple[str, ...]:
     while frame is not None and len(names) < _DEPTH:
         code = frame.f_code
         file = code.co_filename.replace("\\", "/").rpartition("/")[2]
-        names.append(f"{code.co_qualname} ({file}:{code.co_firstlineno})")
+        names.append(as_text(f"{code.co_qualname} ({file}:{code.co_firstlineno})"))
         frame = frame.f_back
     return tuple(reversed(names))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weir import crashpoints
+from weir.errors import as_text
 from weir.graph.physical import PhysicalVertex
 from weir.keygroups import key_group_range
 from weir.operators.base import Operator, OperatorContext, OperatorSnapshot, RestoredState
@@ -368,11 +369,9 @@ class Task:
 
         def done(states: Any, error: BaseException | None) -> None:
             if error is not None:
-                self._report(
-                    messages.CheckpointDeclined,
-                    checkpoint_id=request.checkpoint_id,
-                    message=f"{type(error).__name__}: {error}",
-                )
+                message = as_text(f"{type(error).__name__}: {error}")
+                number = request.checkpoint_id
+                self._report(messages.CheckpointDeclined, checkpoint_id=number, message=message)
                 return
             crashpoints.hit("worker.task.before-ack")
             self._report(

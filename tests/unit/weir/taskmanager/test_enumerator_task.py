@@ -233,11 +233,11 @@ def test_every_reader_gets_the_barrier_and_the_snapshot_is_acknowledged() -> Non
 
 def test_a_snapshot_that_cannot_be_stored_is_declined_and_the_task_goes_on() -> None:
     made = opened(ScriptedSource("abc"))
-    made.persist_fails = StorageUnavailable("503")
+    made.persist_fails = StorageUnavailable("503 \udce9")  # a name that is no text
     made.task.trigger(Barrier(7))
     made.background()
     (declined,) = made.reported(messages.CheckpointDeclined)
-    assert (declined.checkpoint_id, declined.message) == (7, "StorageUnavailable: 503")
+    assert (declined.checkpoint_id, declined.message) == (7, r"StorageUnavailable: 503 \udce9")
     made.request(0)
     made.background()
     assert made.received(0)[-1] == (["a"], False)

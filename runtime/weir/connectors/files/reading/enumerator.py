@@ -14,7 +14,7 @@ import msgspec
 
 from weir.connectors.files.reading.splits import FileSplit, FoundFile, cut, is_hidden
 from weir.connectors.source import Assignment, SplitEnumerator
-from weir.errors import UserError
+from weir.errors import UserError, as_text, is_text
 from weir.storage import LocalStorage, S3Options, Storage, expand, resolve
 from weir.storage.names import glob_start
 
@@ -116,6 +116,12 @@ def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: boo
         for info in infos
         if not is_hidden(info.name[below:].lstrip("/"))
     ]
+    nameless = next((file.name for file in files if not is_text(file.name)), None)
+    if nameless is not None:
+        raise UserError(
+            f"the name of {as_text(nameless)} in {as_text(root_uri)} is not UTF-8 text, and checkpoints could not name the "
+            "file; rename it, or move it out of the input"
+        )
     packed = next((file for file in files if file.name.lower().endswith(_PACKED)), None)
     if packed is not None and not binary:
         raise UserError(
