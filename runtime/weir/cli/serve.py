@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import click
+
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
 
 @click.group()
@@ -85,9 +89,23 @@ def jobmanager(
     return run_jobmanager(JobManagerOptions(host, port, job, submit, run, rest, tls_dir))
 
 
+def _host_and_port(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Refuses what no connection can ever be made to; a host that does not answer yet is waited for."""
+    match = _ADDRESS.fullmatch(value)
+    if match is None or not 0 < int(match[1]) < 65536:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 127.0.0.1:6123")
+    return value
+
+
 @serve.command()
-@click.option("--jobmanager", required=True, help="HOST:PORT of the JobManager.")
-@click.option("--slots", default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--jobmanager",
+    metavar="HOST:PORT",
+    required=True,
+    callback=_host_and_port,
+    help="Where the JobManager listens for TaskManagers.",
+)
+@click.option("--slots", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address on which workers listen for rows."
 )

@@ -56,6 +56,22 @@ def test_wrong_usage_ends_with_two_and_says_nothing_on_stdout(weir, line):
     assert err.startswith("Usage: weir")
 
 
+@pytest.mark.parametrize(
+    "address", ["nope", ":6123", "host:", "host:x", "host:0", "host:99999", "http://host:1", "::1:6123"]
+)
+def test_a_taskmanager_is_told_where_its_jobmanager_is(weir, address):
+    code, out, err = weir("serve", "taskmanager", "--jobmanager", address)
+    assert (code, out) == (2, "")
+    assert f"{address!r} is not HOST:PORT, such as 127.0.0.1:6123" in err
+
+
+@pytest.mark.parametrize("address", ["flights-1-jm:6123", "127.0.0.1:1", "[::1]:6123", "jm.shop.svc:65535"])
+def test_a_taskmanager_has_a_slot_at_least(weir, address):
+    code, _, err = weir("serve", "taskmanager", "--jobmanager", address, "--slots", "0")
+    assert code == 2
+    assert "Invalid value for '--slots': 0 is not in the range x>=1" in err
+
+
 def test_an_interrupt_ends_with_130(weir, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
