@@ -116,6 +116,9 @@ class HeapValueState(HeapHandle, ValueState[T]):
             self._no_key()
 
     def update(self, value: T) -> None:
+        if value is None:
+            self.clear()  # else the key would stay for ever
+            return
         try:
             self.table[self._cell.key] = value
         except NoKeyError:
@@ -135,6 +138,9 @@ class IsolatedValueState(HeapValueState[T]):
         return value if value.__class__ in IMMUTABLE else isolated(value)
 
     def update(self, value: T) -> None:
+        if value is None:
+            self.clear()
+            return
         try:
             self.table[self._cell.key] = value if value.__class__ in IMMUTABLE else isolated(value)
         except NoKeyError:

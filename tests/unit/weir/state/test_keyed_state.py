@@ -56,6 +56,25 @@ def test_each_key_has_its_own_value(cell, store):
     assert seen.value() == 2
 
 
+@pytest.mark.parametrize("declared", [int, list[int]], ids=["immutable", "isolated"])
+@pytest.mark.parametrize("small", [100, 0], ids=["in its base", "standing still"])
+def test_a_value_updated_to_none_takes_its_key_along(cell, store, declared, small):
+    store.small = small
+    state = store.get_state(ValueStateDescriptor("seen", declared))
+    for cell.key in "abc":
+        state.update(declared())
+    begun = store.begin_snapshot()
+    for cell.key in "abd":
+        state.update(None)
+        assert state.value() is None
+    begun.encode()
+    begun.release()
+    assert [key for key, _ in store._registered["seen"].table.now().entries()] == ["c"]
+    cell.key = NO_KEY
+    with pytest.raises(StateAccessError, match="'seen' of operator count was used without a key"):
+        state.update(None)
+
+
 def test_a_list_grows_is_replaced_and_is_cleared(cell, store):
     state = store.get_state(ListStateDescriptor("items", int))
     cell.key = "a"
