@@ -252,6 +252,19 @@ def event_time_counts_from_the_elements_own_time(world: World) -> None:
     assert world.read(state) is None
 
 
+def what_was_there_before_event_time_lives_its_time_from_its_begin_on(world: World) -> None:
+    state = world.start(None)
+    world.write(state)
+    config = StateTtlConfig.new_builder("10s").set_ttl_time_characteristic(Time.EventTime).build()
+    state = world.start(config, [world.store.snapshot()])
+    world.cell.key = "written without a time"
+    world.write(state)
+    for world.store.time.watermark, lives in ((50_000, True), (59_999, True), (60_000, False)):
+        for world.cell.key in ("k", "written without a time"):
+            assert (world.read(state) is not None) == lives
+    assert keys_in(world.store.snapshot()) == 0
+
+
 def a_time_to_live_may_come_go_and_change_over_state_that_exists(world: World) -> None:
     state = world.start(None)
     world.write(state)
@@ -280,5 +293,6 @@ CASES: list[Callable[[World], None]] = [
     sweeps_remove_what_nobody_asks_for,
     a_clock_that_is_set_back_holds_no_sweep_up,
     event_time_counts_from_the_elements_own_time,
+    what_was_there_before_event_time_lives_its_time_from_its_begin_on,
     a_time_to_live_may_come_go_and_change_over_state_that_exists,
 ]

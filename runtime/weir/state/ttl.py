@@ -36,17 +36,30 @@ OUT = TypeVar("OUT")
 class StateTime:
     """What time it is for state: the machine's, and the watermark that the operator has seen."""
 
-    __slots__ = ("_cell", "_clock", "watermark")
+    __slots__ = ("_cell", "_clock", "_watermark", "begin")
 
     def __init__(self, cell: KeyCell, clock: Clock) -> None:
         self._cell = cell
         self._clock = clock
-        self.watermark = MIN_TIMESTAMP
+        self._watermark = MIN_TIMESTAMP
+        #: The first watermark here: from then on what had no time before lives.
+        self.begin = MIN_TIMESTAMP
+
+    @property
+    def watermark(self) -> int:
+        """Event time."""
+        return self._watermark
+
+    @watermark.setter
+    def watermark(self, timestamp: int) -> None:
+        if self.begin == MIN_TIMESTAMP:
+            self.begin = timestamp  # first: snapshots read both beside this thread
+        self._watermark = timestamp
 
     def now(self, config: StateTtlConfig) -> int:
         """The moment by which values expire, milliseconds; ``MIN_TIMESTAMP``: event time has not begun."""
         if config.ttl_time_characteristic is TtlTimeCharacteristic.EventTime:
-            return self.watermark
+            return self._watermark
         return self._clock.wall_ms()
 
     def monotonic(self) -> float:
@@ -57,7 +70,7 @@ class StateTime:
         """The stamp of what is written now: in event time that of the element, as far as it has one."""
         if config.ttl_time_characteristic is TtlTimeCharacteristic.EventTime:
             own = getattr(self._cell, "ts", None)
-            return self.watermark if own is None else max(own, self.watermark)
+            return self._watermark if own is None else max(own, self._watermark)
         return self._clock.wall_ms()
 
 
@@ -78,10 +91,13 @@ class Lifetime:
         return self._time.stamp(self._config), value
 
     def is_fresh(self, pair: tuple[int, Any], now: int | None = None) -> bool:
-        """Whether its time is not over at ``now``, or at present. What has no time yet does not expire."""
+        """Whether its time is not over at ``now``, or at present. What was stamped before event time began lives from then on."""
         if now is None:
             now = self._time.now(self._config)
-        return pair[0] == MIN_TIMESTAMP or now == MIN_TIMESTAMP or now - pair[0] < self._ttl
+        stamp = pair[0]
+        if stamp == MIN_TIMESTAMP:
+            stamp = self._time.begin
+        return now == MIN_TIMESTAMP or now - stamp < self._ttl
 
     def now(self) -> int:
         """The present, for many calls of :meth:`is_fresh`."""
