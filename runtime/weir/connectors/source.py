@@ -143,6 +143,9 @@ class Source(ABC, Generic[T, SplitT]):
 
     #: Whether readers can go back to a stored position. If not, the job must ask for at-least-once.
     replayable: bool = True
+    #: Whether no reader is ever told that there is no more. The state of a source that was not endless may go on with one
+    #: that is: readers that were told, but still read, are given more.
+    endless: bool = False
     #: Whether ``fetch`` gives columns: an Arrow record batch as ``values`` and an array as ``timestamps``.
     columnar: bool = False
 

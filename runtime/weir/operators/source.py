@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from weir.connectors.source import Fetched, Pending, ReaderContext, Source
+from weir.errors import UserError
 from weir.operators.base import MAX_BATCH_ROWS, Operator, OperatorContext, OperatorSnapshot, RestoredState
 from weir.operators.watermarks import BatchStamper
 from weir.records import (
@@ -66,6 +67,11 @@ class SourceOperator(Operator):
             self._restore(restored)
 
     def _restore(self, restored: RestoredState) -> None:
+        if restored.finished and self._source.endless:
+            raise UserError(
+                "the snapshot is of a source that had read all its input, and what is behind it was told so: it cannot go on "
+                "without an end; start from an earlier snapshot, leave the source as it was, or start without state"
+            )
         self._no_more = restored.finished
         if restored.watermark is not None:
             self._sent = restored.watermark

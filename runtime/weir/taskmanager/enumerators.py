@@ -91,6 +91,8 @@ class EnumeratorTask:
     def _opened(self, assignments: list[Assignment]) -> None:
         self.started = True
         self._started_at = self._env.clock.monotonic()
+        if self._source.endless:
+            self._told.clear()
         self._env.report(
             messages.TaskRunning(execution=self.identity.execution, vertex=self.identity.vertex.id, index=0)
         )

@@ -64,6 +64,7 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         self._split_bytes = _split_bytes(split_size)
         self._s3 = s3
         self._interval = interval
+        self.endless = interval is not None
 
     @classmethod
     def for_text_lines(
@@ -189,7 +190,10 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         return FileSource(path, JsonColumns(schema, timestamp_column), on_error, split_size, s3)
 
     def monitor_continuously(self, interval: Duration) -> FileSource[T]:
-        """The same, without an end: looks for new files each ``interval`` (``"10s"``). A name is read once."""
+        """The same, without an end: looks for new files each ``interval`` (``"10s"``). A name is read once.
+
+        The state of a job that did not watch yet goes on with it, unless that had read all its input.
+        """
         try:
             seconds = parse_duration(interval)
         except ValueError as error:

@@ -43,6 +43,7 @@ class ProbedSource(Source[Any, Any]):
     ) -> None:
         self.replayable = inner.replayable
         self.columnar = inner.columnar
+        self.endless = inner.endless
         self._inner = inner
         self._probe = probe
         self._rows_per_fetch = rows_per_fetch

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 
 from weir.connectors import EnumeratorContext
 from weir.connectors.files import FileSource
-from weir.connectors.files.reading.splits import is_hidden
+from weir.connectors.files.reading.splits import FileSplit, is_hidden
 from weir.errors import UserError
 from weir.storage import MemoryStorage
 
@@ -149,6 +150,48 @@ def test_a_watched_folder_remembers_names_over_a_restore_even_of_files_that_are_
     assert restored.handle_request(0) == []
     storage.write("in/a", b"again\n")
     storage.write("in/b", b"x\n")
+    assert names(restored.discover()[0].splits) == ["in/b"]
+
+
+def test_a_folder_that_is_watched_from_a_restore_on_gives_what_the_job_had_not_found_before(space):
+    storage, uri = space
+    for name in ("in/a", "in/b", "in/c"):
+        storage.write(name, b"x\n")
+    source = FileSource.for_text_lines(f"{uri}/in")
+    first = enumerator_of(source)
+    assert names(first.handle_request(0)[0].splits) == ["in/a"]
+    once_more = source.restore_enumerator(EnumeratorContext(1), first.snapshot())
+    assert names(once_more.handle_request(0)[0].splits) == ["in/b"]
+    watching = source.monitor_continuously("10s")
+    restored = watching.restore_enumerator(EnumeratorContext(1), once_more.snapshot())
+    assert names(restored.handle_request(0)[0].splits) == ["in/c"]
+    assert restored.handle_request(0) == []
+    storage.write("in/d", b"x\n")
+    assert [(names(a.splits), a.no_more) for a in restored.discover()] == [(["in/d"], False)]
+
+
+@pytest.mark.parametrize("unassigned", [[], [FileSplit("memory://x", "in/b", 0, 2)]])
+def test_a_snapshot_of_a_release_that_kept_no_names_goes_on_as_before_but_cannot_watch(space, unassigned):
+    storage, uri = space
+    storage.write("in/b", b"x\n")
+    source = FileSource.for_text_lines(f"{uri}/in")
+    old = msgspec.msgpack.encode({"unassigned": unassigned, "found": []})
+    restored = source.restore_enumerator(EnumeratorContext(1), old)
+    kept = restored.snapshot()
+    assert all_splits(restored) == unassigned
+    for state in (old, kept):
+        with pytest.raises(UserError, match=r"do not name the files .* start without state"):
+            source.monitor_continuously("10s").restore_enumerator(EnumeratorContext(1), state)
+
+
+def test_a_watched_folders_snapshot_of_a_release_that_kept_its_names_only_goes_on(space):
+    storage, uri = space
+    for name in ("in/a", "in/b"):
+        storage.write(name, b"x\n")
+    source = FileSource.for_text_lines(f"{uri}/in").monitor_continuously("10s")
+    old = msgspec.msgpack.encode({"unassigned": [], "found": ["in/a"]})
+    restored = source.restore_enumerator(EnumeratorContext(1), old)
+    restored.handle_request(0)
     assert names(restored.discover()[0].splits) == ["in/b"]
 
 

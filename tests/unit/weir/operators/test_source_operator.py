@@ -12,6 +12,7 @@ import pytest
 from tests.support.checkpoints import ManualClock
 from tests.support.operator_driver import Driver, stamped
 from weir.connectors.source import Fetched, ReaderContext, Source, SplitEnumerator, SplitReader
+from weir.errors import UserError
 from weir.operators.base import RestoredState
 from weir.operators.source import SourceOperator
 from weir.records import MAX_TIMESTAMP, RowBatch, StreamElement, StreamStatus, Watermark
@@ -141,6 +142,13 @@ def test_rows_that_are_under_way_say_where_they_were_read() -> None:
     assert reading.operator.origin() == f"split 'a' before position {position}"
     assert list(elements) == []
     assert reading.operator.origin() == ""
+
+
+def test_a_source_that_had_ended_is_not_endless_all_at_once() -> None:
+    source = ScriptedSource()
+    source.endless = True
+    with pytest.raises(UserError, match=r"had read all its input, .* or start without state"):
+        Driver(lambda: SourceOperator(source), restored=RestoredState(finished=True))
 
 
 def test_a_source_that_is_not_open_yet_has_read_nothing() -> None:

@@ -283,6 +283,22 @@ def test_when_some_were_told_another_number_of_readers_asks_anew() -> None:
     assert again.task.ended
 
 
+def test_readers_that_were_told_are_given_more_when_the_source_is_endless_from_now_on() -> None:
+    made = opened(ScriptedSource("a"), readers=1)
+    made.request(0)
+    made.background()
+    made.task.trigger(Barrier(1))
+    made.background()
+    endless = ScriptedSource(interval=10.0)
+    endless.endless = True
+    again = opened(endless, 1, made.saved())
+    assert not again.task.ended
+    endless.made[0].found = [Assignment(0, [Part("new")])]
+    assert again.task.step(10.0)
+    again.background()
+    assert again.received(0) == [(["new"], False)]
+
+
 def test_discovery_is_started_when_it_is_due_and_never_twice_at_once() -> None:
     source = ScriptedSource(interval=10.0)
     made = opened(source)

@@ -1,8 +1,8 @@
 """Finds the input files of a path, cuts them into splits and hands these out; once, or again and again.
 
 Files come in the order of their names. A reader gets a share of what is left, smaller towards the end, so that
-none is left with all the work. A watched folder's state holds the names that were found before: a name is read
-once, whatever becomes of the file later.
+none is left with all the work. The state holds the names that were found: a watched folder's name is read
+once, whatever becomes of the file later, also when the job that found it did not watch yet.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from weir.errors import UserError, as_text, is_text
 from weir.storage import LocalStorage, S3Options, Storage, expand, resolve
 from weir.storage.names import glob_start
 
+_NO_NAMES = (
+    "the job began in an older release, whose snapshots do not name the files that were found, so that monitor_continuously "
+    "would read them again: leave it out until they are read, or start without state"
+)
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".parquet", ".orc", ".avro")
 
 
@@ -25,8 +29,10 @@ class EnumeratorState(msgspec.Struct, frozen=True):
     """What is not in the readers' hands."""
 
     unassigned: list[FileSplit]
-    #: Names found so far; kept only while a folder is watched.
+    #: Names found so far; in older states only those of a watched folder.
     found: list[str] = []
+    #: Whether ``found`` has all names.
+    complete: bool = False
 
 
 class FileEnumerator(SplitEnumerator[FileSplit]):
@@ -47,8 +53,12 @@ class FileEnumerator(SplitEnumerator[FileSplit]):
         self._parallelism = parallelism
         self._unassigned = list(state.unassigned) if state else []
         self._found = set(state.found) if state else set()
+        #: An older state without names may be of a job that did not watch: that kept none.
+        self._complete = state is None or state.complete or bool(state.found)
         self._waiting: list[int] = []
         self.discovery_interval = interval
+        if interval is not None and not self._complete:
+            raise UserError(_NO_NAMES)
         if state is None:
             self._look_for_new()
 
@@ -56,8 +66,7 @@ class FileEnumerator(SplitEnumerator[FileSplit]):
         for file in self._look():
             if file.name not in self._found:
                 self._unassigned.extend(cut(file, self._cut_bytes))
-                if self.discovery_interval is not None:
-                    self._found.add(file.name)
+                self._found.add(file.name)
 
     def handle_request(self, reader: int) -> list[Assignment]:
         if self._unassigned:
@@ -98,7 +107,7 @@ class FileEnumerator(SplitEnumerator[FileSplit]):
         return taken
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(EnumeratorState(self._unassigned, sorted(self._found)))
+        return msgspec.msgpack.encode(EnumeratorState(self._unassigned, sorted(self._found), self._complete))
 
 
 def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: bool = False) -> list[FoundFile]:
