@@ -48,7 +48,7 @@ def read(source, most=100):
         reader.add_splits(assignment.splits)
         while not reader.is_idle():
             fetched = reader.fetch(most)
-            if fetched is not None:
+            if fetched is not None and len(fetched.values):
                 found.append((fetched.values, fetched.timestamps))
     return found
 
@@ -108,6 +108,7 @@ def test_a_timestamp_column_without_a_time_for_each_row_is_named(column, message
         (b"n,word\n1,a\n2\n", r"byte 11: .*Expected 2 columns, got 1"),
         (b"n,other\n1,a\n", r"has no column 'word'; its header names n, other"),
         (b'n,word\n1,"a\n2,b\n', r"byte 7: a quote is opened and never closed; .*begins with '1,\"a\\n'"),
+        (b"n,word\n \n \n1,a\n", r"byte 7: .*Expected 2 columns, got 1:  ; the row begins with ' \\n'"),
         (b"n,word\n1,\xff\n", r"byte 7: .*UTF8"),
     ],
 )
@@ -132,6 +133,16 @@ def test_broken_csv_rows_can_be_left_out(space):
     uri = put(space, b"x,a\n1,b\nx,c\n2\n3,d")
     source = FileSource.for_csv_columns(uri, SCHEMA, header=False, on_error="skip")
     assert rows_of(source) == [{"n": 1, "word": "b"}, {"n": 3, "word": "d"}]
+
+
+def test_a_line_of_spaces_is_a_row_and_no_other_row_pays_for_it(space):
+    uri = put(space, b"x,y\n0,0\n \n \n1,2\n3,4\n")
+    two = FileSource.for_csv_columns(uri, pa.schema({"x": pa.int64(), "y": pa.int64()}), on_error="skip")
+    assert [row["x"] for row in rows_of(two)] == [0, 1, 3]
+    one = FileSource.for_csv_columns(put(space, b"a\n \n\nb\n"), pa.schema({"w": pa.string()}), header=False)
+    assert [row["w"] for row in rows_of(one)] == ["a", " ", "b"]
+    alone = FileSource.for_csv_columns(put(space, b" \n"), pa.schema({"w": pa.string()}), header=False)
+    assert [row["w"] for row in rows_of(alone)] == [" "]
 
 
 def test_a_quote_that_is_never_closed_costs_its_line_only_where_broken_rows_are_left_out(space):

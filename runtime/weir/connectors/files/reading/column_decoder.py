@@ -1,25 +1,22 @@
 """Columns of one split: blocks of text, or rows of a row group, become Arrow batches. Hot path: work is a block, never a row.
 
 Rows of a block have no offsets of their own: the position is that of the block, with the number of its rows that were
-given. The formats of ``column_text`` say what a text means.
+given. The formats of ``column_text`` say what a text means; a text with a broken row goes through a ``sieve``, whose parts have
+positions of their own.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weir.connectors.files.reading.chunks import Chunk
 from weir.connectors.files.reading.csv_rows import MAX_RECORD_BYTES
 from weir.connectors.files.reading.row_groups import Rows
 from weir.connectors.files.reading.rows import BOM, BrokenRows
+from weir.connectors.files.reading.sieve import Parse, Sieve
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: Whole rows as a batch; ``None``: there are none. Raises ``ValueError`` for what cannot be parsed.
-Parse = Callable[[bytes], "pa.RecordBatch | None"]
+#: Of parts of a text with broken rows, before the data thread may do something else.
+_MOST_PARSES = 64
 
 
 class ColumnDecoder:
@@ -49,8 +46,8 @@ class ColumnDecoder:
 
     def _hold(self, position: int, given: int, batch: Any) -> None:
         self.position, self.given, self._at = position, given, 0
-        self._batch = batch
-        self.exhausted = batch is None or not batch.num_rows
+        self._batch = batch if batch is not None and batch.num_rows else None
+        self.exhausted = self._batch is None
 
 
 class TextColumnDecoder(ColumnDecoder):
@@ -63,6 +60,7 @@ class TextColumnDecoder(ColumnDecoder):
         self._broken = broken
         self._quotes = quotes
         self._left_out = given
+        self._sieve: Sieve | None = None  #: of the text, where it has broken rows
         self._open: list[bytes] = []  #: a row that goes on in the next block, from ``_open_at`` on
         self._open_at = 0
         self._open_bytes = 0
@@ -97,49 +95,33 @@ class TextColumnDecoder(ColumnDecoder):
             self._broken(self._open_at, self._open[0], "a quote is opened and never closed")
             self._open, self._open_bytes = [], 0
 
+    def take(self, max_rows: int) -> Any:
+        rows: Any = []
+        for _ in range(_MOST_PARSES):
+            if self._batch is not None:
+                rows = super().take(max_rows)
+                break
+            if self._sieve is None or not self._sieve.left:
+                break
+            sifted = self._sieve.sift()
+            if sifted is not None:
+                self._hold_rows(sifted.position, sifted.batch)
+        self.exhausted = self._batch is None and (self._sieve is None or not self._sieve.left)
+        return rows
+
     def _hold_text(self, position: int, text: bytes) -> None:
-        batch = self._batch_of(position, text)
+        self._sieve = None
+        try:
+            self._hold_rows(position, self._parse(text))
+        except ValueError:
+            self._hold(position, self._left_out, None)
+            self._sieve = Sieve(text, position, self._parse, self._broken, quotes=self._quotes)
+            self.exhausted = False
+
+    def _hold_rows(self, position: int, batch: Any) -> None:
         known = 0 if batch is None else min(batch.num_rows, self._left_out)
         self._hold(position, self._left_out, None if batch is None else batch.slice(known))
         self._left_out -= known
-
-    def _batch_of(self, position: int, text: bytes) -> Any:
-        """All rows of the text; where one is broken and may be left out, those before and behind it."""
-        import pyarrow as pa
-
-        good: list[Any] = []
-        while text:
-            try:
-                good.append(self._parse(text))
-                break
-            except ValueError as error:
-                before, row, reason = self._first_broken(text, error)
-            self._broken(position + len(before), row, reason)
-            good.append(self._parse(before) if before else None)
-            position += len(before) + len(row)
-            text = text[len(before) + len(row) :]
-        found = [batch for batch in good if batch is not None]
-        return pa.Table.from_batches(found).combine_chunks().to_batches()[0] if found else None
-
-    def _first_broken(self, text: bytes, error: ValueError) -> tuple[bytes, bytes, str]:
-        """What stands before the first row that cannot be parsed, that row, and why."""
-        ends = list(_row_ends(text, quotes=self._quotes))
-        reasons = {len(ends) - 1: str(error)}
-
-        def fails(number: int) -> bool:
-            try:
-                self._parse(text[: ends[number]])
-            except ValueError as found:
-                reasons[number] = str(found)
-                return True
-            return False
-
-        number = bisect_left(range(len(ends) - 1), True, key=fails)
-        begin = ends[number - 1] if number else 0
-        row = text[begin : ends[number]]
-        if self._quotes and row.count(b'"') % 2:  # a quote that is never closed: its line is at fault
-            row = row[: row.find(b"\n") + 1] or row
-        return text[:begin], row, reasons[number]
 
 
 def closed_end(data: bytes, *, inside: bool) -> int:
@@ -153,17 +135,3 @@ def closed_end(data: bytes, *, inside: bool) -> int:
         is_open ^= data.count(b'"', newline + 1, end) % 2
         end = newline + 1
     return end
-
-
-def _row_ends(text: bytes, *, quotes: bool) -> Iterator[int]:
-    end, inside = (
-        0,
-        False,
-    )  # behind the last newline is an empty line, whose end is that of the text once more
-    for line in text.split(b"\n"):
-        end = min(end + len(line) + 1, len(text))
-        inside = quotes and inside ^ (line.count(b'"') % 2 == 1)
-        if not inside:
-            yield end
-    if inside:
-        yield end

@@ -5,6 +5,7 @@ The schema is asked for, not guessed: a block of whole numbers and a block of fr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import attrgetter
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
+from weir.connectors.files.reading.rows import BOM
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _TYPED_DICT: Any = TypedDict
+_ROW_NUMBER = re.compile(r"\bRow #\d+: ")  #: of a block, whose place nobody knows
 _GOES_ON = "a quoted field goes on over the end of the line, so the file cannot be read in parts: leave out splittable=True"
 
 
@@ -34,10 +38,15 @@ def csv_parser(
     def parsed(text: bytes) -> Any:
         if text.count(b'"') % 2:  # Arrow would close it at the end
             raise ValueError("a quote is opened and never closed" if quotes else _GOES_ON)
-        if not text.strip():
+        if not text.strip(b"\r\n"):  # Arrow takes no text of empty lines only
             return None
+        if text.startswith(BOM):  # within a file it is text, which Arrow must not leave out
+            text = b"\n" + text
         read = csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=list(fields))
-        found = _one(csv.read_csv(pa.BufferReader(text), read, parse, convert))
+        try:  # read_csv does the same, and starts a thread: much for a text of one row
+            found = _one(csv.open_csv(pa.BufferReader(text), read, parse, convert).read_all())
+        except pa.ArrowInvalid as error:
+            raise ValueError(_ROW_NUMBER.sub("", str(error))) from error
         if not quotes and found.num_rows != _records_in(text):
             raise ValueError(_GOES_ON)
         return found

@@ -75,10 +75,12 @@ class FileReader(SplitReader[Any, FileSplit]):
         if self._intake is None:
             return None
         while True:
-            while self._decoder is not None and not self._decoder.exhausted:
-                rows = self._decoder.take(max_rows)
-                if len(rows):
-                    return Fetched(rows, self._format.event_times(rows), self._splits[0].split_id)
+            if self._decoder is not None and not self._decoder.exhausted:
+                rows = self._decoder.take(
+                    max_rows
+                )  # none, where all are broken: the engine gets its turn all the same
+                times = self._format.event_times(rows) if len(rows) else None
+                return Fetched(rows, times, self._splits[0].split_id)
             if self._ended:
                 self._finish()
             piece = self._intake.poll()
