@@ -119,7 +119,20 @@ def test_csv_that_does_not_fit_the_schema_is_named_by_file_place_and_row(space, 
 
 @pytest.mark.parametrize(
     "line",
-    [b"null", b"5", b"[1]", b'{"n": "x"}', b'{"n": 1.5}', b'{"n": 1', b'{"n": true}', b"\xff", b'{"word":1}'],
+    [
+        b'{"n": 99999999999999999999}',
+        b'{"n": 7} {"n": 8}',
+        b'{"n": 7}{"n":\n8}',
+        b"null",
+        b"5",
+        b"[1]",
+        b'{"n": "x"}',
+        b'{"n": 1.5}',
+        b'{"n": 1',
+        b'{"n": true}',
+        b"\xff",
+        b'{"word":1}',
+    ],
 )
 def test_a_json_line_that_does_not_fit_the_schema_is_named(space, line):
     uri = put(space, b'{"n": 1}\n\n' + line + b'\n{"n": 2}\n')
@@ -166,6 +179,42 @@ def test_json_members_that_are_missing_are_null_and_times_may_be_text(space):
         {"at": None, "class": None},
         {"at": None, "class": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "time"),
+    [
+        (pa.timestamp("ms"), b"2024-05-01T12:00:00", dt.datetime(2024, 5, 1, 12)),  # noqa: DTZ001  no zone
+        (pa.timestamp("us", "UTC"), b"2024-05-01T12:00:00Z", dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)),
+        (pa.date32(), b"2024-05-01", dt.date(2024, 5, 1)),
+    ],
+)
+def test_times_of_a_json_column_are_text_in_one_row_and_numbers_in_another(space, type_, text, time):
+    uri = put(space, b'{"at": "%b"}\n{"at": 0}\n{"at": null}\n{"at": "x"}\n{"at": "%b"}\n' % (text, text))
+    source = FileSource.for_json_lines_columns(uri, pa.schema({"at": type_}), on_error="skip")
+    assert [row["at"] for row in rows_of(source)] == [time, pa.scalar(0, type_).as_py(), None, time]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "message"),
+    [
+        (pa.int64(), b"99999999999999999999", "'n' cannot be read as int64: .* too large"),
+        (pa.uint64(), b"-1", "'n' cannot be read as uint64: .* negative"),
+        (pa.list_(pa.int64()), b"[1, 99999999999999999999]", "'n' cannot be read as list.* too large"),
+        (pa.timestamp("ms"), b"99999999999999999999", "'n' cannot be read as timestamp.* too large"),
+    ],
+)
+def test_a_json_number_that_its_column_cannot_hold_is_named(space, type_, value, message):
+    uri = put(space, b'{}\n{"n": ' + value + b"}\n{}\n")
+    with pytest.raises(RecordFormatError, match=rf"in/a, byte 3: {message}"):
+        read(FileSource.for_json_lines_columns(uri, pa.schema({"n": type_})))
+    skipping = FileSource.for_json_lines_columns(uri, pa.schema({"n": type_}), on_error="skip")
+    assert rows_of(skipping) == [{"n": None}] * 2
+
+
+def test_json_objects_may_have_blank_lines_spaces_and_carriage_returns_about_them(space):
+    uri = put(space, b'\n {"n": 1} \r\n\r\n{"n": 2}\r\n \n{"n": 3, "m": {"k":{}}}')
+    assert [row["n"] for row in rows_of(FileSource.for_json_lines_columns(uri, SCHEMA))] == [1, 2, 3]
 
 
 def test_lists_and_objects_of_json_are_columns_too_and_their_numbers_stay_exact(space):

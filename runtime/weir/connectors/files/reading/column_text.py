@@ -74,31 +74,47 @@ def json_parser(schema: pa.Schema) -> Callable[[bytes], Any]:
     members = [(place, json_type(field.type), None) for place, field in zip(places, schema, strict=True)]
     taken = msgspec.defstruct("Taken", members, rename=places, gc=False)
     decode = msgspec.json.Decoder(taken).decode_lines
-    values = attrgetter(*places, "__class__")  # one more, so that it is a tuple also for one column
+    values = attrgetter(*places)  # a tuple, unless there is one only
 
     def parsed(text: bytes) -> Any:
         try:
             rows = decode(text)
-            if not rows:
-                return None
-            columns = zip(*map(values, rows), strict=True)
-            return pa.RecordBatch.from_arrays(
-                [_json_column(column, field.type) for column, field in zip(columns, schema, strict=False)],
-                names=schema.names,
-            )
-        except (msgspec.DecodeError, RecursionError, pa.ArrowException, TypeError) as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(str(error)) from error
+        if not rows:
+            return None
+        if not _is_each_a_line(text, len(rows)):
+            raise ValueError("a line must be one JSON object")
+        found = map(values, rows)
+        columns = zip(*found, strict=True) if len(places) > 1 else [list(found)]
+        return pa.RecordBatch.from_arrays(
+            [_json_column(column, field) for column, field in zip(columns, schema, strict=False)],
+            names=schema.names,
+        )
 
     return parsed
 
 
-def _json_column(values: Sequence[Any], type_: Any) -> Any:
-    """Times come as text, in ISO 8601, or as numbers in the unit of the type."""
+def _is_each_a_line(text: bytes, objects: int) -> bool:
+    """Whether a line is an object. One that goes on over the end of a line has no ``}`` before it and ``{`` behind it."""
+    if text.count(b"}\n{") == objects - 1 == text.count(b"\n") - text.endswith(b"\n"):
+        return True
+    lines = [line for line in map(bytes.strip, text.split(b"\n")) if line]
+    return len(lines) == objects and all(line[:1] + line[-1:] == b"{}" for line in lines)
+
+
+def _json_column(values: Sequence[Any], field: pa.Field) -> Any:
+    """Times come as text, in ISO 8601, or as numbers in the unit of the type; a column may have both."""
     import pyarrow as pa
 
-    if pa.types.is_temporal(type_) and any(isinstance(value, str) for value in values):
-        return pa.array(values, pa.string()).cast(type_)
-    return pa.array(values, type_)
+    try:
+        if not pa.types.is_temporal(field.type) or not any(isinstance(value, str) for value in values):
+            return pa.array(values, field.type)
+        texts = pa.array([value if isinstance(value, str) else None for value in values], pa.string())
+        numbers = pa.array([None if isinstance(value, str) else value for value in values], field.type)
+        return texts.cast(field.type).fill_null(numbers)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{field.name!r} cannot be read as {field.type}: {error}") from error
 
 
 def json_type(type_: Any) -> Any:
