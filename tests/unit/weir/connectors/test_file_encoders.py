@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import decimal
+import io
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -82,6 +84,14 @@ def test_text_lines_are_the_values_as_text():
 def test_text_that_would_not_be_one_line_is_refused(value, message):
     with pytest.raises(UserError, match=f"text lines: .*{message}"):
         TextLinesEncoder().encode(["x", value])
+
+
+def test_csv_rows_come_back_whatever_ends_of_lines_their_fields_hold():
+    rows = [("a", "plain"), ("x\ry", 'q"\r'), ("\r", "\n"), ("\r\n", ""), ("z", "plain")]
+    encoder = CsvEncoder(("x\r", "y"), ",")
+    text = (encoder.head + encoder.encode(rows)).decode()
+    assert text.startswith('"x\r",y\na,plain\n"x\ry","q""\r"\n')
+    assert list(csv.reader(io.StringIO(text, newline=""), strict=True)) == [["x\r", "y"], *map(list, rows)]
 
 
 @pytest.mark.parametrize(

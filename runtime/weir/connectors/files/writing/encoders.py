@@ -17,6 +17,7 @@ import msgspec
 from weir.errors import UserError
 
 _EXCERPT_CHARS = 200
+_BOTH_ENDS = "\r\n"
 
 
 class RowEncoder(ABC):
@@ -119,13 +120,19 @@ class CsvEncoder(RowEncoder):
         )
 
     def _written(self, rows: Sequence[Sequence[Any]]) -> bytes:
-        out = io.StringIO(newline="")
-        csv.writer(out, delimiter=self._delimiter, lineterminator="\n").writerows(rows)
+        text = self._text(rows, "\n")
+        if "\r" in text:  # the csv module quotes characters of the end of a line only
+            text = "".join(f"{self._text([row], _BOTH_ENDS).removesuffix(_BOTH_ENDS)}\n" for row in rows)
         try:
-            return out.getvalue().encode()
+            return text.encode()
         except UnicodeEncodeError as error:
             broken = next(row for row in rows if not _is_encodable("".join(map(str, row))))
             raise _cannot_write("CSV", broken, str(error), "remove lone surrogates") from None
+
+    def _text(self, rows: Sequence[Sequence[Any]], end: str) -> str:
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=self._delimiter, lineterminator=end).writerows(rows)
+        return out.getvalue()
 
 
 def _plain_of(value: Any) -> Any:
