@@ -157,6 +157,14 @@ def test_an_input_that_is_not_there_is_named_with_its_full_path(tmp_path, monkey
         FileSource.for_csv("in").create_enumerator(EnumeratorContext(1))
 
 
+def test_an_empty_folder_whose_name_could_be_a_glob_is_named_as_what_it_is(tmp_path):
+    (tmp_path / "run[1]").mkdir()
+    with pytest.raises(UserError, match=r"the input folder .*run\[1\] is empty"):
+        FileSource.for_csv(tmp_path / "run[1]").create_enumerator(EnumeratorContext(1))
+    (tmp_path / "run[1]" / "a.csv").write_text("x\n1\n")
+    assert read_all(FileSource.for_csv(tmp_path / "run[1]")) == [{"x": "1"}]
+
+
 def test_a_watched_folder_must_exist_and_may_be_empty(tmp_path):
     watched = FileSource.for_text_lines(tmp_path / "in").monitor_continuously("1s")
     with pytest.raises(UserError, match="does not exist"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from weir.errors import StorageError
+from weir.errors import ConfigError, StorageError
 
 #: S3 allows no longer keys.
 MAX_NAME_BYTES = 1024
@@ -56,13 +56,19 @@ def glob_start(pattern: str) -> int:
 
 
 def glob_regex(pattern: str) -> re.Pattern[str]:
-    """A glob as a regular expression: ``*`` and ``?`` stay within one part, ``**`` does not."""
+    """A glob as a regular expression: ``*`` and ``?`` stay within one part, ``**`` does not. Raises ``ConfigError``."""
     out = ""
     at = 0
     while at < len(pattern):
         piece, at = _translate(pattern, at)
         out += piece
-    return re.compile(out, re.DOTALL)
+    try:
+        return re.compile(out, re.DOTALL)
+    except re.error as error:
+        raise ConfigError(
+            f"{pattern!r} is no glob ({error.msg}): between [ and ] stand characters, or ranges such as a-z from the smaller to "
+            "the larger; a character with a meaning of its own is written in brackets, such as [[]"
+        ) from None
 
 
 def _translate(pattern: str, at: int) -> tuple[str, int]:
@@ -74,8 +80,9 @@ def _translate(pattern: str, at: int) -> tuple[str, int]:
         return "[^/]*", at + 1
     if pattern[at] == "?":
         return "[^/]", at + 1
-    if pattern[at] == "[" and (close := pattern.find("]", at + 2)) > 0:
-        chars = pattern[at + 1 : close].replace("\\", "\\\\").replace("[", "\\[")
-        negated = chars[0] in "!^"
-        return f"(?!/)[{'^' if negated else ''}{chars[1:] if negated else chars}]", close + 1
+    negated = pattern[at + 1 : at + 2] in ("!", "^")
+    first = at + 1 + negated
+    if pattern[at] == "[" and (close := pattern.find("]", first + 1)) > 0:
+        chars = re.sub(r"[\\\[\]&|~]", r"\\\g<0>", pattern[first:close])
+        return f"(?!/)[{'^' if negated else ''}{chars}]", close + 1
     return re.escape(pattern[at]), at + 1

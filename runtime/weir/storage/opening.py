@@ -77,9 +77,9 @@ def resolve(path: str, s3: S3Options | None = None) -> Resolved:
     """
     scheme, rest = _split_scheme(path)
     head = f"{scheme}://" if scheme else ""
+    rest = rest.rstrip("/") or "/"
     literal_end = glob_start(rest)
     if literal_end < 0:
-        rest = rest.rstrip("/") or "/"
         literal_end = len(rest)
     cut = rest.rfind("/", 0, literal_end)
     root, name = (rest[: cut + 1], rest[cut + 1 :]) if cut >= 0 else ("", rest)
@@ -91,7 +91,10 @@ def resolve(path: str, s3: S3Options | None = None) -> Resolved:
 
 
 def expand(storage: Storage, name: str) -> Iterator[ObjectInfo]:
-    """The objects that ``name`` stands for, sorted: itself, all below that folder, or those its glob matches."""
+    """The objects that ``name`` stands for, sorted: itself, all below that folder, or those its glob matches.
+
+    What has exactly that name comes first: ``run[1]`` is the folder of that name, if there is one.
+    """
     if not name:
         yield from storage.list()
         return
@@ -103,9 +106,11 @@ def expand(storage: Storage, name: str) -> Iterator[ObjectInfo]:
     if size is not None:
         yield next((info for info in storage.list(name) if info.name == name), ObjectInfo(name, size, 0))
         return
-    start = glob_start(name)
-    if start < 0:
-        yield from storage.list(name + "/")
+    start, below = glob_start(name), False
+    for info in storage.list(name + "/"):
+        below = True
+        yield info
+    if below or start < 0:
         return
     pattern = glob_regex(name)
     for info in storage.list(name[:start]):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from weir.connectors.files.reading.splits import is_hidden
 from weir.connectors.files.sink import FileSink
 from weir.connectors.files.source import FileSource
-from weir.errors import UserError
+from weir.errors import ConfigError, UserError
 from weir.storage import absolute_uri
 from weir.storage.names import glob_regex, glob_start
 
@@ -31,16 +31,21 @@ def refuse_overlap(sources: Iterable[object], sinks: Iterable[object]) -> None:
 
 def _finds(path: str, target: str) -> bool:
     pattern, folder = _plain(path), _plain(target)
+    if folder == pattern or folder.startswith(pattern + "/"):
+        return not is_hidden(folder[len(pattern) :].lstrip("/") or "x")
     start = glob_start(pattern)
     if start < 0:
-        inside = folder == pattern or folder.startswith(pattern + "/")
-        return inside and not is_hidden(folder[len(pattern) :].lstrip("/") or "x")
+        return False
     root = pattern[: pattern.rfind("/", 0, start) + 1]
     if not f"{folder}/".startswith(root):
         return False
     below = f"{folder}/"[len(root) :]
     names = [f"{below}part-0{suffix}" for suffix in (".jsonl", ".csv", ".txt")]
-    return any(glob_regex(pattern[len(root) :]).fullmatch(name) and not is_hidden(name) for name in names)
+    try:
+        glob = glob_regex(pattern[len(root) :])
+    except ConfigError:  # the name of a folder, or the source says what is wrong
+        return False
+    return any(glob.fullmatch(name) and not is_hidden(name) for name in names)
 
 
 def _plain(path: str) -> str:

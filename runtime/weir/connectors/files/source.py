@@ -34,7 +34,8 @@ class FileSource(Source[T, FileSplit], Generic[T]):
     """Rows of files; made by ``for_text_lines``, ``for_csv`` or ``for_json_lines``, as columns by ``for_parquet``,
     ``for_csv_columns`` or ``for_json_lines_columns``.
 
-    A path is a file, a folder (all files in it and below) or a glob (``*``, ``?``, ``[a-z]``, ``**`` over folders).
+    A path is a file, a folder (all files in it and below) or a glob (``*``, ``?``, ``[a-z]``, ``**`` over folders);
+    a file or folder that has such a name, as ``run[1]``, is not taken for a glob.
     Names that begin with ``.`` or ``_`` are left out. Files are read in the order of their names; with several readers,
     each file (or part of one) is in order. Input files must not change while a job reads them: let new
     ones appear by a rename.

@@ -62,6 +62,16 @@ def test_a_glob_takes_what_matches(space):
     assert names(all_splits(enumerator_of(source))) == ["a.csv", "b.csv"]
 
 
+@pytest.mark.parametrize("folder", ["run[1]", "run*", "_what?", "[z-a]"])
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_folder_whose_name_could_be_a_glob_is_read(space, folder, end):
+    storage, uri = space
+    for name in (f"{folder}/a", f"{folder}/_b", "run1/c", "run2"):
+        storage.write(name, b"x\n")
+    source = FileSource.for_text_lines(f"{uri}/{folder}{end}")
+    assert names(all_splits(enumerator_of(source))) == [f"{folder}/a"]
+
+
 def test_large_files_are_cut_but_csv_only_when_that_is_safe(space):
     storage, uri = space
     storage.write("a", b"x" * 100)
@@ -217,6 +227,7 @@ def test_a_watched_place_in_an_object_store_may_be_empty(space):
     [
         ("in", [], "there is no object at or below memory://.*/in; check bucket and prefix"),
         ("in/*.csv", ["in/a.txt"], r"no file matches memory://.*/in/\*\.csv"),
+        ("in/[z-a].csv", ["in/a.csv"], r"'\[z-a\]\.csv' is no glob \(bad character range z-a\): .* a-z"),
         ("in", ["in/_a", "in/.b"], "all 2 files below .* begin with '.' or '_'"),
         ("in", ["in/a.csv", "in/b.csv.gz"], r"in/b\.csv\.gz in memory://\S+ looks packed or binary"),
     ],

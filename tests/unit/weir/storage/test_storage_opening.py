@@ -61,6 +61,7 @@ def test_a_prefix_of_a_bucket_cannot_leave_it():
         ("s3://bucket/", "s3://bucket", ""),
         ("s3://bucket/in", "s3://bucket", "in"),
         ("s3://bucket/a/b/*.csv", "s3://bucket/a/b", "*.csv"),
+        ("/data/run[1]/", "file:///data", "run[1]"),
         ("memory://space/a/b", "memory://space/a", "b"),
     ],
 )

@@ -118,7 +118,8 @@ def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: boo
     """
     root, name = resolve(path, s3)
     infos = list(expand(root, name))
-    below = len(name) if glob_start(name) < 0 else 0
+    itself = all(f"{info.name}/".startswith(f"{name}/") for info in infos)  # no matches of a glob
+    below = len(name) if itself else 0
     root_uri = _root_uri(root)
     files = [
         FoundFile(root_uri, info.name, info.size)
@@ -163,13 +164,13 @@ def _nothing_found(path: str, root: Storage, name: str, hidden: int) -> str:
             f"all {hidden} files below {path} begin with '.' or '_' (or lie in such a folder): those are taken for files "
             "in progress; rename them to read them"
         )
+    if isinstance(root, LocalStorage) and os.path.isdir(os.path.join(root.root, name)):
+        return (
+            f"the input folder {path} is empty; put files there first, or watch it for new ones with "
+            '.monitor_continuously("10s")'
+        )
     if glob_start(name) >= 0:
         return f"no file matches {path}; {hint}"
     if isinstance(root, LocalStorage):
-        if os.path.isdir(os.path.join(root.root, name)):
-            return (
-                f"the input folder {path} is empty; put files there first, or watch it for new ones with "
-                '.monitor_continuously("10s")'
-            )
         return f"the input {path} does not exist ({os.path.join(root.root, name)}); {hint}"
     return f"there is no object at or below {path}; check bucket and prefix, and that the keys in use may list them"
