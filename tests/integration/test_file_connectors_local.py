@@ -165,6 +165,19 @@ def test_an_empty_folder_whose_name_could_be_a_glob_is_named_as_what_it_is(tmp_p
     assert read_all(FileSource.for_csv(tmp_path / "run[1]")) == [{"x": "1"}]
 
 
+def test_a_file_whose_name_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "a.txt").write_text("x\n")
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    with open(odd, "wb") as file:
+        file.write(b"x\n")
+    source = FileSource.for_text_lines(tmp_path)
+    with pytest.raises(UserError, match=r"not UTF-8: b'file://.*/caf\\xe9\.txt'; rename it") as raised:
+        source.create_enumerator(EnumeratorContext(1))
+    assert str(raised.value).isascii()
+    os.rename(odd, os.fsencode(tmp_path) + b"/.caf\xe9.txt")
+    assert read_all(source) == ["x"]
+
+
 def test_a_watched_folder_must_exist_and_may_be_empty(tmp_path):
     watched = FileSource.for_text_lines(tmp_path / "in").monitor_continuously("1s")
     with pytest.raises(UserError, match="does not exist"):

@@ -14,7 +14,7 @@ import msgspec
 
 from weir.connectors.files.reading.splits import FileSplit, FoundFile, cut, is_hidden
 from weir.connectors.source import Assignment, SplitEnumerator
-from weir.errors import UserError, as_text, is_text
+from weir.errors import UserError, is_text
 from weir.storage import LocalStorage, S3Options, Storage, expand, resolve
 from weir.storage.names import glob_start
 
@@ -113,8 +113,8 @@ class FileEnumerator(SplitEnumerator[FileSplit]):
 def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: bool = False) -> list[FoundFile]:
     """The files that ``path`` (file, folder or glob) stands for, hidden ones apart, by name.
 
-    Raises ``UserError`` when there is nothing, unless ``may_be_empty`` (a folder that is watched), and for files
-    whose bytes are no text, unless the format is ``binary``.
+    Raises ``UserError`` when there is nothing, unless ``may_be_empty`` (a folder that is watched), for files whose
+    bytes are no text, unless the format is ``binary``, and for names that are not UTF-8.
     """
     root, name = resolve(path, s3)
     infos = list(expand(root, name))
@@ -126,12 +126,7 @@ def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: boo
         for info in infos
         if not is_hidden(info.name[below:].lstrip("/"))
     ]
-    nameless = next((file.name for file in files if not is_text(file.name)), None)
-    if nameless is not None:
-        raise UserError(
-            f"the name of {as_text(nameless)} in {as_text(root_uri)} is not UTF-8 text, and checkpoints could not name the "
-            "file; rename it, or move it out of the input"
-        )
+    _check_names(files)
     packed = next((file for file in files if file.name.lower().endswith(_PACKED)), None)
     if packed is not None and not binary:
         raise UserError(
@@ -141,6 +136,16 @@ def input_files(path: str, s3: S3Options | None, may_be_empty: bool, binary: boo
     if not files and not (may_be_empty and _folder_exists(root, name)):
         raise UserError(_nothing_found(path, root, name, len(infos)))
     return files
+
+
+def _check_names(files: Iterable[FoundFile]) -> None:
+    """Names are stored and sent as text, in which other bytes have no form."""
+    for file in files:
+        name = f"{file.root}/{file.name}"
+        if not is_text(name):
+            raise UserError(
+                f"the input has a file whose name is not UTF-8: {os.fsencode(name)!r}; rename it, or move it out of the input"
+            )
 
 
 def _root_uri(root: Storage) -> str:
