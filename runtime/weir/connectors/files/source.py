@@ -14,6 +14,7 @@ import msgspec
 
 from weir.config import Duration, parse_duration, parse_size
 from weir.connectors.files.reading.column_formats import CsvColumns, JsonColumns, ParquetColumns
+from weir.connectors.files.reading.column_text import csv_fault, json_fault
 from weir.connectors.files.reading.enumerator import EnumeratorState, FileEnumerator, input_files
 from weir.connectors.files.reading.formats import CsvRows, Format, JsonLines, TextLines
 from weir.connectors.files.reading.reader import FileReader
@@ -166,7 +167,17 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         ``for_csv``, ``timestamp_column`` as for ``for_parquet``.
         """
         _check_delimiter("for_csv_columns", delimiter)
+        if not delimiter.isascii():
+            raise UserError(
+                f"for_csv_columns got delimiter={delimiter!r}, but columns are parsed by bytes; use an ASCII character, or read "
+                "rows: FileSource.for_csv"
+            )
         _check_schema("for_csv_columns", schema)
+        if fault := csv_fault(schema):
+            raise UserError(
+                f"for_csv_columns cannot read {fault}; take pa.string() and convert it in the job, or give the data as JSON "
+                "lines or Parquet"
+            )
         _check_timestamps("for_csv_columns", timestamp_column, schema.names)
         format_ = CsvColumns(schema, delimiter, header, timestamp_column, splittable)
         return FileSource(path, format_, on_error, split_size, s3)
@@ -187,6 +198,11 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         Members that are missing are null, others are left out. ``timestamp_column`` as for ``for_parquet``.
         """
         _check_schema("for_json_lines_columns", schema)
+        if fault := json_fault(schema):
+            raise UserError(
+                f"for_json_lines_columns cannot read {fault}; take a plain type and convert it in the job, or give the data as "
+                "Parquet"
+            )
         _check_timestamps("for_json_lines_columns", timestamp_column, schema.names)
         return FileSource(path, JsonColumns(schema, timestamp_column), on_error, split_size, s3)
 

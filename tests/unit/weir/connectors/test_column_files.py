@@ -261,6 +261,27 @@ def test_a_parquet_file_that_was_replaced_while_it_was_read_is_refused(space):
         (lambda: FileSource.for_csv_columns("in", {"n": int}), r"schema=\{'n'.*pyarrow.Schema"),
         (lambda: FileSource.for_json_lines_columns("in", pa.schema([])), "names each column once"),
         (lambda: FileSource.for_csv_columns("in", SCHEMA, "--"), "delimiter='--'"),
+        (lambda: FileSource.for_csv_columns("in", SCHEMA, "§"), r"delimiter='§'.*ASCII .*or read rows"),
+        *[
+            (
+                lambda type_=type_: FileSource.for_csv_columns(
+                    "in", pa.schema({"n": pa.int8(), "at": type_})
+                ),
+                r"cannot read the column 'at' of type .* not supported.*; take pa\.string\(\)",
+            )
+            for type_ in (
+                pa.struct({"x": pa.int64()}),
+                pa.list_(pa.int64()),
+                pa.float16(),
+                pa.decimal256(40, 2),
+            )
+        ],
+        (
+            lambda: FileSource.for_json_lines_columns(
+                "in", pa.schema({"at": pa.dictionary(pa.int32(), pa.timestamp("ms"))})
+            ),
+            "cannot read the column 'at' of type dictionary.* take a plain type",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused_when_they_are_given(make, message):

@@ -144,6 +144,27 @@ def json_type(type_: Any) -> Any:
     return found | None
 
 
+def csv_fault(schema: pa.Schema) -> str:
+    """Which column cannot be read from CSV, and why; empty: all can."""
+    return _fault(schema, lambda one: csv_parser(one, one.names, ",", quotes=True), b'""\n')
+
+
+def json_fault(schema: pa.Schema) -> str:
+    """Which column cannot be read from JSON lines, and why; empty: all can."""
+    return _fault(schema, json_parser, b"{}\n")
+
+
+def _fault(schema: pa.Schema, parser: Callable[[pa.Schema], Callable[[bytes], Any]], null: bytes) -> str:
+    import pyarrow as pa
+
+    for field in schema:
+        try:
+            parser(pa.schema([field]))(null)
+        except (pa.ArrowException, ValueError) as error:
+            return f"the column {field.name!r} of type {field.type}: {error}"
+    return ""
+
+
 def _one(table: Any) -> Any:
     batches = table.combine_chunks().to_batches()
     return batches[0] if batches else None
