@@ -148,6 +148,22 @@ def test_broken_csv_rows_can_be_left_out(space):
     assert rows_of(source) == [{"n": 1, "word": "b"}, {"n": 3, "word": "d"}]
 
 
+@pytest.mark.parametrize("word", ["NA", "NULL", "null", "N/A", "#N/A"])
+def test_only_what_is_empty_is_null_in_csv(space, word):
+    schema = pa.schema({"x": pa.float64(), "w": pa.string(), "t": pa.timestamp("ms")})
+    uri = put(space, f'1.5,{word},\n,,\n"","",""\nnan,nan,\n-inf,,\n'.encode())
+    rows = rows_of(FileSource.for_csv_columns(uri, schema, header=False))
+    assert [str(row["x"]) for row in rows] == ["1.5", "None", "None", "nan", "-inf"]
+    assert [row["w"] for row in rows] == [word, "", "", "nan", ""]
+    assert {row["t"] for row in rows} == {None}
+    with pytest.raises(RecordFormatError, match=f"byte 2: .*invalid value '{word}'"):
+        read(
+            FileSource.for_csv_columns(
+                put(space, f"1\n{word}\n".encode()), pa.schema({"x": pa.int64()}), header=False
+            )
+        )
+
+
 def test_a_line_of_spaces_is_a_row_and_no_other_row_pays_for_it(space):
     uri = put(space, b"x,y\n0,0\n \n \n1,2\n3,4\n")
     two = FileSource.for_csv_columns(uri, pa.schema({"x": pa.int64(), "y": pa.int64()}), on_error="skip")

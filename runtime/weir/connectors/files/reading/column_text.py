@@ -32,7 +32,9 @@ def csv_parser(
 
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=quotes)
     convert = csv.ConvertOptions(
-        column_types={field.name: field.type for field in schema}, include_columns=schema.names
+        column_types={field.name: field.type for field in schema},
+        include_columns=schema.names,
+        null_values=[""],  # by default also NA, NULL, nan and the like, which rows would give as they are
     )
 
     def parsed(text: bytes) -> Any:
