@@ -41,7 +41,7 @@ class Reading:
     def fetch(self, max_rows):
         while not self.reader.is_idle():
             fetched = self.reader.fetch(max_rows)
-            if fetched is not None:
+            if fetched is not None and len(fetched.values):
                 return fetched.values
             if not self.reader.is_idle():
                 assert self.woken.acquire(timeout=60)

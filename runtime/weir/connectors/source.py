@@ -94,7 +94,8 @@ class SplitReader(ABC, Generic[T, SplitT]):
     def fetch(self, max_rows: int) -> Fetched | None:
         """Up to ``max_rows`` rows of one split, or ``None`` when nothing is there now.
 
-        Rows count as read when they are returned: the next ``snapshot`` must not contain them.
+        Rows count as read when they are returned: the next ``snapshot`` must not contain them. A reader that went through
+        much without a row may return none of a split: it is asked again, after the engine had its turn.
         """
 
     @abstractmethod

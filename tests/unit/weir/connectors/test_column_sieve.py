@@ -88,6 +88,7 @@ def test_a_block_of_broken_rows_is_judged_in_turns() -> None:
         before, rows = parse.calls, decoder.take(10)
         turns += 1
         assert parse.calls - before <= 64
+        assert decoder.position == 2 * len(broken.rows), "who is restored goes on behind them"
     assert rows.to_pylist() == [{"n": 7}]
     assert (turns > 10, len(broken.rows)) == (True, 1000)
 

@@ -51,6 +51,17 @@ def test_lines_end_at_newlines_and_nowhere_else(content, rows):
     assert rows_of(reader_of(TextLines(), content, splits=splits)) == rows
 
 
+@pytest.mark.parametrize(
+    "format_", [JsonLines(int), CsvRows(",", ("a", "b"), has_header=False, splittable=False)]
+)
+def test_much_without_a_row_is_read_in_turns(format_):
+    reader = reader_of(format_, b"x\n" * 1000, skip=True)
+    turns = [reader.fetch(100) for _ in range(5)]
+    assert [(turn.values, turn.timestamps) for turn in turns] == [([], None)] * 5
+    assert not reader.is_idle()
+    assert rows_of(reader) == []
+
+
 def test_the_position_is_the_offset_of_the_next_row_at_every_moment():
     reader = reader_of(TextLines(), "é\r\nbb\n\nc".encode())
     positions = []

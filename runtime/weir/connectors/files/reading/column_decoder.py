@@ -104,7 +104,9 @@ class TextColumnDecoder(ColumnDecoder):
             if self._sieve is None or not self._sieve.left:
                 break
             sifted = self._sieve.sift()
-            if sifted is not None:
+            if sifted is None:
+                self._hold(self._sieve.position, self._left_out, None)
+            else:
                 self._hold_rows(sifted.position, sifted.batch)
         self.exhausted = self._batch is None and (self._sieve is None or not self._sieve.left)
         return rows

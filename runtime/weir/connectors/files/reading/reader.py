@@ -76,11 +76,13 @@ class FileReader(SplitReader[Any, FileSplit]):
             return None
         while True:
             if self._decoder is not None and not self._decoder.exhausted:
-                rows = self._decoder.take(
-                    max_rows
-                )  # none, where all are broken: the engine gets its turn all the same
-                times = self._format.event_times(rows) if len(rows) else None
-                return Fetched(rows, times, self._splits[0].split_id)
+                rows = self._decoder.take(max_rows)
+                if len(rows):
+                    return Fetched(rows, self._format.event_times(rows), self._splits[0].split_id)
+                if (
+                    not self._decoder.exhausted
+                ):  # much without a good row: the engine gets its turn all the same
+                    return Fetched(rows, None, self._splits[0].split_id)
             if self._ended:
                 self._finish()
             piece = self._intake.poll()

@@ -45,6 +45,11 @@ class Sieve:
         """Whether there is anything that was not judged."""
         return bool(self._doubtful)
 
+    @property
+    def position(self) -> int:
+        """Where the first row begins that was not judged."""
+        return self._position + self._borders[self._doubtful[-1][0] if self._doubtful else -1]
+
     def sift(self) -> Sifted | None:
         """One parse further. ``None``: it gave no rows."""
         begin, end = self._doubtful.pop()
