@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 
 import pytest
 
-from weir import FileSource, OutputTag, StreamExecutionEnvironment
-from weir.connectors import EnumeratorContext
-from weir.errors import ConfigError, FailureKind, GraphError, UserError
+from weir import OutputTag, StreamExecutionEnvironment
+from weir.errors import ConfigError, FailureKind, GraphError
 from weir.graph import codec as graph_codec
 from weir.ids import AttemptId, Epoch, JobId, WorkerId
 from weir.operators.failures import operator_failure
@@ -94,14 +92,3 @@ def test_a_name_that_is_no_text_is_refused_where_it_is_given(call, error):
     rows = env.from_collection([1])
     with pytest.raises(error, match=r"caf\\udce9"):
         call(env, rows)
-
-
-def test_an_input_file_whose_name_is_no_text_is_named(tmp_path):
-    (tmp_path / "a.txt").write_text("a\n")
-    try:
-        with open(os.path.join(os.fsencode(tmp_path), b"caf\xe9"), "w") as file:
-            file.write("b\n")
-    except OSError:
-        pytest.skip("this file system takes no such name")
-    with pytest.raises(UserError, match=r"caf\\udce9 in .* is not UTF-8 text.*rename it"):
-        FileSource.for_text_lines(str(tmp_path)).create_enumerator(EnumeratorContext(1))
