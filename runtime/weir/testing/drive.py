@@ -227,6 +227,8 @@ class Harness(Outputs[OUT], Generic[IN, OUT]):
         self._fire_due()
 
     def _next_timer(self) -> int | None:
+        if self._ended:
+            return None  # as in a job, nothing fires any more
         timers = [subtask.operator.next_timer() for subtask in self._subtasks]
         return min((timer for timer in timers if timer is not None), default=None)
 

@@ -347,3 +347,19 @@ def test_a_wrong_subject_is_named():
         keyed_harness(Count(), key=by_k).state("sen")
     with pytest.raises(UserError, match="2 values and 1 timestamps"):
         keyed_harness(Count(), key=by_k).process_all([k("a"), k("b")], [1])
+
+
+def test_the_clock_may_go_on_after_the_input_has_ended_but_nothing_fires():
+    class Later(KeyedProcessFunction):
+        def process_element(self, value, ctx):
+            ctx.timer_service().register_processing_time_timer(1_000)
+
+        def on_timer(self, timestamp, ctx):
+            yield timestamp
+
+    h = keyed_harness(Later(), key=by_k)
+    h.process(k("a"))
+    h.end_input()
+    h.advance_processing_time("5s")
+    assert h.output == []
+    assert h.clock.wall_ms() == 5_000
