@@ -69,10 +69,9 @@ class Contents(ABC):
     def merge(self, entry: Entry, others: Iterable[Entry]) -> None:
         """Bring what ``others`` have under the current key into ``entry``."""
 
-    def forget(self, entry: Entry, keys: list[Any]) -> None:
-        """Forget what the window has for ``keys``."""
-        for _ in self.results(entry, keys, keep=False):
-            pass
+    @abstractmethod
+    def forget(self, entry: Entry, keys: list[Any]) -> list[Any]:
+        """Forget what the window has for ``keys``; those that it had anything for."""
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:
         """What failed, from the locals of a loop."""
@@ -124,6 +123,9 @@ class FoldedContents(Contents):
 
     def clear(self, entry: Entry) -> None:
         self._state.remove(entry)
+
+    def forget(self, entry: Entry, keys: list[Any]) -> list[Any]:
+        return list(self._store.take_entries(self._descriptor, entry, keys))
 
     def merge(self, entry: Entry, others: Iterable[Entry]) -> None:
         for other in others:
@@ -246,6 +248,9 @@ class ListedContents(Contents):
 
     def clear(self, entry: Entry) -> None:
         self.forget(entry, [self._cell.key])
+
+    def forget(self, entry: Entry, keys: list[Any]) -> list[Any]:
+        return [key for key, _ in self.results(entry, keys, keep=False)]
 
     def merge(self, entry: Entry, others: Iterable[Entry]) -> None:
         key = self._cell.key

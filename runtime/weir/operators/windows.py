@@ -297,17 +297,26 @@ class AlignedWindowOperator(WindowOperator):
         self._drop_listed(last, keys)
         window = self._assigner.ending_at(last)
         if window is not None:
-            yield from self._emit(window, self._contents.results(tuple(window), keys, keep=lateness > 0))
+            given = keys if self._clear_function is None else []
+            fired = self._contents.results(tuple(window), keys, keep=lateness > 0)
+            yield from self._emit(window, fired if given is keys else _noting_keys(fired, given))
             if not lateness:
-                self._forget(window, keys)
+                self._forget(window, given)
         if lateness:
             window = self._assigner.ending_at(last - lateness)
             if window is not None:
-                self._contents.forget(tuple(window), keys)
-                self._forget(window, keys)
+                self._forget(window, self._contents.forget(tuple(window), keys))
         yield from self._flush()
 
     def _forget(self, window: TimeWindow, keys: list[Any]) -> None:
+        """Of keys that had the window."""
         if isinstance(self._window_function, ProcessWindowFunction):
             self._gone(window, keys)
             self._store.take_entries(self._states_descriptor, tuple(window), keys)
+
+
+def _noting_keys(fired: Iterable[tuple[Any, Any]], keys: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """``fired`` as it is, and its keys."""
+    for key, result in fired:
+        keys.append(key)
+        yield key, result
