@@ -31,9 +31,10 @@ class SessionWindowOperator(WindowOperator):
     def _register_more(self) -> None:
         self._kept: ValueStateDescriptor[Any] = ValueStateDescriptor(WINDOW_MERGES)
         self._sessions = self._store.get_state(self._kept)
-        self._queue = self._store.event_timers if self._event_time else self._store.processing_timers
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
+        if self._over:
+            yield from self._end_over()
         ctx, assigner = self._ctx, self._settings.assigner
         assert batch.keys is not None
         assert isinstance(assigner, Sessions)
@@ -100,18 +101,21 @@ class SessionWindowOperator(WindowOperator):
             for time in self._times_of(TimeWindow(*window)):
                 if time not in needed:
                     self._queue.delete(self._ctx.key, time)
-                    self._drop_listed(time if self._event_time else time - 1, (self._ctx.key,))
 
     def _fire_bucket(self, timestamp: int, keys: list[Any]) -> Iterator[StreamElement]:
+        if self._ctx.domain is not self._domain:
+            return  # what an earlier trigger left
         time = timestamp if self._event_time else timestamp - 1
-        self._drop_listed(time, keys)
         for key in keys:
             self._ctx.key = key
             known: _Known | None = self._sessions.value()
             due = [TimeWindow(*window) for window in known or ()]
             for window in due:
-                if window.max_timestamp() == time:
-                    yield from self._emit(window, [(key, self._contents.result((known or {})[window]))])
+                if window.max_timestamp() != time:
+                    continue
+                result = self._contents.result((known or {})[window])
+                if result is not ABSENT:  # an earlier trigger may have purged it
+                    yield from self._emit(window, [(key, result)])
                     self._ctx.key = key
             for window in due:
                 if self._cleanup_time(window) == time:
@@ -119,7 +123,6 @@ class SessionWindowOperator(WindowOperator):
         yield from self._flush()
 
     def _end(self, window: TimeWindow) -> None:
-        """Forget a session of the current key."""
         known: _Known = self._sessions.value() or {}
         self._contents.clear(known.pop(window))
         if known:
@@ -127,3 +130,13 @@ class SessionWindowOperator(WindowOperator):
         else:
             self._sessions.clear()
         self._gone(window, (self._ctx.key,))
+
+    # ---- windows of another job's ------------------------------------------------------------------------
+
+    def _restored_windows(self) -> Iterator[tuple[Any, TimeWindow, bool]]:
+        asked = self._drop_lists()
+        for key, _ in self._store.restored_entries(self._kept):
+            self._ctx.key = key
+            known: _Known = self._sessions.value() or {}
+            for window in list(known):
+                yield key, TimeWindow(*window), window in asked.get(key, ())

@@ -12,13 +12,13 @@ from typing import Any
 from weir.functions import TimeDomain
 from weir.operators.window_contents import Entry, ListedContents
 from weir.operators.window_context import TriggeringContext, trigger_entry
-from weir.operators.window_timers import WindowTimers
+from weir.operators.window_timers import TIMERS, WindowTimers
 from weir.operators.windows import WindowOperator
 from weir.records import MAX_TIMESTAMP, RowBatch, StreamElement
-from weir.state.descriptors import MapStateDescriptor, ValueStateDescriptor
+from weir.state.descriptors import ValueStateDescriptor
 from weir.state.heap import NO_KEY
 from weir.state.layered import ABSENT
-from weir.state.reserved import WINDOW_MERGES, WINDOW_TIMERS
+from weir.state.reserved import WINDOW_MERGES
 from weir.windows.assigners import AlignedWindows
 from weir.windows.evictors import TimestampedValue
 from weir.windows.merging import Merge, MergingWindows
@@ -26,12 +26,17 @@ from weir.windows.sessions import MergingWindowAssigner
 from weir.windows.triggers import TriggerResult
 from weir.windows.window import GlobalWindow, TimeWindow
 
+_MERGES: ValueStateDescriptor[Any] = ValueStateDescriptor(WINDOW_MERGES)
+
 #: A window that gives a result, and the result.
 _Fired = tuple[Any, Any]
 
 
 class TriggeredWindowOperator(WindowOperator):
     """See the module. ``digest`` makes the result of a window's rows, where an evictor needs them to be kept."""
+
+    _asks = True
+    _window_timers: WindowTimers
 
     def __init__(
         self, *arguments: Any, digest: Callable[[list[Any]], Any] | None = None, **named: Any
@@ -42,18 +47,15 @@ class TriggeredWindowOperator(WindowOperator):
 
     def _register_more(self) -> None:
         self._trigger = self._settings.trigger
-        named: MapStateDescriptor[Any, Any] = MapStateDescriptor(WINDOW_TIMERS)
-        self._window_timers = WindowTimers(
-            self._ctx, self._store.get_state(named), self._store.event_timers, self._store.processing_timers
-        )
         self._asking = TriggeringContext(self._timers, self._window_timers, self._states)
         if self._merging:
-            kept: ValueStateDescriptor[Any] = ValueStateDescriptor(WINDOW_MERGES)
-            self._merges = self._store.get_state(kept)
+            self._merges = self._store.get_state(_MERGES)
 
     # ---- rows --------------------------------------------------------------------------------------------
 
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
+        if self._over:
+            yield from self._end_over()
         ctx = self._ctx
         assert batch.keys is not None
         times = self._times(batch)
@@ -186,7 +188,6 @@ class TriggeredWindowOperator(WindowOperator):
     def _due(self, domain: TimeDomain, time: int, window: Any) -> Iterator[_Fired]:
         """A timer of a window of the current key. What comes last, forgetting it, is done when its result was given."""
         entry: Entry = tuple(window)
-        merging = None
         if self._merging:
             merging = MergingWindows.of_state(self._merges.value())
             state_window = merging.state_window(window)
@@ -199,9 +200,13 @@ class TriggeredWindowOperator(WindowOperator):
             else self._trigger.on_processing_time
         )
         yield from self._answer(window, entry, asked(time, window, self._asking.begin(window)))
-        if domain is not self._domain or time != self._cleanup_time(window):
-            return
-        self._contents.clear(entry)
+        if domain is self._domain and time == self._cleanup_time(window):
+            self._end(window)
+
+    def _end(self, window: Any) -> None:
+        merging = MergingWindows.of_state(self._merges.value()) if self._merging else None
+        state_window = window if merging is None else merging.mapping[window]
+        self._contents.clear(tuple(state_window))
         self._forget_trigger(window)
         self._gone(window, (self._ctx.key,))
         if merging is not None:
@@ -209,4 +214,52 @@ class TriggeredWindowOperator(WindowOperator):
             merging.retire(window)
             self._keep(merging, before)
         else:
-            self._states.clear(entry)
+            self._states.clear(tuple(window))
+
+    # ---- windows of another job's ------------------------------------------------------------------------
+
+    def _restored_windows(self) -> Iterator[tuple[Any, Any, bool]]:
+        found: dict[Any, dict[Entry, None]] = {}
+        if self._merging:
+            for key, _ in self._store.restored_entries(_MERGES):
+                self._ctx.key = key
+                found[key] = dict.fromkeys(self._merges.value() or ())
+        else:
+            for key, entry in self._contents.restored():
+                found.setdefault(key, {})[entry] = None
+        timed = [key for key, _ in self._store.restored_entries(TIMERS)]
+        for key in dict.fromkeys([*found, *timed]):
+            self._ctx.key = key
+            listed, windows = self._window_timers.listed(), found.get(key, {})
+            if not self._merging:
+                windows.update(
+                    dict.fromkeys(listed)
+                )  # one whose rows were purged is known by its timers only
+            for entry in windows:
+                yield key, TimeWindow(*entry) if entry else GlobalWindow(), entry in listed
+
+    def _wake(self, window: Any, *, asked: bool) -> bool:
+        """With the default trigger a window's timers need no list; from now on they do."""
+        last, cleanup, entry = window.max_timestamp(), self._cleanup_time(window), tuple(window)
+        if cleanup == MAX_TIMESTAMP:
+            return True
+        if self._event_time and cleanup <= self._timers.watermark:
+            return False
+        if not asked and self._waits(window):
+            self._window_timers.register(self._domain, last, entry)
+        self._window_timers.register(self._domain, cleanup, entry)
+        return True
+
+    def _kind_by_contents(self) -> str | None:
+        kind = super()._kind_by_contents()
+        if kind is not None or self._digest is None:
+            return kind
+        for key, entry in self._contents.restored():
+            # All are of one kind, so that the first one tells it.
+            self._ctx.key = key
+            rows, listed = self._contents.result(entry), not entry or entry in self._window_timers.listed()
+            stamped = all(
+                isinstance(row, tuple) and len(row) == 2 and isinstance(row[1], int) for row in rows
+            )
+            return None if stamped and (listed or self._merging) else "windows without an evictor"
+        return None

@@ -31,6 +31,8 @@ class Contents(ABC):
     """Of all windows of one operator."""
 
     name: str
+    #: In words, also for notes in snapshots: it stays as it is.
+    kept: str
 
     def __init__(self, value_type: Any) -> None:
         self._descriptor: MapStateDescriptor[Any, Any] = MapStateDescriptor(self.name, None, value_type)
@@ -72,6 +74,10 @@ class Contents(ABC):
     @abstractmethod
     def forget(self, entry: Entry, keys: list[Any]) -> list[Any]:
         """Forget what the window has for ``keys``; those that it had anything for."""
+
+    @abstractmethod
+    def restored(self) -> Iterator[tuple[Any, Entry]]:
+        """Before the first row: each key with each of its windows. They may be changed meanwhile."""
 
     def locate_failure(self, frame: dict[str, Any]) -> dict[str, Any]:
         """What failed, from the locals of a loop."""
@@ -127,6 +133,9 @@ class FoldedContents(Contents):
     def forget(self, entry: Entry, keys: list[Any]) -> list[Any]:
         return list(self._store.take_entries(self._descriptor, entry, keys))
 
+    def restored(self) -> Iterator[tuple[Any, Entry]]:
+        return self._store.restored_entries(self._descriptor)
+
     def merge(self, entry: Entry, others: Iterable[Entry]) -> None:
         for other in others:
             if not self._state.contains(other):
@@ -140,6 +149,8 @@ class FoldedContents(Contents):
 
 class ReducedContents(FoldedContents):
     """The reduction of the rows."""
+
+    kept = "one reduced row for each key"
 
     def __init__(self, function: Any, value_type: Any) -> None:
         super().__init__(value_type)
@@ -160,6 +171,8 @@ class ReducedContents(FoldedContents):
 
 class AggregatedContents(FoldedContents):
     """The accumulator of an ``AggregateFunction``."""
+
+    kept = "one accumulator for each key"
 
     def __init__(self, function: AggregateFunction[Any, Any, Any], value_type: Any) -> None:
         super().__init__(value_type)
@@ -185,6 +198,7 @@ class ListedContents(Contents):
     """
 
     name = WINDOW_ELEMENTS
+    kept = "all rows"
 
     def __init__(self, element_type: Any) -> None:
         super().__init__(None if element_type is None else list[element_type])
@@ -251,6 +265,13 @@ class ListedContents(Contents):
 
     def forget(self, entry: Entry, keys: list[Any]) -> list[Any]:
         return [key for key, _ in self.results(entry, keys, keep=False)]
+
+    def restored(self) -> Iterator[tuple[Any, Entry]]:
+        return (
+            (key, entry[:-1])
+            for key, entry in self._store.restored_entries(self._descriptor)
+            if entry[-1] == 0
+        )
 
     def merge(self, entry: Entry, others: Iterable[Entry]) -> None:
         key = self._cell.key

@@ -6,13 +6,17 @@ the time that it asked for.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from weir.errors import UserCodeError
 from weir.functions import TimeDomain
 from weir.operators.contexts import ElementContext
+from weir.state.descriptors import MapStateDescriptor
 from weir.state.handles import MapState
+from weir.state.reserved import WINDOW_TIMERS
 from weir.state.timers import TimerQueue
+
+TIMERS: Final[MapStateDescriptor[Any, Any]] = MapStateDescriptor(WINDOW_TIMERS)
 
 
 class WindowTimers:
@@ -37,7 +41,7 @@ class WindowTimers:
             self._windows.put(name, [entry])
         elif entry not in known:
             self._windows.put(name, [*known, entry])
-        self._queues[domain].register(self._cell.key, _queued(domain, time))
+        self._queues[domain].register(self._cell.key, queued_at(domain, time))
 
     def delete(self, domain: TimeDomain, time: int, entry: tuple[int, ...]) -> None:
         """Take a timer back; an unknown one is a no-op."""
@@ -52,6 +56,18 @@ class WindowTimers:
         # The timer stays and may find nothing to do: a window from before there was a trigger may need it, and is not listed.
         self._windows.remove(name)
 
+    def forget(self, kept: TimeDomain) -> None:
+        """Forget the lists, and take back the timers but for those of the clock ``kept``, which others may need as well."""
+        for name, time in list(self._windows.keys()):
+            domain = TimeDomain(name)
+            if domain is not kept:
+                self._queues[domain].delete(self._cell.key, queued_at(domain, time))
+        self._windows.clear()
+
+    def listed(self) -> set[tuple[int, ...]]:
+        """The windows that have any."""
+        return {entry for entries in self._windows.values() for entry in entries}
+
     def take(self, domain: TimeDomain, queued: int) -> tuple[int, list[tuple[int, ...]]]:
         """Of a timer that came out of the queue: the time that was asked for, and the windows; they are forgotten."""
         time = queued if domain is TimeDomain.EVENT_TIME else queued - 1
@@ -63,5 +79,6 @@ class WindowTimers:
         return time, known
 
 
-def _queued(domain: TimeDomain, time: int) -> int:
+def queued_at(domain: TimeDomain, time: int) -> int:
+    """When the queue has a timer fire that was asked for at ``time``."""
     return time if domain is TimeDomain.EVENT_TIME else time + 1

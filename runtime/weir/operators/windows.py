@@ -14,8 +14,9 @@ from typing import Any
 
 from weir.errors import UserCodeError
 from weir.functions import TimeDomain
+from weir.operators import window_notes
 from weir.operators.base import MAX_BATCH_ROWS
-from weir.operators.process import KeyedBase
+from weir.operators.restored_windows import RestoredWindows
 from weir.operators.user_function import (
     StreamingRuntimeContext,
     close_function,
@@ -25,6 +26,7 @@ from weir.operators.user_function import (
 from weir.operators.window_contents import Contents
 from weir.operators.window_context import FiringContext
 from weir.operators.window_states import WindowStates
+from weir.operators.window_timers import TIMERS, WindowTimers
 from weir.records import MAX_TIMESTAMP, RowBatch, StreamElement
 from weir.state.descriptors import MapStateDescriptor
 from weir.state.reserved import WINDOW_STATES, WINDOW_TIMERS
@@ -49,13 +51,11 @@ class Rows:
             yield batch
 
 
-class WindowOperator(KeyedBase):
+class WindowOperator(RestoredWindows):
     """What all windows share: contents, lateness, and how a result leaves."""
 
     #: Whether windows merge; they have no state of their own then.
     _merging = False
-    #: Whether a trigger is asked, whose timers are listed by window.
-    _asks = False
 
     def __init__(
         self,
@@ -83,11 +83,15 @@ class WindowOperator(KeyedBase):
         self._contents.register(self._store, self._ctx)
         self._states_descriptor: MapStateDescriptor[Any, Any] = MapStateDescriptor(WINDOW_STATES)
         self._states = WindowStates(self._store.get_state(self._states_descriptor), self.context.label)
-        #: Lists of timers that a trigger left, which the job had before it had the default one.
-        self._left: MapStateDescriptor[Any, Any] | None = None
-        if WINDOW_TIMERS in self._store.unclaimed() and not self._asks:
-            self._left = MapStateDescriptor(WINDOW_TIMERS)
-            self._store.get_state(self._left)
+        self._window_timers = None
+        if self._asks or WINDOW_TIMERS in self._store.unclaimed():
+            self._window_timers = WindowTimers(
+                self._ctx,
+                self._store.get_state(TIMERS),
+                self._store.event_timers,
+                self._store.processing_timers,
+            )
+        self._queue = self._store.event_timers if self._event_time else self._store.processing_timers
         self._firing = FiringContext(self._ctx, self._timers, self._states, merging=self._merging)
         self._clear_function = None
         function = self._window_function
@@ -98,6 +102,7 @@ class WindowOperator(KeyedBase):
             self._clear_function = function.clear
         self._register_more()
         runtime.opened()
+        self._take_over()
 
     def _register_more(self) -> None:
         """Get further state of the engine's."""
@@ -116,7 +121,6 @@ class WindowOperator(KeyedBase):
         return batch.timestamps
 
     def _cleanup_time(self, window: Any) -> int:
-        """When a window is forgotten."""
         last: int = window.max_timestamp()
         return min(last + self._settings.lateness, MAX_TIMESTAMP) if self._event_time else last
 
@@ -185,11 +189,6 @@ class WindowOperator(KeyedBase):
         yield from self._rows.take()
         yield from self._ctx.take_side_outputs()
 
-    def _drop_listed(self, time: int, keys: Iterable[Any]) -> None:
-        """The timers of these keys at ``time`` are no more: nor are lists of them."""
-        if self._left is not None:
-            self._store.take_entries(self._left, (self._domain.value, time), keys)
-
     def _gone(self, window: Any, keys: Iterable[Any]) -> None:
         """A window was forgotten: so is its state."""
         if self._clear_function is not None:
@@ -227,6 +226,8 @@ class AlignedWindowOperator(WindowOperator):
     def process(self, batch: RowBatch, input_index: int) -> Iterator[StreamElement]:
         if not batch.values:
             return
+        if self._over:
+            yield from self._end_over()
         assert batch.keys is not None
         stamps = self._times(batch)
         panes = self._assigner.panes(stamps)
@@ -291,28 +292,62 @@ class AlignedWindowOperator(WindowOperator):
             self._store.event_timers.register(ctx.key, self._cleanup_time(window))
             yield from self._emit(window, [(ctx.key, contents.result(tuple(window)))])
 
+    # ---- timers ------------------------------------------------------------------------------------------
+
     def _fire_bucket(self, timestamp: int, keys: list[Any]) -> Iterator[StreamElement]:
+        if self._ctx.domain is not self._domain:
+            return  # what an earlier trigger left
         lateness = self._settings.lateness if self._event_time else 0
         last = timestamp if self._event_time else timestamp - 1
-        self._drop_listed(last, keys)
-        window = self._assigner.ending_at(last)
-        if window is not None:
+        for window in self._ending(last):
             given = keys if self._clear_function is None else []
             fired = self._contents.results(tuple(window), keys, keep=lateness > 0)
             yield from self._emit(window, fired if given is keys else _noting_keys(fired, given))
             if not lateness:
                 self._forget(window, given)
         if lateness:
-            window = self._assigner.ending_at(last - lateness)
-            if window is not None:
+            for window in self._ending(last - lateness):
                 self._forget(window, self._contents.forget(tuple(window), keys))
+        if self._foreign:
+            self._end_foreign(last - lateness)
         yield from self._flush()
+
+    def _ending(self, last: int) -> list[TimeWindow]:
+        """The windows with this last millisecond."""
+        own = self._assigner.ending_at(last)
+        foreign = self._foreign.get(last, [])
+        return foreign if own is None else [own, *foreign]
 
     def _forget(self, window: TimeWindow, keys: list[Any]) -> None:
         """Of keys that had the window."""
         if isinstance(self._window_function, ProcessWindowFunction):
             self._gone(window, keys)
             self._store.take_entries(self._states_descriptor, tuple(window), keys)
+
+    # ---- windows of another job's ------------------------------------------------------------------------
+
+    def _restored_windows(self) -> Iterator[tuple[Any, TimeWindow, bool]]:
+        asked = self._drop_lists()
+        for key, entry in self._contents.restored():
+            yield key, TimeWindow(*entry), entry in asked.get(key, ())
+
+    def _wake(self, window: TimeWindow, *, asked: bool) -> bool:
+        if not super()._wake(window, asked=asked):
+            return False
+        if not window_notes.is_of(self._assigner, window):
+            foreign = self._foreign.setdefault(window.max_timestamp(), [])
+            if window not in foreign:
+                foreign.append(window)
+        return True
+
+    def _end(self, window: TimeWindow) -> None:
+        self._contents.clear(tuple(window))
+        self._forget(window, [self._ctx.key])
+
+    def _end_foreign(self, last: int) -> None:
+        """Those with this last millisecond are gone."""
+        self._foreign.pop(last, None)
+        self._take_note()
 
 
 def _noting_keys(fired: Iterable[tuple[Any, Any]], keys: list[Any]) -> Iterator[tuple[Any, Any]]:

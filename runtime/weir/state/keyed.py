@@ -119,6 +119,12 @@ class KeyedStateStore(KeyedStates):
                     table.remove(key)
         return taken
 
+    def restored_entries(self, descriptor: StateDescriptor) -> Iterator[tuple[Any, Any]]:
+        table = self._registered[descriptor.name].table.base
+        if descriptor.kind is StateKind.MAP:
+            return iter([(key, entry) for key, kept in table.items() for entry in kept])
+        return iter([(key, None) for key in table])
+
     def begin_snapshot(self) -> KeyedSnapshot:
         met = self._sweep.on_snapshot()
         self._merge(self.slice)

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
 
+import msgspec
+
 from weir import keygroups
 from weir.clock import Clock, SystemClock
 from weir.errors import SerializationError, StateAccessError
@@ -109,6 +111,8 @@ class KeyedStates(ABC):
         self._known: dict[str, tuple[StateDescriptor, State]] = {}
         self._restored = RestoredSections(max_parallelism, key_groups, self._key_serializer, operator_name)
         self._frozen = False
+        #: By which settings the operator makes its state, for snapshots; ``None``: nobody has to know.
+        self.note: dict[str, Any] | None = None
         #: Of the states that expire, by name.
         self.lives: dict[str, Lifetime] = {}
 
@@ -227,6 +231,19 @@ class KeyedStates(ABC):
         """Names of restored states that no descriptor claimed; they stay in the next snapshot."""
         return self._restored.names()
 
+    @property
+    def found_notes(self) -> list[dict[str, Any] | None]:
+        """The note of each state file that was restored."""
+        return self._restored.notes
+
+    @abstractmethod
+    def restored_entries(self, descriptor: StateDescriptor) -> Iterator[tuple[Any, Any]]:
+        """Before the first row: each key that has a value, and of a map with the key of each entry. They may be changed meanwhile."""
+
+    def left_over(self) -> list[str]:
+        """As :meth:`unclaimed`, of the states that have entries of this subtask; called when all states are claimed."""
+        return [section.header.name for section in self._restored.carried()]
+
     def tend(self) -> bool:
         """A slice of what is to be done besides the records, between two batches; whether there is more of it."""
         return False
@@ -250,6 +267,7 @@ class KeyedStates(ABC):
             max_parallelism=self._max_parallelism,
             first_key_group=self._key_groups.start,
             last_key_group=self._key_groups.stop - 1,
+            note=msgspec.UNSET if self.note is None else self.note,
         )
 
     def _cut_timers(self, small: int) -> list[TimerCut]:

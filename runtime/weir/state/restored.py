@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, compress
 from typing import Any, Final
 
+import msgspec
+
 from weir import keygroups
 from weir.errors import SerializationError, SnapshotCorrupt, SnapshotMismatch
 from weir.serde import Description, Serializer, check_compatible
@@ -35,6 +37,8 @@ class RestoredSections:
         self._key_serializer = key_serializer
         self._operator = operator
         self._sections: dict[tuple[str, str], list[Section]] = {}
+        #: What each file notes of how its state was made; ``None``: nothing.
+        self.notes: list[dict[str, Any] | None] = []
         #: What nobody took, reduced; ``None`` when something was added or taken since.
         self._carried: list[Section] | None = None
 
@@ -97,7 +101,7 @@ class RestoredSections:
         return [name for _, name in self._sections if name]
 
     def check_header(self, header: statefile.FileHeader) -> None:
-        """Raises ``SnapshotMismatch`` for another max parallelism or hash version."""
+        """Take the note of a file. Raises ``SnapshotMismatch`` for another max parallelism or hash version."""
         if header.max_parallelism != self._max_parallelism:
             raise SnapshotMismatch(
                 f"the snapshot of operator {self._operator} has max parallelism {header.max_parallelism}, the job "
@@ -108,6 +112,7 @@ class RestoredSections:
                 f"the snapshot of operator {self._operator} has key hash version {header.hash_version}, this Weir "
                 f"has {keygroups.HASH_VERSION}; restore with the Weir that wrote it"
             )
+        self.notes.append(None if header.note is msgspec.UNSET else header.note)
 
     def _check_types(self, section: Section, signature: Description) -> None:
         header = section.header

@@ -43,6 +43,8 @@ class FileHeader(msgspec.Struct, frozen=True, kw_only=True):
     max_parallelism: int = 0
     first_key_group: int = -1
     last_key_group: int = -1
+    #: By which settings the operator made its state, if a later start has to know.
+    note: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 class SectionHeader(msgspec.Struct, frozen=True):

@@ -77,6 +77,11 @@ class TimerQueue:
             self._heap = list(self._buckets)
             heapify(self._heap)
 
+    def has(self, key: Any, timestamp: int) -> bool:
+        """Whether a timer is set."""
+        bucket = self._table.peek(timestamp)
+        return bucket is not None and key in bucket
+
     def next_timestamp(self) -> int | None:
         """The earliest timer's timestamp, ``None`` without timers."""
         heap, buckets = self._heap, self._buckets

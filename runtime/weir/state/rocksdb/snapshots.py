@@ -42,6 +42,7 @@ class RocksDBSnapshot:
         self._cuts = cuts
         self._timers = timers
         self._carried = carried
+        self._header = store.header()
         #: By state that expires: when.
         self._moments = {name: life.now() for name, life in store.lives.items()}
 
@@ -53,7 +54,7 @@ class RocksDBSnapshot:
         merged = self._merged()
         view, timers = store.database.view(), self._timer_sections()
         self.release()
-        yield from statefile.pieces(store.header(), self._sections(merged, view, timers))
+        yield from statefile.pieces(self._header, self._sections(merged, view, timers))
 
     def increment(self, upload: Upload, reuse: Reuse = Reuse.KNOWN) -> Increment:
         store = self._store
@@ -69,7 +70,7 @@ class RocksDBSnapshot:
                 self.release()
             shared = store.files.store(moment, upload, reuse)
             others = [*self._carried, *timers]
-            file = NativeFile(store.header(), states, moment.tables, moment.private(), changes, others)
+            file = NativeFile(self._header, states, moment.tables, moment.private(), changes, others)
             return Increment(native.pieces(file), tuple(shared))
 
     def _merged(self) -> dict[str, Any]:

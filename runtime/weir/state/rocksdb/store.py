@@ -30,7 +30,7 @@ from weir.state.layered import ABSENT, FlatTable, ListTable, MapChange, MapTable
 from weir.state.layered import handles as layered
 from weir.state.native import KeyedState, NativeKeyed
 from weir.state.registration import KeyedSnapshot, KeyedStates
-from weir.state.rocksdb import native
+from weir.state.rocksdb import native, records
 from weir.state.rocksdb.bases import Base, FlatBase, ListBase, MapBase
 from weir.state.rocksdb.database import Database
 from weir.state.rocksdb.files import DatabaseFiles
@@ -240,6 +240,16 @@ class RocksDBKeyedState(KeyedStates):
         taken = self.load_entries(descriptor, entry, keys)
         self.store_entries(descriptor, entry, dict.fromkeys(taken, ABSENT))
         return taken
+
+    def restored_entries(self, descriptor: StateDescriptor) -> Iterator[tuple[Any, Any]]:
+        base = self.registered[descriptor.name].base
+        for spelled, record in self.database.scan(*state_range(base.state, self._key_groups)):
+            entry = base.entry_of(spelled, record) if isinstance(base, MapBase) else None
+            yield records.key_of(spelled, record), entry
+
+    def left_over(self) -> list[str]:
+        self._leave_unclaimed()
+        return super().left_over()
 
     def _maps(self, descriptor: StateDescriptor) -> MapTable:
         table = self.registered[descriptor.name].table
