@@ -19,7 +19,6 @@ from weir.state.descriptors import ValueStateDescriptor
 from weir.state.heap import NO_KEY
 from weir.state.layered import ABSENT
 from weir.state.reserved import WINDOW_MERGES
-from weir.windows.assigners import AlignedWindows
 from weir.windows.evictors import TimestampedValue
 from weir.windows.merging import Merge, MergingWindows
 from weir.windows.sessions import MergingWindowAssigner
@@ -164,26 +163,12 @@ class TriggeredWindowOperator(WindowOperator):
         for key in keys:
             self._ctx.key = key
             time, entries = self._window_timers.take(domain, timestamp)
-            for entry in dict.fromkeys([*entries, *self._implied(domain, time)]):
+            for entry in entries:
                 window = TimeWindow(*entry) if entry else GlobalWindow()
                 for _, result in self._due(domain, time, window):
                     yield from self._emit(window, [(key, result)])
                     self._ctx.key = key
         yield from self._flush()
-
-    def _implied(self, domain: TimeDomain, time: int) -> list[Entry]:
-        """The windows of a timer that was set when they had their default trigger, which needs no list."""
-        if domain is not self._domain:
-            return []
-        if self._merging:
-            windows = [TimeWindow(*window) for window in self._merges.value() or ()]
-            return [tuple(w) for w in windows if time in (w.max_timestamp(), self._cleanup_time(w))]
-        assigner = self._settings.assigner
-        if not isinstance(assigner, AlignedWindows):
-            return []
-        ends = dict.fromkeys((time, time - self._settings.lateness if self._event_time else time))
-        windows = [window for end in ends if (window := assigner.ending_at(end)) is not None]
-        return [tuple(window) for window in windows if self._contents.holds(tuple(window))]
 
     def _due(self, domain: TimeDomain, time: int, window: Any) -> Iterator[_Fired]:
         """A timer of a window of the current key. What comes last, forgetting it, is done when its result was given."""

@@ -60,10 +60,6 @@ class Contents(ABC):
         """What the window has under the current key, or ``ABSENT``."""
 
     @abstractmethod
-    def holds(self, entry: Entry) -> bool:
-        """Whether the window has anything under the current key."""
-
-    @abstractmethod
     def clear(self, entry: Entry) -> None:
         """Forget what the window has under the current key."""
 
@@ -118,9 +114,6 @@ class FoldedContents(Contents):
         known = self._store.load_entries(self._descriptor, entry, (key,))
         self._fold(known, (key,), (isolated(value),))  # type: ignore[arg-type]
         self._store.store_entries(self._descriptor, entry, known)
-
-    def holds(self, entry: Entry) -> bool:
-        return self._state.contains(entry)
 
     def result(self, entry: Entry) -> Any:
         if not self._state.contains(entry):
@@ -252,9 +245,6 @@ class ListedContents(Contents):
 
     def add(self, entry: Entry, value: Any) -> None:
         self._append(entry, {self._cell.key: [isolated(value)]})
-
-    def holds(self, entry: Entry) -> bool:
-        return self._state.contains((*entry, 0))
 
     def result(self, entry: Entry) -> Any:
         run = self._state.get((*entry, 0))

@@ -53,8 +53,8 @@ class WindowTimers:
         if left:
             self._windows.put(name, left)
             return
-        # The timer stays and may find nothing to do: a window from before there was a trigger may need it, and is not listed.
         self._windows.remove(name)
+        self._queues[domain].delete(self._cell.key, queued_at(domain, time))
 
     def forget(self, kept: TimeDomain) -> None:
         """Forget the lists, and take back the timers but for those of the clock ``kept``, which others may need as well."""
