@@ -1,4 +1,4 @@
-"""Ten revisions of a spec are kept: older ones go, but for the last stable one, and to one that went nobody can go back (O17)."""
+"""Ten revisions of a spec are kept: older ones go, and to one that went nobody can go back (O17). What is applied in place is stable at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_old_revisions_go_and_no_pod_is_touched(stage: Stage) -> None:
             lambda job, revision=revision: job["status"].get("revision") == revision,  # type: ignore[misc]
             f"revision {revision} runs",
         )
-    kept = ["counts-1", *(f"counts-{revision}" for revision in range(4, MADE + 1))]
+    kept = [f"counts-{revision}" for revision in range(3, MADE + 1)]
     wait_for(lambda: revisions(stage) == sorted(kept), lambda: f"ten are left: {revisions(stage)}", poll=0.5)
 
     stage.edit("counts", {"upgrade": {"rollbackTo": 2}})
