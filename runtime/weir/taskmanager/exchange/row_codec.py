@@ -1,4 +1,4 @@
-"""Rows between two workers as bytes: plain tuples and plain values by column, all others as one pickle. Hot path.
+"""Rows between two workers as bytes: plain values and narrow tuples by column, wider ones field by field, all others as one pickle. Hot path.
 
 A :class:`RowEncoder` and a :class:`RowDecoder` stand at the two ends of a channel and rely on its order: a text key gets
 a number when it is first sent and travels as that number from then on. The receiver so has one object for each key,
@@ -10,58 +10,42 @@ from __future__ import annotations
 import pickle
 import struct
 from array import array
-from collections.abc import Iterable, Sequence
-from enum import IntEnum
-from operator import countOf, itemgetter
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
 from weir.records import RowBatch
+from weir.taskmanager.exchange import row_forms
+from weir.taskmanager.exchange.row_forms import Form, Written, int64s, kind_of, pickled
 
 #: Keys that are numbered at a time; then numbering begins anew, or ends if they hardly repeat.
 MOST_NUMBERED: Final = 1 << 16
 #: How often a numbered key must have been sent, on average, to be worth its number.
 WORTHWHILE: Final = 4
-#: Longer tuples are not taken apart.
-MOST_COLUMNS: Final = 32
+#: Tuples of so many are taken apart; to take wider ones apart costs more than it saves.
+MOST_COLUMNS: Final = 2
 #: Batches after one that is not plain for which no other is expected.
 PATIENCE: Final = 64
 
-#: A pickle begins with this byte, a :class:`_Columns` never does.
+#: A pickle begins with this byte, a :class:`_Plain` never does.
 _PICKLE_MARK: Final = pickle.dumps(None, protocol=5)[0]
-#: Immutable, without identity that anyone relies on, and exactly themselves after a pickle.
-_PLAIN: Final = frozenset({int, float, bool, str, bytes, type(None)})
 
 
-class Form(IntEnum):
-    """How a column is written."""
+class _Plain(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A batch of plain rows."""
 
-    INT64 = 1
-    FLOAT64 = 2
-    PICKLE = 3
-    KEYS = 4  #: the texts or integers that are the keys: not written again
-    NUMBERS = 5  #: numbers of text keys, unsigned 32-bit
-    TEXTS = 6  #: msgpack, a quarter of what pickling texts costs
-
-
-_Column = tuple[int, bytes]
-
-
-class _Columns(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A batch by column."""
-
-    width: int  #: columns of a row; 0: rows are values, not tuples
-    columns: tuple[_Column, ...]
+    width: int  #: fields of a row; 0: rows are values, not tuples
+    columns: tuple[Written, ...]  #: of rows that are wider than ``MOST_COLUMNS`` one, with all fields
     timestamps: bytes | None
-    keys: _Column | None
+    keys: Written | None
     new_keys: bytes  #: a pickled list of those that get the next numbers, or nothing
     anew: bool  #: numbering begins with ``new_keys``
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(_Columns).decode
-_DECODE_TEXTS = msgspec.msgpack.Decoder(list[str]).decode
+_DECODE = msgspec.msgpack.Decoder(_Plain).decode
 
 
 class RowEncoder:
@@ -81,38 +65,32 @@ class RowEncoder:
         if self._skip:
             self._skip -= 1
         else:
-            payload = self._by_column(batch)
+            payload = self._plain(batch)
             if payload is not None:
                 return payload
             self._skip = PATIENCE
         return pickle.dumps((batch.values, batch.timestamps, batch.keys), protocol=5)
 
-    def _by_column(self, batch: RowBatch) -> bytes | None:
-        split = _split(batch.values)
+    def _plain(self, batch: RowBatch) -> bytes | None:
+        keys = batch.keys
+        numbers = self._numbers if keys is not None and kind_of(keys) is str else None
+        split = _written(batch.values, keys, numbered=numbers is not None)
         if split is None:
             return None
-        width, columns = split
-        keys = batch.keys
-        key_kind = None if keys is None else _kind(keys)
-        written = []
-        for column in columns:
-            found = _write(column, keys, key_kind)
-            if found is None:
-                return None
-            written.append(found)
+        width, columns, written_keys = split
         try:
-            stamps = None if batch.timestamps is None else _int64s(batch.timestamps)
+            stamps = None if batch.timestamps is None else int64s(batch.timestamps)
         except struct.error:
             return None
         # The last that may be refused comes before the first that the other end must learn.
-        written_keys, new, anew = None, b"", False
-        if keys is not None and key_kind is str and self._numbers is not None:
-            written_keys, new, anew = self._number(self._numbers, keys)
-        elif keys is not None:
-            written_keys = _write(keys) or _pickled(keys)
-        return _ENCODE(_Columns(width, tuple(written), stamps, written_keys, new, anew))
+        new, anew = b"", False
+        if keys is not None and numbers is not None:
+            written_keys, new, anew = self._number(numbers, keys)
+        elif keys is not None and written_keys is None:
+            written_keys = row_forms.write_column(keys) or pickled(keys)
+        return _ENCODE(_Plain(width, columns, stamps, written_keys, new, anew))
 
-    def _number(self, numbers: dict[str, int], keys: list[str]) -> tuple[_Column, bytes, bool]:
+    def _number(self, numbers: dict[str, int], keys: list[str]) -> tuple[Written, bytes, bool]:
         self._sent += len(keys)
         try:
             return (Form.NUMBERS, _numbers_of(keys, numbers)), b"", False
@@ -122,7 +100,7 @@ class RowEncoder:
         if anew:
             if self._sent < WORTHWHILE * len(numbers):
                 self._numbers = None
-                return _pickled(keys), b"", False
+                return pickled(keys), b"", False
             numbers.clear()
             self._sent = len(keys)
         new = [key for key in dict.fromkeys(keys) if key not in numbers]
@@ -154,91 +132,72 @@ class RowDecoder:
             self._numbered = []
         if found.new_keys:
             self._numbered.extend(pickle.loads(found.new_keys))
-        keys = None if found.keys is None else list(self._read(found.keys, None))
-        columns = [self._read(column, keys) for column in found.columns]
-        values = list(zip(*columns, strict=True)) if found.width else list(columns[0])
+        if found.width > MOST_COLUMNS:
+            fields = row_forms.read_fields(found.columns[0])
+            keys = self._keys(found.keys, fields, found.width)
+            values = list(zip(*[iter(fields)] * found.width, strict=True))
+        else:
+            keys = self._keys(found.keys)
+            columns = [row_forms.read_column(column, keys) for column in found.columns]
+            values = list(zip(*columns, strict=True)) if found.width else list(columns[0])
         return RowBatch(values, None if found.timestamps is None else _integers(found.timestamps), keys)
 
-    def _read(self, column: _Column, keys: list[Any] | None) -> Iterable[Any]:
-        form, data = column
-        if form == Form.INT64:
-            return array("q", data)
-        if form == Form.FLOAT64:
-            return array("d", data)
+    def _keys(self, written: Written | None, fields: Sequence[Any] = (), width: int = 0) -> list[Any] | None:
+        """``fields``: all of the rows, of which one may be the key."""
+        if written is None:
+            return None
+        form, data = written
         if form == Form.NUMBERS:
             numbers = array("I", data)
-            return itemgetter(*numbers)(self._numbered) if len(numbers) > 1 else [self._numbered[numbers[0]]]
-        if form == Form.KEYS:
-            assert keys is not None
-            return keys
-        if form == Form.TEXTS:
-            return _DECODE_TEXTS(data)
-        read: list[Any] = pickle.loads(data)
-        return read
+            found = itemgetter(*numbers)(self._numbered)
+            return list(found) if len(numbers) > 1 else [found]
+        if form == Form.FIELD:
+            return list(fields[int(data) :: width])
+        return list(row_forms.read_column(written))
 
 
-def _split(values: list[Any]) -> tuple[int, Sequence[Sequence[Any]]] | None:
-    """The number of columns, and they; ``None`` if the rows are not all plain tuples of one length, or plain values."""
+def _written(
+    values: list[Any], keys: list[Any] | None, *, numbered: bool
+) -> tuple[int, tuple[Written, ...], Written | None] | None:
+    """The width of the rows, they, and the keys if a field has them; ``None`` unless all are plain values, or plain tuples of one width."""
     if not values:
         return None
     first = values[0]
     if type(first) is not tuple:
-        return 0, [values]
-    width = len(first)
-    if not 0 < width <= MOST_COLUMNS or _kind(values) is not tuple:
+        return _by_column(0, [values], keys)
+    if not first or kind_of(values) is not tuple:
         return None
+    width = len(first)
     try:
-        if width == 2:
-            # What most streams are of, and taken apart so at half the cost.
-            return width, ([one for one, _ in values], [other for _, other in values])
-        return width, list(zip(*values, strict=True))
+        match width:
+            case 1:
+                return _by_column(1, [[one for (one,) in values]], keys)
+            case 2:
+                # What most streams are of; two comprehensions cost half of what one zip does.
+                return _by_column(2, ([one for one, _ in values], [other for _, other in values]), keys)
     except ValueError:
         return None
+    found = row_forms.write_fields(values, None if numbered else keys)
+    return None if found is None else (width, (found[0],), found[1])
 
 
-def _write(
-    column: Sequence[Any], keys: list[Any] | None = None, key_kind: type | None = None
-) -> _Column | None:
-    """A column; ``None`` if not all of it is plain. ``keys`` of the rows, all exactly of ``key_kind`` unless that is ``None``."""
-    kind = _kind(column)
-    if kind is int:
-        if key_kind is int and list(column) == keys:
-            return Form.KEYS, b""
-        try:
-            return Form.INT64, _int64s(column)
-        except struct.error:
-            return _pickled(list(column))
-    if kind is float:
-        return Form.FLOAT64, struct.pack(f"={len(column)}d", *column)
-    if kind is str:
-        if key_kind is str and list(column) == keys:
-            return Form.KEYS, b""
-        try:
-            return Form.TEXTS, _ENCODE(column)
-        except UnicodeEncodeError:
-            return _pickled(list(column))
-    return _pickled(list(column)) if _PLAIN.issuperset(map(type, column)) else None
-
-
-def _kind(column: Sequence[Any]) -> type | None:
-    """The type that all are exactly of, if there is one; the quickest way to ask."""
-    kind = type(column[0])
-    return kind if countOf(map(type, column), kind) == len(column) else None
-
-
-def _int64s(column: Sequence[int]) -> bytes:
-    """Raises ``struct.error`` where something is no 64-bit integer."""
-    return struct.pack(f"={len(column)}q", *column)
+def _by_column(
+    width: int, columns: Sequence[list[Any]], keys: list[Any] | None
+) -> tuple[int, tuple[Written, ...], None] | None:
+    kind = None if keys is None else kind_of(keys)
+    written = []
+    for column in columns:
+        found = row_forms.write_column(column, keys, kind)
+        if found is None:
+            return None
+        written.append(found)
+    return width, tuple(written), None
 
 
 def _numbers_of(keys: list[str], numbers: dict[str, int]) -> bytes:
     """Raises ``KeyError`` where a key has no number."""
     found = itemgetter(*keys)(numbers) if len(keys) > 1 else (numbers[keys[0]],)
     return struct.pack(f"={len(keys)}I", *found)
-
-
-def _pickled(column: list[Any]) -> _Column:
-    return Form.PICKLE, pickle.dumps(column, protocol=5)
 
 
 def _integers(data: bytes) -> list[int]:

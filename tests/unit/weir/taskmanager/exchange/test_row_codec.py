@@ -1,15 +1,26 @@
-"""Rows by column: which are, how keys are numbered, and when that begins anew or ends."""
+"""Plain rows: which are, what is written of them, how keys are numbered, and when that begins anew or ends."""
 
 from __future__ import annotations
 
+import enum
+import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from weir.records import RowBatch
 from weir.taskmanager.exchange import row_codec
 from weir.taskmanager.exchange.row_codec import RowDecoder, RowEncoder
+
+
+class Color(enum.IntEnum):
+    RED = 1
+
+
+class Pair(NamedTuple):
+    x: int
+    y: int
 
 
 @pytest.fixture
@@ -22,7 +33,7 @@ def keyed(keys: list[str]) -> RowBatch:
     return RowBatch([(key, number) for number, key in enumerate(keys)], None, keys)
 
 
-def by_column(payload: bytes) -> bool:
+def plain(payload: bytes) -> bool:
     return payload[0] != row_codec._PICKLE_MARK
 
 
@@ -51,11 +62,15 @@ def carried(batches: Iterator[RowBatch] | list[RowBatch]) -> list[int]:
         ["\ud800", "a"],
         [("a", True), ("b", 1)],
         [(1, "a", 2.5)],
+        [(1, "a", 2.5), (None, b"a", True)],
+        [(2**64, "a", -0.0)],
+        [(1, "\ud800", 2)],
+        [tuple(range(33))],
     ],
     ids=repr,
 )
-def test_plain_rows_go_by_column(values: list[Any]) -> None:
-    assert by_column(RowEncoder().encode(RowBatch(values)))
+def test_plain_rows_are_no_pickle(values: list[Any]) -> None:
+    assert plain(RowEncoder().encode(RowBatch(values)))
     carried([RowBatch(values)])
 
 
@@ -70,12 +85,15 @@ def test_plain_rows_go_by_column(values: list[Any]) -> None:
         [1, [2]],
         [("a", 1), "a"],
         [],
-        [tuple(range(33))],
+        [(1, 2, 3), (1, 2), (1, 2, 3, 4)],
+        [(1, 2, [3])],
+        [(1, 2, Color.RED)],
+        [(1, 2, Pair(3, 4))],
     ],
     ids=repr,
 )
 def test_others_are_one_pickle(values: list[Any]) -> None:
-    assert not by_column(RowEncoder().encode(RowBatch(values)))
+    assert not plain(RowEncoder().encode(RowBatch(values)))
     carried([RowBatch(values)])
 
 
@@ -88,7 +106,7 @@ def test_an_object_that_a_row_holds_twice_is_one_object_at_the_other_end() -> No
 def test_after_rows_that_are_not_plain_no_other_are_looked_at_for_a_while() -> None:
     encoder = RowEncoder()
     encoder.encode(RowBatch([{}]))
-    looked = [by_column(encoder.encode(RowBatch([1]))) for _ in range(row_codec.PATIENCE + 1)]
+    looked = [plain(encoder.encode(RowBatch([1]))) for _ in range(row_codec.PATIENCE + 1)]
     assert looked == [False] * row_codec.PATIENCE + [True]
 
 
@@ -104,11 +122,33 @@ def test_whole_numbers_that_are_keys_are_written_once() -> None:
     assert beside < alone + 100
 
 
+@pytest.mark.parametrize("field", [0, 2, 3])
+def test_keys_that_wide_rows_have_are_written_once(field: int) -> None:
+    rows = [(number, f"text {number}", -number, 10**6 + number) for number in range(100)]
+    beside, alone = carried([RowBatch(rows, None, [row[field] for row in rows]), RowBatch(rows)])
+    assert beside < alone + 10
+
+
+def test_text_keys_that_are_not_numbered_any_more_are_written_once_too(few_numbers: int) -> None:
+    rows = [(0, f"{number:040}", number) for number in range(1000)]
+    keys = [text for _, text, _ in rows]
+    batches = [RowBatch(rows[at : at + 50], None, keys[at : at + 50]) for at in range(0, 1000, 50)]
+    sizes = carried([*batches, RowBatch(rows[-50:])])
+    assert sizes[-2] < sizes[-1] + 10
+
+
+def test_a_zero_keeps_its_sign_as_a_key_beside_the_field_that_it_equals() -> None:
+    got = RowDecoder().decode(RowEncoder().encode(RowBatch([(0.0, 1, "a")], None, [-0.0])))
+    assert math.copysign(1, (got.keys or [0.0])[0]) == -1
+
+
 def test_keys_that_only_equal_a_column_keep_their_type() -> None:
     encoder, decoder = RowEncoder(), RowDecoder()
     got = decoder.decode(encoder.encode(RowBatch([(1, "a"), (0, "b")], None, [True, False])))
     assert [type(key) for key in got.keys or ()] == [bool, bool]
     assert [type(number) for number, _ in got.values] == [int, int]
+    got = decoder.decode(encoder.encode(RowBatch([(1, "a", 3), (0, "b", 3)], None, [True, False])))
+    assert [type(key) for key in got.keys or ()] == [bool, bool]
 
 
 def test_numbering_begins_anew_when_there_are_too_many_keys(few_numbers: int) -> None:
