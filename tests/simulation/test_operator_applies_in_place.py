@@ -11,17 +11,6 @@ from weir_operator.models import UpgradePhase
 ELSEWHERE = {"savepoints": "s3://weir/elsewhere"}
 
 
-def until(operator: Operator, phase: UpgradePhase) -> None:
-    """Passes until the change of the run has come that far."""
-    for _ in range(100):
-        operator.reconcile()
-        upgrade = operator.cluster.status.upgrade
-        if upgrade is not None and upgrade.phase is phase:
-            return
-        operator.cluster.step()
-    raise AssertionError(f"no change of the run comes to {phase}")
-
-
 def stable(cluster: Cluster) -> dict[int, bool]:
     return {entry.revision: entry.stable for entry in cluster.status.revisions}
 
@@ -33,7 +22,7 @@ def test_a_restart_during_an_outage_does_not_go_back_behind_a_change_that_was_ma
     operator.settle()
     assert stable(cluster) == {1: True, 2: True}
     cluster.edit(upgrade={"restartNonce": 1})
-    until(operator, UpgradePhase.STARTING)
+    operator.until(UpgradePhase.STARTING)
     cluster.capacity = 0
     operator.run(200)
     assert cluster.condition("Degraded") == ("True", "NotStable")
@@ -50,7 +39,7 @@ def test_what_did_not_run_well_is_not_proven_by_a_change_in_place(
 ) -> None:
     cluster.behaviour("example/flights:2").checkpoints = False
     cluster.edit(image="example/flights:2")
-    until(operator, UpgradePhase.STABILIZING)
+    operator.until(UpgradePhase.STABILIZING)
     cluster.edit(storage=ELSEWHERE)
     operator.run(2)
     assert cluster.status.revision == 3
@@ -62,7 +51,7 @@ def test_a_run_that_is_not_stable_yet_is_not_replaced_for_a_change_in_place(
     operator: Operator, cluster: Cluster, phase: UpgradePhase
 ) -> None:
     cluster.edit(image="example/flights:2")
-    until(operator, phase)
+    operator.until(phase)
     began = cluster.status.upgrade.times[-1]
     cluster.edit(storage=ELSEWHERE)
     operator.reconcile()

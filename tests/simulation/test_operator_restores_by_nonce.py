@@ -20,17 +20,6 @@ def older(operator: Operator, cluster: Cluster) -> Snapshot:
     return taken
 
 
-def until(operator: Operator, phase: UpgradePhase) -> None:
-    """Passes until the change of the run has come that far."""
-    for _ in range(100):
-        operator.reconcile()
-        upgrade = operator.cluster.status.upgrade
-        if upgrade is not None and upgrade.phase is phase:
-            return
-        operator.cluster.step()
-    raise AssertionError(f"no change of the run comes to {phase}")
-
-
 def switch(operator: Operator, state: str) -> None:
     operator.cluster.edit(job={"state": state})
     operator.settle()
@@ -63,7 +52,7 @@ def test_a_restore_that_a_suspension_cuts_short_is_made_when_the_job_runs_again(
     operator: Operator, cluster: Cluster, older: Snapshot, phase: UpgradePhase
 ) -> None:
     cluster.edit(restore={"from": older.path, "nonce": 1})
-    until(operator, phase)
+    operator.until(phase)
     switch(operator, "Suspended")
     assert cluster.pods == {}
     assert len(cluster.bucket.starts) == 1
@@ -81,7 +70,7 @@ def test_a_restore_that_was_made_unseen_before_a_suspension_is_not_made_again(
     operator: Operator, cluster: Cluster, older: Snapshot
 ) -> None:
     cluster.edit(restore={"from": older.path, "nonce": 1})
-    until(operator, UpgradePhase.STARTING)
+    operator.until(UpgradePhase.STARTING)
     cluster.reachable = False
     operator.run(12)
     assert cluster.bucket.starts[1:] == [(2, StartMode.FROM, older)]
@@ -99,7 +88,7 @@ def test_a_suspension_that_is_taken_back_before_the_stop_leaves_the_restore_as_i
     operator: Operator, cluster: Cluster, older: Snapshot
 ) -> None:
     cluster.edit(restore={"from": older.path, "nonce": 1})
-    until(operator, UpgradePhase.PREFLIGHT)
+    operator.until(UpgradePhase.PREFLIGHT)
     cluster.edit(job={"state": "Suspended"})
     operator.reconcile()
     cluster.edit(job={"state": "Running"})

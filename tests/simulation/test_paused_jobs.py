@@ -8,14 +8,6 @@ from tests.support.simulated_operator import Operator
 from weir_operator.models import UpgradePhase
 
 
-def until(operator: Operator, cluster: Cluster, phase: UpgradePhase) -> None:
-    for _ in range(50):
-        if cluster.status.upgrade is not None and cluster.status.upgrade.phase is phase:
-            return
-        operator.run(1)
-    raise AssertionError(f"no phase {phase}: {cluster.status.written()}")
-
-
 def test_a_change_of_a_paused_job_waits_and_is_made_afterwards(operator: Operator, cluster: Cluster) -> None:
     cluster.edit(paused=True)
     cluster.edit(image="example/flights:2")
@@ -32,7 +24,7 @@ def test_a_change_that_is_paused_before_the_old_job_stops_goes_no_further_until_
     operator: Operator, cluster: Cluster
 ) -> None:
     cluster.edit(image="example/flights:2")
-    until(operator, cluster, UpgradePhase.PREFLIGHT)
+    operator.until(UpgradePhase.PREFLIGHT)
     cluster.edit(paused=True)
     operator.run(30)
     assert cluster.running
@@ -49,7 +41,7 @@ def test_a_change_that_is_paused_before_the_old_job_stops_goes_no_further_until_
 def test_a_change_that_is_paused_can_be_taken_back(operator: Operator, cluster: Cluster) -> None:
     before = cluster.spec["image"]
     cluster.edit(image="example/flights:2")
-    until(operator, cluster, UpgradePhase.PREFLIGHT)
+    operator.until(UpgradePhase.PREFLIGHT)
     cluster.edit(paused=True)
     cluster.edit(image=before)
     operator.run(5)
@@ -60,7 +52,7 @@ def test_a_change_that_is_paused_can_be_taken_back(operator: Operator, cluster: 
 
 def test_a_job_that_has_stopped_is_not_left_down_by_a_pause(operator: Operator, cluster: Cluster) -> None:
     cluster.edit(image="example/flights:2")
-    until(operator, cluster, UpgradePhase.STOPPING)
+    operator.until(UpgradePhase.STOPPING)
     operator.run(1)
     cluster.edit(paused=True)
     operator.settle()
@@ -73,7 +65,7 @@ def test_a_new_run_that_does_not_become_stable_is_not_rolled_back_while_paused(
 ) -> None:
     cluster.behaviours["example/flights:2"] = Behaviour(checkpoints=False)
     cluster.edit(image="example/flights:2")
-    until(operator, cluster, UpgradePhase.STARTING)
+    operator.until(UpgradePhase.STARTING)
     cluster.edit(paused=True)
     operator.run(250)
     assert cluster.status.run == 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.support.simulated_cluster import Cluster, Config, Deployment, Errand, Refuted
-from weir_operator.models import StreamJobSpec
+from weir_operator.models import StreamJobSpec, UpgradePhase
 from weir_operator.observed import CertificateSlot, Component, RevisionFacts
 from weir_operator.reconciler import actions as act
 from weir_operator.reconciler.plan import FINALIZER, Plan, plan
@@ -132,6 +132,16 @@ class Operator:
             self.reconcile()
             self.reconcile_snapshots()
             self.cluster.step()
+
+    def until(self, phase: UpgradePhase) -> None:
+        """Passes until the change of the run has come that far."""
+        for _ in range(100):
+            self.reconcile()
+            upgrade = self.cluster.status.upgrade
+            if upgrade is not None and upgrade.phase is phase:
+                return
+            self.cluster.step()
+        raise AssertionError(f"no change of the run comes to {phase}")
 
     def settle(self, most: int = 200, *, or_blocked_by: str | None = None) -> None:
         """Until nothing is under way: no write in some passes, and none expected."""

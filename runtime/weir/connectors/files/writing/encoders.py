@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from weir.errors import UserError
+from weir.errors import UserError, is_text
 
 _EXCERPT_CHARS = 200
 _BOTH_ENDS = "\r\n"
@@ -72,7 +72,7 @@ class TextLinesEncoder(RowEncoder):
         try:
             return text.encode()
         except UnicodeEncodeError as error:
-            broken = next(value for value in values if not _is_encodable(str(value)))
+            broken = next(value for value in values if not is_text(str(value)))
             raise _cannot_write("text lines", broken, str(error), "remove lone surrogates") from None
 
 
@@ -126,7 +126,7 @@ class CsvEncoder(RowEncoder):
         try:
             return text.encode()
         except UnicodeEncodeError as error:
-            broken = next(row for row in rows if not _is_encodable("".join(map(str, row))))
+            broken = next(row for row in rows if not is_text("".join(map(str, row))))
             raise _cannot_write("CSV", broken, str(error), "remove lone surrogates") from None
 
     def _text(self, rows: Sequence[Sequence[Any]], end: str) -> str:
@@ -141,14 +141,6 @@ def _plain_of(value: Any) -> Any:
         return value.tolist()
     as_key = " as a dict's key" if isinstance(value, tuple | frozenset) else ""
     raise TypeError(f"{type(value).__qualname__} has no JSON form{as_key}")
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _cannot_write(form: str, value: Any, reason: str, hint: str) -> UserError:
