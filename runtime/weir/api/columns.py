@@ -150,7 +150,8 @@ class WindowedColumnStream:
     def aggregate(self, *aggregates: Aggregate) -> ColumnStream:
         """One row for each key and window when the window ends: key, results, ``window_start``, ``window_end`` (ms).
 
-        Raises ``GraphError`` where a key or a result has the name of one of these two.
+        A key that is called like one of these two, as of windows over windows, stays; the column of this window is left out.
+        Raises ``GraphError`` for a result with such a name.
         """
         checked = _checked("aggregate()", self._keys, aggregates, beside=(WINDOW_START, WINDOW_END))
         factory = factories.window_aggregate_factory(self._keys, checked, self._size, self._slide)
@@ -161,15 +162,9 @@ class WindowedColumnStream:
 def _checked(
     call: str, keys: Sequence[str], aggregates: Sequence[Aggregate], *, beside: Sequence[str] = ()
 ) -> tuple[Aggregate, ...]:
-    """``beside``: columns that come with keys and results."""
+    """``beside``: names of columns that results come with."""
     if not aggregates:
         raise GraphError(f"{call} needs at least one aggregate, such as Count() or Sum('price')")
-    for key in keys:
-        if key in beside:
-            raise GraphError(
-                f"{call}: the key {key!r} has the name of a column that windows add; give it another one before, as in "
-                f"with_columns(began=col({key!r})), and key_by that"
-            )
     names = [*keys, *beside]
     for aggregate in aggregates:
         instance_of(call, aggregate, Aggregate)

@@ -114,8 +114,9 @@ class WindowAggregateOperator(KeyedColumnsOperator):
                 window.merge(pane)
         made = window.results(np.arange(len(window)))
         rows = len(window)
-        made[WINDOW_START] = pa.array(np.full(rows, start), type=pa.int64())
-        made[WINDOW_END] = pa.array(np.full(rows, start + self._size), type=pa.int64())
+        for name, moment in ((WINDOW_START, start), (WINDOW_END, start + self._size)):
+            if name not in self._keys:
+                made[name] = pa.array(np.full(rows, moment), type=pa.int64())
         stamps = np.full(rows, end, dtype=np.int64)
         yield ColumnBatch(pa.RecordBatch.from_arrays(list(made.values()), names=list(made)), stamps)
 
