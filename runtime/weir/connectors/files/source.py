@@ -163,8 +163,9 @@ class FileSource(Source[T, FileSplit], Generic[T]):
         """Columns of CSV files, for ``env.from_columns``: those of ``schema``, by the names in each file's first line.
 
         With ``header=False`` files have no such line, and their columns are those of the schema, in its order. What is
-        empty is null, but in a column of text; ``nan`` is a float, ``NA`` and ``NULL`` are none. Quotes stand around fields only, doubled within them (RFC 4180). ``splittable`` as for
-        ``for_csv``, ``timestamp_column`` as for ``for_parquet``.
+        empty is null, but in a column of text; ``nan`` is a float, ``NA`` and ``NULL`` are none. Quotes stand around
+        fields only, doubled within them (RFC 4180). ``splittable`` as for ``for_csv``, ``timestamp_column`` as for
+        ``for_parquet``.
         """
         _check_delimiter("for_csv_columns", delimiter)
         if not delimiter.isascii():
